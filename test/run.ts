@@ -1,0 +1,207 @@
+/**
+ * test/run.ts: runs the test files, each in its own process, and counts.
+ *
+ *   node --import tsx test/run.ts                    every test/**\/*.test.ts
+ *   node --import tsx test/run.ts sim                 a suite: the files under test/sim
+ *   node --import tsx test/run.ts codec storage/wal   files whose path contains one of the words
+ *
+ * Why not uvu's own command: it has no time-outs, so one open socket hangs the run for ever, and a file that forgets
+ * `test.run()` ends with exit code 0 having tested nothing.
+ *
+ * A file fails when a test in it fails, it exits with anything but 0, it executes no test at all, or it is not over in its time
+ * (60 s, or what a comment `// timeout: 120s` in its first 5 lines says), whereupon it is killed with all its children.
+ * A file that cannot run here prints a line `SKIPPED: why`. That is repeated loudly at the end, and is a failure when
+ * CI=true or KVORUM_NO_SKIP=1. The last line is always `N passed, N failed`, counted in tests.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join, resolve, sep } from "node:path";
+
+const ROOT = resolve(import.meta.dirname, "..");
+const TEST_DIR = import.meta.dirname;
+const JOBS_MAX = 2;
+const TIMEOUT_DEFAULT_S = 60;
+const HEADER_LINES = 5;
+const OUTPUT_CHARS_MAX = 1_000_000; // per file; the end is kept
+const PIPE_GRACE_MS = 1_000; // how long output may trail behind a process that is gone
+
+type TestFile = { readonly path: string; readonly timeoutMs: number };
+type Outcome = {
+  readonly path: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: readonly string[];
+  readonly problems: readonly string[];
+  readonly output: string;
+  readonly elapsedMs: number;
+};
+type Ended = { readonly code: number | null; readonly signal: string | null; readonly timedOut: boolean };
+
+const noSkip = process.env["CI"] === "true" || process.env["KVORUM_NO_SKIP"] === "1";
+const running = new Set<ChildProcess>();
+
+/** Test files with their limits, the most patient first: the longest file must not be the last to start. */
+function findTests(filters: readonly string[]): TestFile[] {
+  const paths = readdirSync(TEST_DIR, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".test.ts") && !path.includes("node_modules"))
+    .map((path) => path.split(sep).join("/"))
+    .filter((path) => filters.length === 0 || filters.some((filter) => matches(path, filter)))
+    .sort();
+  return paths
+    .map((path) => ({ path: `test/${path}`, timeoutMs: timeoutOf(join(TEST_DIR, path)) }))
+    .sort((a, b) => b.timeoutMs - a.timeoutMs);
+}
+
+function matches(path: string, filter: string): boolean {
+  const word = filter.replace(/^(\.\/)?test\//, "").replace(/\/$/, "");
+  const folder = join(TEST_DIR, word);
+  if (existsSync(folder) && statSync(folder).isDirectory()) return path.startsWith(`${word}/`);
+  return path.includes(word);
+}
+
+function timeoutOf(file: string): number {
+  const head = readFileSync(file, "utf8").split("\n", HEADER_LINES);
+  for (const line of head) {
+    const seconds = /^\s*(?:\/\/|\*)\s*timeout:\s*(\d+)\s*s\b/.exec(line)?.[1];
+    if (seconds !== undefined) return Number(seconds) * 1000;
+  }
+  return TIMEOUT_DEFAULT_S * 1000;
+}
+
+/** Kill a file's process and whatever it started. Harmless when all are gone already. */
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    if (process.platform === "win32") child.kill("SIGKILL");
+    else process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // ESRCH: nobody left.
+  }
+}
+
+function run(file: TestFile): Promise<Outcome> {
+  const started = performance.now();
+  let output = "";
+  const child = spawn(process.execPath, ["--import", "tsx", file.path], {
+    cwd: ROOT,
+    // Its own process group, so that a time-out takes its children with it.
+    detached: process.platform !== "win32",
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, FORCE_COLOR: "0" },
+  });
+  running.add(child);
+  const take = (text: string): void => {
+    output += text;
+    if (output.length > OUTPUT_CHARS_MAX * 2) output = `[cut]\n${output.slice(-OUTPUT_CHARS_MAX)}`;
+  };
+  child.stdout.setEncoding("utf8").on("data", take);
+  child.stderr.setEncoding("utf8").on("data", take);
+
+  return new Promise((done) => {
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      killGroup(child);
+    }, file.timeoutMs);
+    const finish = (code: number | null, signal: string | null): void => {
+      running.delete(child);
+      done(judge(file, output, { code, signal, timedOut }, performance.now() - started));
+    };
+    child.once("error", (error) => {
+      clearTimeout(timer);
+      take(`${error.stack}\n`);
+      finish(null, null);
+    });
+    child.once("exit", (code, signal) => {
+      clearTimeout(timer);
+      killGroup(child); // what it left behind must not disturb the next file, nor hold the pipes open
+      const grace = setTimeout(() => finish(code, signal), PIPE_GRACE_MS);
+      child.once("close", () => {
+        clearTimeout(grace);
+        finish(code, signal);
+      });
+    });
+  });
+}
+
+/** The last number uvu printed behind `label`, or undefined: no summary was printed. */
+function summaryNumber(output: string, label: string): number | undefined {
+  const all = [...output.matchAll(new RegExp(`^ {2}${label}: +(\\d+)$`, "gm"))];
+  const last = all.at(-1)?.[1];
+  return last === undefined ? undefined : Number(last);
+}
+
+function judge(file: TestFile, raw: string, ended: Ended, elapsedMs: number): Outcome {
+  const output = raw.replace(/\x1b\[[0-9;]*m/g, "");
+  const total = summaryNumber(output, "Total");
+  const passed = summaryNumber(output, "Passed") ?? 0;
+  const skipped = [...output.matchAll(/^SKIPPED:.*$/gm)].map(([line]) => `${file.path}: ${line}`);
+  const uvuSkipped = summaryNumber(output, "Skipped") ?? 0;
+  if (uvuSkipped > 0) skipped.push(`${file.path}: SKIPPED: ${uvuSkipped} by test.skip`);
+
+  const problems: string[] = [];
+  let failed = Math.max(0, (total ?? 0) - passed);
+  if (failed > 0) problems.push(`${failed} of ${total} tests failed`);
+  if (ended.timedOut) {
+    const where = total === undefined ? "" : " after its tests were over: something is still open";
+    problems.push(`not over within ${file.timeoutMs / 1000} s${where}; killed`);
+  } else if (ended.code !== 0 && failed === 0) {
+    problems.push(`exit ${ended.code ?? ended.signal ?? "without a code"}`);
+  }
+  if ((total ?? 0) === 0 && skipped.length === 0) problems.push("executed no test (test.run() missing?)");
+  if (noSkip && skipped.length > 0) problems.push(`${skipped.length} skipped, and skipping is not allowed here`);
+  // A file that fails for a reason that is no single test's counts as one failure.
+  if (problems.length > 0 && failed === 0) failed = 1;
+  return { path: file.path, passed, failed, skipped, problems, output, elapsedMs };
+}
+
+function report(outcome: Outcome): void {
+  const seconds = `${(outcome.elapsedMs / 1000).toFixed(1)} s`.padStart(7);
+  if (outcome.problems.length === 0) {
+    const note = outcome.skipped.length > 0 ? "  SKIPPED, see below" : "";
+    console.log(`ok   ${seconds}  ${String(outcome.passed).padStart(4)}  ${outcome.path}${note}`);
+    return;
+  }
+  console.log(
+    `FAIL ${seconds}  ${String(outcome.passed).padStart(4)}  ${outcome.path}: ${outcome.problems.join("; ")}`,
+  );
+  console.log(outcome.output.trimEnd().replace(/^/gm, "  | "));
+}
+
+async function main(filters: readonly string[]): Promise<number> {
+  const started = performance.now();
+  const queue = findTests(filters);
+  const outcomes: Outcome[] = [];
+  const worker = async (): Promise<void> => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      const outcome = await run(file);
+      outcomes.push(outcome);
+      report(outcome);
+    }
+  };
+  await Promise.all(Array.from({ length: JOBS_MAX }, worker));
+
+  let passed = 0;
+  let failed = 0;
+  for (const outcome of outcomes) {
+    passed += outcome.passed;
+    failed += outcome.failed;
+  }
+  if (outcomes.length === 0) console.log(`no test file matches ${filters.join(" ") || "test/**/*.test.ts"}`);
+  for (const { path, problems } of outcomes)
+    if (problems.length > 0) console.log(`FAILED: ${path}: ${problems.join("; ")}`);
+  for (const line of outcomes.flatMap(({ skipped }) => skipped)) console.log(`!!! ${line}`);
+  console.log(`${outcomes.length} files, ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed === 0 && outcomes.length > 0 ? 0 : 1;
+}
+
+// The files run in groups of their own, so Ctrl-C does not reach them by itself.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => {
+    for (const child of running) killGroup(child);
+    process.exit(130);
+  });
+}
+
+process.exitCode = await main(process.argv.slice(2));
