@@ -148,7 +148,9 @@ function judge(file: TestFile, raw: string, ended: Ended, elapsedMs: number): Ou
   } else if (ended.code !== 0 && failed === 0) {
     problems.push(`exit ${ended.code ?? ended.signal ?? "without a code"}`);
   }
-  if ((total ?? 0) === 0 && skipped.length === 0) problems.push("executed no test (test.run() missing?)");
+  if ((total ?? 0) === 0 && skipped.length === 0 && problems.length === 0) {
+    problems.push("executed no test (test.run() missing?)");
+  }
   if (noSkip && skipped.length > 0) problems.push(`${skipped.length} skipped, and skipping is not allowed here`);
   // A file that fails for a reason that is no single test's counts as one failure.
   if (problems.length > 0 && failed === 0) failed = 1;
