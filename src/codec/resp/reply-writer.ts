@@ -1,0 +1,210 @@
+/**
+ * codec/resp/reply-writer.ts: replies to bytes, in RESP2 and RESP3, into one growing buffer that is reused.
+ * Must never: touch a socket, build a string on a hot path, or know a command.
+ * Invariants: at <= buf.length; every method writes whole replies or a header that the caller completes; `proto` may
+ * change between replies (HELLO), never within one. Types that RESP2 lacks fall back as Redis does: a map is a flat
+ * array, a set an array, a double a bulk string, a null a null bulk, a verbatim string a bulk string, a push an array.
+ * Source: RESP3 specification (redis/redis-specifications), Redis 7.2 networking.c for the RESP2 forms.
+ */
+
+const CR = 13;
+const LF = 10;
+const ZERO = 48;
+/** Below this length a byte loop beats Buffer.copy, a native call (measured: bench/micro/copy.ts). */
+const LOOP_BYTES_MAX = 96;
+/** Room that any header, integer or double needs, CRLF included. */
+const SCALAR_BYTES_MAX = 40;
+
+const OK: Buffer = Buffer.from("+OK\r\n");
+const QUEUED: Buffer = Buffer.from("+QUEUED\r\n");
+const PONG: Buffer = Buffer.from("+PONG\r\n");
+const NULL_BULK: Buffer = Buffer.from("$-1\r\n");
+const NULL_ARRAY: Buffer = Buffer.from("*-1\r\n");
+const NULL_RESP3: Buffer = Buffer.from("_\r\n");
+
+export class ReplyWriter {
+  buf: Buffer;
+  at = 0;
+  /** Protocol of the client being answered: 2 or 3. */
+  proto = 2;
+  /** Errors written since the counter was last reset by the caller (for statistics and EXEC). */
+  errors = 0;
+  /** First word of the last error, for errorstats. */
+  lastErrorCode = "";
+
+  constructor(bytes = 65536) {
+    this.buf = Buffer.allocUnsafeSlow(bytes);
+  }
+
+  /** Make room for `bytes` more. Doubles, so appending is amortised O(1) per byte. */
+  reserve(bytes: number): void {
+    if (this.at + bytes > this.buf.length) this.grow(bytes);
+  }
+
+  private grow(bytes: number): void {
+    let size = this.buf.length * 2;
+    while (size < this.at + bytes) size *= 2;
+    const bigger = Buffer.allocUnsafeSlow(size);
+    this.buf.copy(bigger, 0, 0, this.at);
+    this.buf = bigger;
+  }
+
+  /** Append prebuilt bytes. */
+  raw(bytes: Uint8Array): void {
+    this.copy(bytes, 0, bytes.length);
+  }
+
+  ok(): void {
+    this.raw(OK);
+  }
+
+  queued(): void {
+    this.raw(QUEUED);
+  }
+
+  pong(): void {
+    this.raw(PONG);
+  }
+
+  /** The null of a missing string. */
+  nullBulk(): void {
+    this.raw(this.proto === 3 ? NULL_RESP3 : NULL_BULK);
+  }
+
+  /** The null of a missing array (an aborted EXEC). */
+  nullArray(): void {
+    this.raw(this.proto === 3 ? NULL_RESP3 : NULL_ARRAY);
+  }
+
+  /** A simple string; `text` must hold no CR or LF. */
+  simple(text: string): void {
+    this.line(43, text);
+  }
+
+  /**
+   * An error. CR and LF become spaces, as in Redis, so that a client's bytes cannot forge a second reply.
+   * @param text latin1; the first word is the code ("ERR ..." as clients match it).
+   */
+  error(text: string): void {
+    this.errors++;
+    const space = text.indexOf(" ");
+    this.lastErrorCode = space < 0 ? text : text.slice(0, space);
+    this.line(45, /[\r\n]/.test(text) ? text.replace(/[\r\n]/g, " ") : text);
+  }
+
+  private line(lead: number, text: string): void {
+    this.reserve(text.length + 3);
+    const buf = this.buf;
+    buf[this.at++] = lead;
+    this.at += buf.latin1Write(text, this.at);
+    this.crlf();
+  }
+
+  /** An integer reply; `value` must be a safe integer. */
+  int(value: number): void {
+    this.header(58, value);
+  }
+
+  /** An integer reply of up to 64 bits. */
+  bigint(value: bigint): void {
+    this.line(58, value.toString());
+  }
+
+  /** `#t` or `#f` in RESP3, :1 or :0 in RESP2. */
+  bool(value: boolean): void {
+    if (this.proto === 3) this.line(35, value ? "t" : "f");
+    else this.int(value ? 1 : 0);
+  }
+
+  /** A double: `,` in RESP3, a bulk string in RESP2. `text` is the number as Redis prints it. */
+  double(text: string): void {
+    if (this.proto === 3) this.line(44, text);
+    else this.bulkText(text);
+  }
+
+  // HOT: once per GET. No allocation. Guard: bench/micro/resp.ts
+  /** A bulk string of bytes[at .. at + length). Copies. */
+  bulk(bytes: Uint8Array, at: number, length: number): void {
+    this.header(36, length);
+    this.reserve(length + 2);
+    this.copy(bytes, at, length);
+    this.crlf();
+  }
+
+  /** A bulk string from text: one byte per character (latin1). */
+  bulkText(text: string): void {
+    this.header(36, text.length);
+    this.reserve(text.length + 2);
+    this.at += this.buf.latin1Write(text, this.at);
+    this.crlf();
+  }
+
+  /** A verbatim string of format txt in RESP3 (INFO, CLIENT LIST), a bulk string in RESP2. */
+  verbatim(text: string): void {
+    if (this.proto === 3) {
+      this.header(61, text.length + 4);
+      this.reserve(text.length + 6);
+      this.at += this.buf.latin1Write("txt:", this.at);
+      this.at += this.buf.latin1Write(text, this.at);
+      this.crlf();
+    } else this.bulkText(text);
+  }
+
+  /** Header of an array of `count` replies, which the caller writes next. */
+  array(count: number): void {
+    this.header(42, count);
+  }
+
+  /** Header of a map of `pairs` keys and values: 2 * pairs replies follow. */
+  map(pairs: number): void {
+    if (this.proto === 3) this.header(37, pairs);
+    else this.header(42, pairs * 2);
+  }
+
+  /** Header of a set of `count` replies. */
+  set(count: number): void {
+    this.header(this.proto === 3 ? 126 : 42, count);
+  }
+
+  /** Header of a push message of `count` replies. */
+  push(count: number): void {
+    this.header(this.proto === 3 ? 62 : 42, count);
+  }
+
+  private header(lead: number, value: number): void {
+    this.reserve(SCALAR_BYTES_MAX);
+    const buf = this.buf;
+    let at = this.at;
+    buf[at++] = lead;
+    if (value >= 0 && value < 10) buf[at++] = ZERO + value;
+    else if (value >= 0 && value < 1_000_000_000) {
+      let digits = 1;
+      for (let bound = 10; value >= bound; bound *= 10) digits++;
+      let rest = value | 0;
+      for (let i = at + digits - 1; i >= at; i--) {
+        const tenth = (rest / 10) | 0;
+        buf[i] = ZERO + rest - tenth * 10;
+        rest = tenth;
+      }
+      at += digits;
+    } else at += buf.latin1Write(String(value), at);
+    buf[at++] = CR;
+    buf[at++] = LF;
+    this.at = at;
+  }
+
+  private copy(bytes: Uint8Array, from: number, length: number): void {
+    this.reserve(length);
+    const buf = this.buf;
+    const at = this.at;
+    if (length <= LOOP_BYTES_MAX) for (let i = 0; i < length; i++) buf[at + i] = bytes[from + i];
+    else buf.set(from === 0 && length === bytes.length ? bytes : bytes.subarray(from, from + length), at);
+    this.at = at + length;
+  }
+
+  private crlf(): void {
+    this.reserve(2);
+    this.buf[this.at++] = CR;
+    this.buf[this.at++] = LF;
+  }
+}

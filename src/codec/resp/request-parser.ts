@@ -1,0 +1,396 @@
+/**
+ * codec/resp/request-parser.ts: what clients send, to offsets. One parser per connection; it takes up where it stopped
+ * when more bytes have come, so a command in a thousand packets is looked at once.
+ * It must never: throw for what a client sends, copy an argument, or allocate by a length that was only declared.
+ * Invariants: `next` returns DONE, INCOMPLETE or ERROR. After DONE `args` holds a command with at least one argument.
+ * After INCOMPLETE the bytes from `position` on must be presented again, in front of new ones, as `from` of the next call; they
+ * may lie in another buffer or at another offset by then. After ERROR the connection is of no further use.
+ *
+ * Two forms (RESP specification, "Sending commands"; exact rules and texts: Redis 7.0 networking.c, sds.c sdssplitargs):
+ *
+ *   *3 CR LF  $3 CR LF  SET CR LF  $1 CR LF  k CR LF  $1 CR LF  v CR LF      any bytes, lengths ahead
+ *   SET k "v\x00" LF                                                        a line for humans; CR LF or LF
+ *
+ * As in Redis the byte after a header's CR and the two after an argument are skipped, not compared. A malformed header is
+ * an error only once its CR has come. Escapes of a line are undone in place: the text never becomes longer.
+ */
+import { Args } from "./args.js";
+
+export const INCOMPLETE = 0;
+export const DONE = 1;
+export const ERROR = 2;
+
+/** What a client may send. Each is an error before anything is allocated for it. */
+export interface RequestLimits {
+  /** Arguments of one command, its name included. */
+  argsMax: number;
+  /** Bytes of one argument (proto-max-bulk-len). */
+  bulkBytesMax: number;
+  /** Bytes of an inline command, and of a header line that has no end. */
+  lineBytesMax: number;
+}
+
+/** Redis's constants. proto-max-bulk-len is an option; the caller keeps `bulkBytesMax` at its value. */
+export const LIMITS_DEFAULT: Readonly<RequestLimits> = {
+  argsMax: 1024 * 1024,
+  bulkBytesMax: 512 * 1024 * 1024,
+  lineBytesMax: 64 * 1024,
+};
+
+/** Before AUTH (Redis 6.2.6 and later, CVE-2021-32675): enough for HELLO 3 AUTH user password SETNAME name. */
+const ARGS_MAX_UNAUTHENTICATED = 10;
+const BULK_BYTES_MAX_UNAUTHENTICATED = 16384;
+
+const LF = 10;
+const CR = 13;
+const SPACE = 32;
+const DOUBLE_QUOTE = 34;
+const DOLLAR = 36;
+const SINGLE_QUOTE = 39;
+const STAR = 42;
+const MINUS = 45;
+const ZERO = 48;
+const BACKSLASH = 92;
+
+/** A line's digits as a number, or one of these. */
+const NOT_A_NUMBER = -2;
+const NO_LINE_YET = -3;
+const LINE_TOO_LONG = -4;
+/** Longest decimal that is looked at: 15 digits are exact in a double and far above every limit. */
+const DIGITS_MAX = 15;
+
+export class RequestParser {
+  /** The command after DONE: the shared Args, or an own one when the command came in several pieces. */
+  args: Args;
+  /** DONE: the first byte after the command. INCOMPLETE: the first byte that must be kept. ERROR: where it was found. */
+  position = 0;
+  /** INCOMPLETE: how many bytes from `position` on are known to be needed (a hint for sizing a buffer); 0 = unknown. */
+  needed = 0;
+  /** Text of the last ERROR, as Redis words it, without the code: "Protocol error: ...". */
+  errorText = "";
+  /** False narrows the limits to what a client may send before AUTH. */
+  authenticated = true;
+
+  private readonly shared: Args;
+  private readonly limits: Readonly<RequestLimits>;
+
+  // State of a command that has begun and is not complete. Offsets are relative to its first byte.
+  /** Arguments still to come; 0 = between commands. */
+  private left = 0;
+  /** Declared length of the argument being read; -1 = its header has not been read. */
+  private bulk = -1;
+  /** Where to go on: the current argument's header, or its bytes when `bulk` is known. */
+  private at = 0;
+  /** How far the search for the end of the current line has come, so that no byte is searched twice. */
+  private searched = 0;
+
+  /** @param shared arguments of commands that arrive whole: one object for all connections of a server. */
+  constructor(shared: Args, limits: Readonly<RequestLimits> = LIMITS_DEFAULT) {
+    this.shared = shared;
+    this.args = shared;
+    this.limits = limits;
+  }
+
+  /** True when a command has begun and its end has not come. */
+  get midway(): boolean {
+    return this.left > 0 || this.searched > 0;
+  }
+
+  // HOT: once per command. No allocation, closure, throw or string. Guard: bench/micro/resp-decode.ts
+  /**
+   * Parse one command from bytes[from .. end).
+   * @param bytes borrowed; `args` refers to it after DONE. An inline command with escapes is changed in place.
+   * @returns DONE, INCOMPLETE or ERROR. Commands without arguments (`*0`, an empty line) are passed over silently.
+   */
+  next(bytes: Buffer, from: number, end: number): number {
+    if (this.left > 0) return this.rest(bytes, from, end);
+    this.args = this.shared;
+    let start = from;
+    while (start < end) {
+      if (bytes[start] !== STAR) {
+        const state = this.line(bytes, start, end);
+        if (state !== DONE || this.args.count > 0) return state;
+        start = this.position;
+        continue;
+      }
+      let at = start + 1;
+      // One digit and CR: all commands of up to 9 arguments.
+      const digit = at + 2 < end ? bytes[at] - ZERO : 0;
+      if (digit > 0 && digit <= 9 && bytes[at + 1] === CR) {
+        this.left = digit;
+        at += 3;
+      } else {
+        const count = this.number(bytes, start, start, end, this.limits.argsMax);
+        if (count < 0) return this.badCount(count, start);
+        at = this.at;
+        if (count > ARGS_MAX_UNAUTHENTICATED && !this.authenticated)
+          return this.fail(start, "Protocol error: unauthenticated multibulk length");
+        if (count === 0) {
+          start = at;
+          continue;
+        }
+        this.left = count;
+      }
+      const args = this.shared;
+      args.bytes = bytes;
+      args.count = 0;
+      return this.bulks(args, bytes, start, at, end, 0, -1);
+    }
+    this.position = start;
+    this.needed = 0;
+    return INCOMPLETE;
+  }
+
+  /** Go on with a command that began in an earlier call. Its arguments are kept relative to its first byte. */
+  private rest(bytes: Buffer, from: number, end: number): number {
+    const args = this.args;
+    args.bytes = bytes;
+    const state = this.bulks(args, bytes, from, from + this.at, end, from, this.bulk);
+    if (state === DONE && from > 0) for (let i = 0; i < args.count; i++) args.start[i] += from;
+    return state;
+  }
+
+  // HOT: once per command, its loop once per argument.
+  /**
+   * Read arguments until none is left.
+   * @param base the command's first byte; `shift` is taken off the offsets that are stored; `bulk` as the field.
+   */
+  private bulks(args: Args, bytes: Buffer, base: number, at: number, end: number, shift: number, bulk: number): number {
+    let left = this.left;
+    const max = this.authenticated ? this.limits.bulkBytesMax : BULK_BYTES_MAX_UNAUTHENTICATED;
+    for (;;) {
+      if (bulk < 0) {
+        let i = at + 1;
+        let length = 0;
+        // Up to 8 digits with their CR and one byte more, all here; anything else takes the slow way.
+        const last = end - 2 < at + 9 ? end - 2 : at + 9;
+        while (i < last) {
+          const digit = bytes[i] - ZERO;
+          if (digit < 0 || digit > 9) break;
+          length = length * 10 + digit;
+          i++;
+        }
+        const digits = i - at - 1;
+        if (
+          digits > 0 &&
+          i + 1 < end &&
+          bytes[i] === CR &&
+          bytes[at] === DOLLAR &&
+          length <= max &&
+          (digits === 1 || bytes[at + 1] !== ZERO)
+        ) {
+          at = i + 2;
+        } else {
+          length = this.header(bytes, base, at, end);
+          if (length < 0) {
+            if (length !== NO_LINE_YET) return ERROR;
+            return this.suspend(args, base, at, left, -1, shift, at - base + 1);
+          }
+          at = this.at;
+        }
+        bulk = length;
+      }
+      const next = at + bulk + 2;
+      if (next > end) return this.suspend(args, base, at, left, bulk, shift, next - base);
+      args.push(at - shift, bulk);
+      at = next;
+      bulk = -1;
+      if (--left === 0) {
+        this.left = 0;
+        this.searched = 0;
+        this.position = at;
+        return DONE;
+      }
+    }
+  }
+
+  /** Keep what is known of an incomplete command. The shared arguments are left to the next connection. */
+  private suspend(
+    args: Args,
+    base: number,
+    at: number,
+    left: number,
+    bulk: number,
+    shift: number,
+    needed: number,
+  ): number {
+    if (args === this.shared) {
+      const own = new Args();
+      for (let i = 0; i < args.count; i++) own.push(args.start[i] - base + shift, args.length[i]);
+      this.args = own;
+    }
+    this.left = left;
+    this.bulk = bulk;
+    this.at = at - base;
+    this.position = base;
+    this.needed = needed;
+    return INCOMPLETE;
+  }
+
+  /** An argument's header that is unusual: long, cut off or wrong. @returns the length, NO_LINE_YET, or < 0 after fail(). */
+  private header(bytes: Buffer, base: number, at: number, end: number): number {
+    const length = this.number(bytes, base, at, end, this.limits.bulkBytesMax);
+    if (length === NO_LINE_YET) return length;
+    if (length === LINE_TOO_LONG) this.fail(at, "Protocol error: too big bulk count string");
+    else if (bytes[at] !== DOLLAR)
+      this.fail(at, `Protocol error: expected '$', got '${String.fromCharCode(bytes[at])}'`);
+    else if (length < 0) this.fail(at, "Protocol error: invalid bulk length");
+    else if (length > BULK_BYTES_MAX_UNAUTHENTICATED && !this.authenticated)
+      this.fail(at, "Protocol error: unauthenticated bulk length");
+    else return length;
+    return NOT_A_NUMBER;
+  }
+
+  /**
+   * The decimal between the type byte at `at` and the next CR; `this.at` is then the first byte after the line.
+   * @returns 0..max, NOT_A_NUMBER (also for one above max), NO_LINE_YET or LINE_TOO_LONG. `*` alone may be negative, which counts as 0.
+   */
+  private number(bytes: Buffer, base: number, at: number, end: number, max: number): number {
+    const searched = base + this.searched;
+    // Not indexOf: it would run on into what lies behind `end`, which may be megabytes.
+    let cr = searched > at ? searched : at;
+    while (cr < end && bytes[cr] !== CR) cr++;
+    if (cr + 1 >= end) {
+      if (cr === end && end - at > this.limits.lineBytesMax) return LINE_TOO_LONG;
+      this.searched = cr - base;
+      return NO_LINE_YET;
+    }
+    this.searched = 0;
+    this.at = cr + 2;
+    const negative = bytes[at + 1] === MINUS;
+    const first = negative ? at + 2 : at + 1;
+    const digits = cr - first;
+    if (digits < 1 || digits > DIGITS_MAX) return NOT_A_NUMBER;
+    // As string2ll: no leading zero, no plus sign, no "-0".
+    if (bytes[first] === ZERO && (digits > 1 || negative)) return NOT_A_NUMBER;
+    let value = 0;
+    for (let i = first; i < cr; i++) {
+      const digit = bytes[i] - ZERO;
+      if (digit < 0 || digit > 9) return NOT_A_NUMBER;
+      value = value * 10 + digit;
+    }
+    if (negative) return bytes[at] === STAR ? 0 : NOT_A_NUMBER;
+    return value > max ? NOT_A_NUMBER : value;
+  }
+
+  private badCount(count: number, start: number): number {
+    if (count === NO_LINE_YET) {
+      this.position = start;
+      this.needed = 0;
+      return INCOMPLETE;
+    }
+    if (count === LINE_TOO_LONG) return this.fail(start, "Protocol error: too big mbulk count string");
+    return this.fail(start, "Protocol error: invalid multibulk length");
+  }
+
+  private fail(at: number, text: string): number {
+    this.left = 0;
+    this.searched = 0;
+    this.position = at;
+    this.errorText = text;
+    return ERROR;
+  }
+
+  /** An inline command. Not hot: people and health checks send it. */
+  private line(bytes: Buffer, start: number, end: number): number {
+    let lf = start + this.searched;
+    while (lf < end && bytes[lf] !== LF) lf++;
+    if (lf === end) {
+      if (end - start > this.limits.lineBytesMax) return this.fail(start, "Protocol error: too big inline request");
+      this.searched = end - start;
+      this.position = start;
+      this.needed = 0;
+      return INCOMPLETE;
+    }
+    this.searched = 0;
+    if (lf - start > this.limits.lineBytesMax) return this.fail(start, "Protocol error: too big inline request");
+    const args = this.shared;
+    args.bytes = bytes;
+    args.count = 0;
+    this.position = lf + 1;
+    const stop = lf > start && bytes[lf - 1] === CR ? lf - 1 : lf;
+    if (!splitLine(args, bytes, start, stop)) return this.fail(start, "Protocol error: unbalanced quotes in request");
+    return DONE;
+  }
+}
+
+/**
+ * Split a line into arguments as a shell does, undoing quotes and escapes in place.
+ * @returns false for a quote that is not closed, or closed in the middle of a word.
+ */
+function splitLine(args: Args, bytes: Buffer, start: number, end: number): boolean {
+  let at = start;
+  for (;;) {
+    while (at < end && isSpace(bytes[at])) at++;
+    // A NUL ends the line, because the original works on C strings.
+    if (at >= end || bytes[at] === 0) return true;
+    const begin = at;
+    let to = at;
+    let quote = 0;
+    for (;;) {
+      const byte = at < end ? bytes[at] : 0;
+      if (quote === 0) {
+        if (byte === 0 || byte === SPACE || byte === LF || byte === CR || byte === 9) break;
+        if (byte === DOUBLE_QUOTE || byte === SINGLE_QUOTE) quote = byte;
+        else bytes[to++] = byte;
+        at++;
+        continue;
+      }
+      if (byte === 0) return false;
+      if (byte === quote) {
+        const after = at + 1 < end ? bytes[at + 1] : 0;
+        if (after !== 0 && !isSpace(after)) return false;
+        at++;
+        break;
+      }
+      if (byte !== BACKSLASH || at + 1 >= end || bytes[at + 1] === 0) {
+        bytes[to++] = byte;
+        at++;
+      } else if (quote === SINGLE_QUOTE) {
+        // Only the quote itself can be escaped here.
+        if (bytes[at + 1] === SINGLE_QUOTE) at++;
+        bytes[to++] = bytes[at++];
+      } else {
+        const high = at + 3 < end && bytes[at + 1] === 120 ? hexDigit(bytes[at + 2]) : -1;
+        const low = high >= 0 ? hexDigit(bytes[at + 3]) : -1;
+        if (low >= 0) {
+          bytes[to++] = high * 16 + low;
+          at += 4;
+        } else {
+          bytes[to++] = unescape(bytes[at + 1]);
+          at += 2;
+        }
+      }
+    }
+    args.push(begin, to - begin);
+  }
+}
+
+function isSpace(byte: number): boolean {
+  return byte === SPACE || (byte >= 9 && byte <= 13);
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 48 && byte <= 57) return byte - 48;
+  if (byte >= 97 && byte <= 102) return byte - 87;
+  if (byte >= 65 && byte <= 70) return byte - 55;
+  return -1;
+}
+
+/** The byte that a backslash and `byte` stand for within double quotes. */
+function unescape(byte: number): number {
+  switch (byte) {
+    case 110: // n
+      return 10;
+    case 114: // r
+      return 13;
+    case 116: // t
+      return 9;
+    case 98: // b
+      return 8;
+    case 97: // a
+      return 7;
+    default:
+      return byte;
+  }
+}
