@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import { type Comment, parseSync } from "oxc-parser";
 
-export const ROOT: string = resolve(import.meta.dirname, "../..");
+const ROOT: string = resolve(import.meta.dirname, "../..");
 
 export type Import = { readonly from: string; readonly typeOnly: boolean; readonly line: number };
 export type Use = { readonly name: string; readonly line: number };
