@@ -1,0 +1,222 @@
+/**
+ * config/load.ts: from a command line, an environment and a file to a Config. Flags win over the environment, that over the
+ * file, that over the defaults. Everything that is wrong is found before the first word is said: one ConfigError names all.
+ * The world comes in as arguments: this file reads no environment and no file by itself.
+ * Invariants: throws nothing but ConfigError; no secret is in a message; an unknown name is never passed over.
+ */
+import { resolve } from "node:path";
+import { type Config, ConfigStore, type Files, type Origin, type OriginKind, type Setting } from "./config.js";
+import { type Directive, meant, type Sources } from "./directive.js";
+import { envDirectives } from "./env.js";
+import { ConfigError } from "./error.js";
+import { nearest } from "./nearest.js";
+import { type ConfigValues, findOption, OPTIONS, optionNames } from "./options.js";
+import type { Option, OptionValue } from "./row.js";
+import { type BrokenRule, brokenRule, brokenServerRule, derivedPort } from "./rules.js";
+import { readFile, readFlags, readStdin } from "./sources.js";
+import { formatValue, parseValue, WRONG_NUMBER } from "./value.js";
+
+const PROBLEMS_MAX = 20;
+
+/**
+ * The configuration of a server.
+ * @throws {ConfigError} naming every problem, each with file and line, variable or flag.
+ */
+export function loadConfig(sources: Sources): Config {
+  const problems: string[] = [];
+  const { file, flags } = readFlags(sources.argv, problems);
+  const directives: Directive[] = [];
+  let path: string | undefined;
+  if (file === "-") directives.push(...readStdin(sources, problems));
+  else if (file !== undefined) {
+    path = resolve(sources.cwd, file);
+    readFile({ sources, problems, into: directives, open: [] }, path, `cannot read the config file ${path}`);
+  }
+  directives.push(...envDirectives(sources, problems), ...flags);
+  return build(directives, problems, { cwd: sources.cwd, file: path, files: sources.files, server: true });
+}
+
+/** Options of the library: the same ones by camelCase key; numbers, booleans and lists, or the text a file would have. */
+export type ConfigInput = { readonly [K in keyof ConfigValues]?: ConfigValues[K] | string | undefined };
+
+/**
+ * The configuration of an embedded node: no environment and no file. `port: 0` means any free port.
+ * @throws {ConfigError}
+ */
+export function configFromOptions(input: ConfigInput, cwd: string): Config {
+  const problems: string[] = [];
+  const directives: Directive[] = [];
+  const keys = new Map(OPTIONS.flatMap((option) => (option.key === undefined ? [] : [[option.key, option] as const])));
+  for (const [key, value] of Object.entries(input)) {
+    if (value === undefined) continue;
+    const option = keys.get(key);
+    if (option === undefined) problems.push(`unknown option "${key}"${meant(nearest(key, keys.keys()))}`);
+    else directives.push({ name: option.name, words: inputWords(option, value), kind: "options", where: key });
+  }
+  return build(directives, problems, { cwd, server: false });
+}
+
+function inputWords(option: Option, value: unknown): string[] {
+  if (Array.isArray(value)) return value.length === 0 ? [""] : value.map(String);
+  if (typeof value === "boolean") return [value ? "yes" : "no"];
+  if (typeof value === "number" && option.kind === "duration") return [`${value}ms`];
+  if (typeof value === "number" && option.kind === "octal") return [value.toString(8)];
+  if (option.kind === "limits" && typeof value === "object" && value !== null) {
+    return Object.entries(value as Record<string, Record<string, unknown>>).flatMap(([name, limit]) =>
+      [name, limit?.["hardBytes"], limit?.["softBytes"], limit?.["softSeconds"]].map(String),
+    );
+  }
+  return [String(value)];
+}
+
+interface Circumstances {
+  readonly cwd: string;
+  readonly file?: string | undefined;
+  readonly files?: Files;
+  /** A server needs something to listen on. */
+  readonly server: boolean;
+}
+
+/** Directives in order of precedence, the weakest first, on top of the defaults. */
+function build(directives: readonly Directive[], problems: string[], circumstances: Circumstances): Config {
+  const warnings = new Map<string, string>();
+  const settings = new Map<string, Setting>();
+  for (const option of OPTIONS) {
+    settings.set(option.name, { option, value: option.default, origin: { kind: "default", where: "default" } });
+  }
+  const repeated = new Map<string, { kind: OriginKind; words: string[] }>();
+  for (const directive of directives) {
+    const option = findOption(directive.name);
+    if (option === undefined) {
+      const hint = nearest(directive.name, optionNames());
+      const dashes = directive.kind === "flag" && hint !== undefined ? `--${hint}` : hint;
+      problems.push(`${directive.where}: unknown option "${directive.name}"${meant(dashes)}`);
+      continue;
+    }
+    const value = accept(option, directive, repeated, problems, warnings);
+    if (value !== undefined) {
+      settings.set(option.name, { option, value, origin: { kind: directive.kind, where: directive.where } });
+    }
+  }
+  return finish(settings, problems, [...warnings.values()], circumstances);
+}
+
+/** @returns the value, or undefined when there is none to take over: it is wrong (a problem), refused, or not followed. */
+function accept(
+  option: Option,
+  directive: Directive,
+  repeated: Map<string, { kind: OriginKind; words: string[] }>,
+  problems: string[],
+  warnings: Map<string, string>,
+): OptionValue | undefined {
+  const { name, kind } = directive;
+  let { words } = directive;
+  if (words.length === 0) {
+    const hint = kind === "flag" ? " (it needs a value)" : "";
+    problems.push(`${at(directive)}: ${WRONG_NUMBER}${hint}`);
+    return undefined;
+  }
+  if (option.harmless?.(words) === true) return undefined;
+  if (option.repeat === true) {
+    const before = repeated.get(option.name);
+    if (before?.kind === kind) words = [...before.words, ...words];
+    repeated.set(option.name, { kind, words: [...words] });
+  }
+  const parsed = parseValue(option, words);
+  if (parsed.error !== undefined) {
+    const capped = name === option.name ? undefined : cappedValue(option, words);
+    if (capped !== undefined) {
+      warnings.set(
+        option.name,
+        `${at(directive)} is lowered to ${formatValue(option, capped)}, the most ${option.name} allows`,
+      );
+      return capped;
+    }
+    problems.push(`${at(directive)}: ${parsed.error}${given(option, words)}`);
+    return undefined;
+  }
+  const asDefault = formatValue(option, parsed.value) === formatValue(option, option.default);
+  if (option.refuse !== undefined && !asDefault) {
+    problems.push(`${at(directive)} is not supported: ${option.refuse}`);
+    return undefined;
+  }
+  if (option.fixed !== undefined) {
+    if (!asDefault) warnings.set(option.name, `${at(directive)} is not followed: ${option.fixed}`);
+    return undefined;
+  }
+  if (option.noEffect !== undefined)
+    warnings.set(option.name, `${at(directive)} has no effect here: ${option.noEffect}`);
+  return parsed.value;
+}
+
+/** A flag or a variable spells the option's name already; a line of a file does not. */
+function at({ kind, where, name }: Pick<Directive, "kind" | "where" | "name">): string {
+  return kind === "file" ? `${where}: ${name}` : where;
+}
+
+/** Redis's own name for an option may carry a size that Redis allows and kvorum does not: the most there is serves it best. */
+function cappedValue(option: Option, words: readonly string[]): number | undefined {
+  if (option.kind !== "bytes" || option.max === undefined) return undefined;
+  const free = parseValue({ ...option, max: Number.MAX_SAFE_INTEGER }, words);
+  return free.error === undefined && (free.value as number) > option.max ? option.max : undefined;
+}
+
+function given(option: Option, words: readonly string[]): string {
+  if (words.some((word) => word.startsWith("#"))) return " (a comment needs a line of its own)";
+  const text = words.join(" ");
+  return option.secret === true || text.length > 80 ? "" : ` (given: "${text.replace(/[\x00-\x1f\x7f]/g, "?")}")`;
+}
+
+function finish(
+  settings: Map<string, Setting>,
+  problems: string[],
+  warnings: readonly string[],
+  { cwd, file, files, server }: Circumstances,
+): Config {
+  const current = (name: string): OptionValue => (settings.get(name) as Setting).value;
+  const put = (name: string, value: OptionValue, origin?: Origin): void => {
+    const old = settings.get(name) as Setting;
+    settings.set(name, { ...old, value, origin: origin ?? old.origin });
+  };
+  for (const { option, value } of [...settings.values()]) {
+    if (option.path === true && value !== "") put(option.name, resolve(cwd, value as string));
+  }
+  const base = (current("port") as number) || (current("tls-port") as number);
+  const alone = (current("peers") as string[]).length === 0 && (current("join") as string[]).length === 0;
+  for (const [name, plus] of [
+    ["http-port", 1000],
+    ["peer-port", 10_000],
+  ] as const) {
+    if ((settings.get(name) as Setting).origin.kind !== "default") continue;
+    const port = derivedPort(base, plus);
+    // Nobody connects to a node without peers, so no port has to be found for it.
+    const wanted = name === "http-port" || !alone || port <= 65535;
+    put(name, wanted ? port : 0, { kind: "derived", where: `port + ${plus}` });
+  }
+  const config = new ConfigStore(settings.values(), {
+    warnings,
+    file,
+    files,
+    anyPort: !server && current("port") === 0,
+  }) as Config;
+  if (problems.length === 0) {
+    const broken = brokenRule(config) ?? (server ? brokenServerRule(config) : undefined);
+    if (broken !== undefined) problems.push(ruleText(config, broken));
+  }
+  if (problems.length > 0) throw new ConfigError(atMost(problems));
+  return config;
+}
+
+/** A broken rule, at the place where one of its options was given. */
+function ruleText(config: Config, { names, text }: BrokenRule): string {
+  const guilty = names.find((name) => !["default", "derived"].includes(config.origin(name).kind));
+  const name = names[0] as string;
+  if (guilty === undefined) return `${name}: ${text}`;
+  const { kind, where } = config.origin(guilty);
+  return guilty === name ? `${at({ name, kind, where })}: ${text}` : `${where}: ${name}: ${text}`;
+}
+
+function atMost(problems: readonly string[]): string[] {
+  if (problems.length <= PROBLEMS_MAX) return [...problems];
+  return [...problems.slice(0, PROBLEMS_MAX), `... and ${problems.length - PROBLEMS_MAX} more`];
+}

@@ -1,0 +1,96 @@
+/**
+ * config/rules.ts: what ties several options together: derived ports, rules between values, and what unsafe values give up.
+ * Run at start and after each CONFIG SET. Invariant: brokenRule looks only at values, so the order they came in is nothing to it.
+ */
+import type { Config } from "./config.js";
+import type { ConfigValues } from "./options.js";
+
+export interface BrokenRule {
+  /** The options the rule is about, the one to change first in front. */
+  readonly names: readonly string[];
+  readonly text: string;
+}
+
+const PORT_MAX = 65535;
+
+/**
+ * A port that follows the main one, when none was given.
+ * @param base port, or tls-port when there is no plain one; 0 when neither is open.
+ * @returns 0 when there is nothing to follow; may be over 65535, which brokenPorts turns into an error.
+ */
+export function derivedPort(base: number, plus: number): number {
+  return base === 0 ? 0 : base + plus;
+}
+
+/** Ports over the top or used twice. */
+function brokenPorts(values: Readonly<ConfigValues>): BrokenRule | undefined {
+  const ports = (["port", "tls-port", "http-port", "peer-port"] as const).map(
+    (name, i) => [name, [values.port, values.tlsPort, values.httpPort, values.peerPort][i] as number] as const,
+  );
+  for (const [i, [name, port]] of ports.entries()) {
+    if (port > PORT_MAX) {
+      return { names: [name], text: `follows port and would be ${port}, over ${PORT_MAX}: choose one with --${name}` };
+    }
+    const twin = ports.slice(0, i).find(([, other]) => other === port && port !== 0);
+    if (twin !== undefined) return { names: [name, twin[0]], text: `is ${port}, the same as ${twin[0]}` };
+  }
+  if (values.peerPort === 0 && (values.peers.length > 0 || values.join.length > 0)) {
+    return { names: ["peer-port"], text: "has no port to follow: choose one with --peer-port" };
+  }
+  return undefined;
+}
+
+/** The first rule the values break, or undefined. */
+export function brokenRule(values: Readonly<ConfigValues>): BrokenRule | undefined {
+  const { n, r, w } = values;
+  if (r > n) return { names: ["r", "n"], text: `is ${r}, more than the ${n} replicas of n` };
+  if (w > n) return { names: ["w", "n"], text: `is ${w}, more than the ${n} replicas of n` };
+  if (r + w <= n) {
+    return {
+      names: ["r", "w", "n"],
+      text: `r + w must be more than n, or a read may miss a write: ${r} + ${w} <= ${n}`,
+    };
+  }
+  if (values.clientQueryBufferLimit < values.maxValueBytes) {
+    return {
+      names: ["client-query-buffer-limit", "max-value-bytes"],
+      text: `is less than max-value-bytes (${values.maxValueBytes}), so the largest value could never arrive`,
+    };
+  }
+  if (values.tlsPort !== 0 && (values.tlsCertFile === "" || values.tlsKeyFile === "")) {
+    return { names: ["tls-port"], text: "needs tls-cert-file and tls-key-file" };
+  }
+  return brokenPorts(values);
+}
+
+/** Rules about what a server needs; a library that opens its own port, or none, does not. */
+export function brokenServerRule(values: Readonly<ConfigValues>): BrokenRule | undefined {
+  if (values.unixsocket === "" && (values.bind.length === 0 || (values.port === 0 && values.tlsPort === 0))) {
+    return { names: ["port", "bind"], text: "nothing to listen on: give a port, or a unixsocket" };
+  }
+  return undefined;
+}
+
+/** What the values give up, one line each, in capitals where it matters. */
+export function unsafeLines(config: Config): string[] {
+  const lines: string[] = [];
+  for (const { option, value } of config.all()) {
+    if (option.unsafe === undefined || value === option.default) continue;
+    if (option.name === "protected-mode" && (config.requirepass !== "" || config.bind.every(isLoopback))) continue;
+    const shown = `${option.name} ${config.get(option.name)}`;
+    lines.push(
+      option.name === "appendfsync" ? `${shown}: ${fsyncLine(config.appendfsync)}` : `${shown}: ${option.unsafe}`,
+    );
+  }
+  return lines;
+}
+
+function fsyncLine(appendfsync: Config["appendfsync"]): string {
+  return appendfsync === "everysec"
+    ? "A POWER CUT LOSES UP TO A SECOND OF ACKNOWLEDGED WRITES. A crash of the process loses none."
+    : "A POWER CUT LOSES WHATEVER THE SYSTEM HAD NOT WRITTEN, OFTEN 30 SECONDS. A crash of the process loses none.";
+}
+
+export function isLoopback(address: string): boolean {
+  return /^-?(127\.[0-9.]+|::1|localhost)$/.test(address);
+}

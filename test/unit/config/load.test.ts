@@ -1,0 +1,332 @@
+/**
+ * test/unit/config/load.test.ts: precedence, origins, secrets from files, rules between options, and messages for people.
+ */
+import * as fs from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { Files } from "../../../src/config/config.js";
+import { ConfigError } from "../../../src/config/error.js";
+import { configFromOptions, loadConfig } from "../../../src/config/load.js";
+import { memoryFiles } from "./memory-files.js";
+
+const CWD = "/work-dir";
+
+function load(argv: string[], env: Record<string, string> = {}, files: Record<string, string> = {}) {
+  return loadConfig({ argv, env, cwd: CWD, files: memoryFiles(files) });
+}
+
+function problems(run: () => unknown): readonly string[] {
+  try {
+    run();
+  } catch (error) {
+    assert.instance(error, ConfigError);
+    assert.is((error as ConfigError).exitCode, 64);
+    return (error as ConfigError).problems;
+  }
+  assert.unreachable("no ConfigError");
+  return [];
+}
+
+test("defaults", () => {
+  const config = load([]);
+  assert.is(config.port, 6379);
+  assert.equal(config.bind, ["127.0.0.1", "-::1"]);
+  assert.is(config.dir, "/work-dir/kvorum-data");
+  assert.is(config.appendfsync, "always");
+  assert.is(config.maxValueBytes, 64 * 1024 * 1024);
+  assert.is(config.httpPort, 7379);
+  assert.is(config.peerPort, 16379);
+  assert.equal([config.n, config.r, config.w, config.partitions], [3, 2, 2, 1024]);
+  assert.equal(config.warnings, []);
+  assert.equal(config.unsafe(), []);
+  assert.is(config.anyPort, false);
+  assert.is(config.file, undefined);
+});
+
+test("flags win over the environment, that over the file, that over defaults", () => {
+  const files = { "/work-dir/a.conf": "port 1001\ntimeout 1\nhz 20\n" };
+  const env = { KVORUM_PORT: "1002", KVORUM_TIMEOUT: "2" };
+  const config = load(["a.conf", "--port", "1003"], env, files);
+  assert.equal([config.port, config.timeout, config.hz, config.tcpKeepalive], [1003, 2, 20, 300]);
+  assert.equal(config.origin("port"), { kind: "flag", where: "--port" });
+  assert.equal(config.origin("timeout"), { kind: "environment", where: "KVORUM_TIMEOUT" });
+  assert.equal(config.origin("hz"), { kind: "file", where: "/work-dir/a.conf:3" });
+  assert.equal(config.origin("tcp-keepalive").kind, "default");
+  assert.equal(config.origin("http-port"), { kind: "derived", where: "port + 1000" });
+  assert.is(config.file, "/work-dir/a.conf");
+});
+
+test("flags in Redis's manner: several words, empty words, words with one dash, =", () => {
+  const config = load(["--save", "", "--bind", "127.0.0.1", "-::1", "--maxmemory=10mb", "--PORT", "7777"]);
+  assert.equal(config.bind, ["127.0.0.1", "-::1"]);
+  assert.is(config.maxmemory, 10 * 1024 * 1024);
+  assert.is(config.port, 7777);
+  assert.is(config.get("save"), "");
+  assert.equal(
+    problems(() => load(["--port", "1", "x.conf"])),
+    ['--port: wrong number of arguments (given: "1 x.conf")'],
+  );
+  assert.match(problems(() => load(["-p", "1"]))[0] as string, "two dashes");
+  assert.match(problems(() => load(["--port"]))[0] as string, "needs a value");
+});
+
+test("standard input is a file called -", () => {
+  const sources = { env: {}, cwd: CWD, files: memoryFiles({}) };
+  const config = loadConfig({ ...sources, argv: ["-"], stdin: () => Buffer.from("port 1234\n") });
+  assert.is(config.port, 1234);
+  assert.is(config.file, undefined);
+  const found = problems(() => loadConfig({ ...sources, argv: ["-"], stdin: () => Buffer.from("\nprot 1234\n") }));
+  assert.equal(found, ['standard input:2: unknown option "prot"; did you mean "port"?']);
+});
+
+test("unknown names are errors with file, line and the nearest name; all are told at once", () => {
+  const files = { "/work-dir/a.conf": '# x\nmaxmemroy 1\n\nport x\nsave "1\nzzzzzzzz 1\n' };
+  assert.equal(
+    problems(() => load(["a.conf", "--appendfsnc", "no"], {}, files)),
+    [
+      "/work-dir/a.conf:5: Unbalanced quotes in configuration line",
+      '/work-dir/a.conf:2: unknown option "maxmemroy"; did you mean "maxmemory"?',
+      '/work-dir/a.conf:4: port: argument couldn\'t be parsed into an integer (given: "x")',
+      '/work-dir/a.conf:6: unknown option "zzzzzzzz"',
+      '--appendfsnc: unknown option "appendfsnc"; did you mean "--appendfsync"?',
+    ],
+  );
+  assert.equal(
+    problems(() => load(["gone.conf"])),
+    ["cannot read the config file /work-dir/gone.conf: no such file"],
+  );
+  assert.match(problems(() => load(["a.conf"], {}, { "/work-dir/a.conf": "hz 10 # ten" }))[0] as string, "a comment");
+});
+
+test("an unknown variable is an error, because a slip may leave the store open", () => {
+  assert.equal(
+    problems(() => load([], { KVORUM_REQUIREPAS: "x" })),
+    ['KVORUM_REQUIREPAS: unknown variable; did you mean "KVORUM_REQUIREPASS"?'],
+  );
+  // What Kubernetes makes for a service called kvorum, and empty variables, say nothing.
+  const config = load([], {
+    KVORUM_SERVICE_HOST: "10.0.0.1",
+    KVORUM_SERVICE_PORT_REDIS: "6379",
+    KVORUM_PORT: "tcp://10.0.0.1:6379",
+    KVORUM_PORT_6379_TCP_ADDR: "10.0.0.1",
+    KVORUM_MAXMEMORY: "",
+    PATH: "/bin",
+  });
+  assert.is(config.port, 6379);
+  assert.is(config.maxmemory, 0);
+});
+
+test("environment: several words, aliases, secrets from files", () => {
+  const files = { "/run/secrets/pass": "s3cret word\n", "/work-dir/rel": "abcdefghijklmnop" };
+  const config = load(
+    [],
+    {
+      KVORUM_BIND: "127.0.0.1 ::1",
+      KVORUM_PROTO_MAX_BULK_LEN: "1mb",
+      KVORUM_REQUIREPASS_FILE: "/run/secrets/pass",
+      KVORUM_CLUSTER_SECRET_FILE: "rel",
+      KVORUM_TLS_KEY_FILE: "key.pem",
+    },
+    files,
+  );
+  assert.equal(config.bind, ["127.0.0.1", "::1"]);
+  assert.is(config.maxValueBytes, 1024 * 1024);
+  assert.is(config.requirepass, "s3cret word");
+  assert.equal(config.origin("requirepass"), { kind: "environment", where: "KVORUM_REQUIREPASS_FILE" });
+  assert.is(config.clusterSecret, "abcdefghijklmnop");
+  assert.is(config.tlsKeyFile, "/work-dir/key.pem");
+  assert.match(
+    problems(() =>
+      load([], { KVORUM_REQUIREPASS: "a", KVORUM_REQUIREPASS_FILE: "/run/secrets/pass" }, files),
+    )[0] as string,
+    "is set too",
+  );
+  assert.match(
+    problems(() => load([], { KVORUM_REQUIREPASS_FILE: "/gone" }))[0] as string,
+    "cannot read /gone: no such file",
+  );
+  // _FILE is for secrets only.
+  assert.match(problems(() => load([], { KVORUM_PORT_FILE: "/gone" }))[0] as string, "unknown variable");
+});
+
+test("secrets never appear in messages", () => {
+  const found = problems(() => load(["--requirepass", "hunter2", "more", "--cluster-secret", "short"]));
+  assert.not.match(found.join("\n"), /hunter2|short/);
+  assert.is(found.length, 2);
+});
+
+test("include: nested, relative to the working directory, wildcards in order, no loops", () => {
+  const config = load(
+    ["conf/a.conf"],
+    {},
+    {
+      "/work-dir/conf/a.conf": "port 1\ninclude more/*.conf\ntimeout 7\n",
+      "/work-dir/more/1.conf": "port 2\nhz 11\n",
+      "/work-dir/more/2.conf": "port 3\n",
+      "/work-dir/more/.hidden.conf": "port 4\n",
+    },
+  );
+  assert.equal([config.port, config.hz, config.timeout], [3, 11, 7]);
+  assert.is(config.origin("port").where, "/work-dir/more/2.conf:1");
+  assert.match(
+    problems(() => load(["a"], {}, { "/work-dir/a": "include b", "/work-dir/b": "include a" }))[0] as string,
+    "includes itself",
+  );
+  assert.equal(
+    problems(() => load(["a"], {}, { "/work-dir/a": "\ninclude gone" })),
+    ["/work-dir/a:2: include: cannot read /work-dir/gone: no such file"],
+  );
+  const deep = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`/work-dir/${i}`, `include ${i + 1}`]));
+  assert.match(problems(() => load(["0"], {}, deep))[0] as string, "nested too deep");
+});
+
+test("the last line counts; client-output-buffer-limit adds up; a stronger source replaces all of it", () => {
+  const file =
+    "port 1\nport 2\nclient-output-buffer-limit normal 1mb 0 0\nclient-output-buffer-limit slave 2mb 1mb 5\n";
+  const config = load(["a"], {}, { "/work-dir/a": file });
+  assert.is(config.port, 2);
+  assert.is(
+    config.get("client-output-buffer-limit"),
+    "normal 1048576 0 0 slave 2097152 1048576 5 pubsub 33554432 8388608 60",
+  );
+  const flag = load(["a", "--client-output-buffer-limit", "pubsub", "1mb", "1mb", "1"], {}, { "/work-dir/a": file });
+  assert.is(
+    flag.get("client-output-buffer-limit"),
+    "normal 0 0 0 slave 268435456 67108864 60 pubsub 1048576 1048576 1",
+  );
+});
+
+test("names without effect warn once each and keep what was said; fixed ones keep their value", () => {
+  const file =
+    "rdbcompression no\nrdbcompression yes\nsave 900 1\nsave 60 5\nappendonly no\ndaemonize no\nslave-priority 5\n";
+  const config = load(["a"], {}, { "/work-dir/a": file });
+  assert.is(config.warnings.length, 4);
+  assert.match(config.warnings[0] as string, "/work-dir/a:2: rdbcompression has no effect here: ");
+  assert.is(config.get("rdbcompression"), "yes");
+  assert.is(config.get("save"), "");
+  assert.is(config.get("appendonly"), "yes");
+  assert.is(config.get("replica-priority"), "5");
+  assert.is(config.get("slave-priority"), "5");
+  assert.match(problems(() => load(["a"], {}, { "/work-dir/a": "save 900" }))[0] as string, "Invalid save parameters");
+  assert.match(problems(() => load(["--rdbcompression", "maybe"]))[0] as string, "argument must be 'yes' or 'no'");
+});
+
+test("what would be dangerous to pass over is refused", () => {
+  for (const line of [
+    "replicaof 10.0.0.1 6379",
+    "slaveof 10.0.0.1 6379",
+    "aclfile /etc/redis/users.acl",
+    "user alice on >secret ~* +@all",
+    "user default on >secret ~* +@all",
+    "user default on nopass ~cache:* +@read",
+    "rename-command FLUSHALL ''",
+    "loadmodule /x.so",
+    "cluster-enabled yes",
+  ]) {
+    const found = problems(() => load(["a"], {}, { "/work-dir/a": line }));
+    assert.is(found.length, 1, line);
+    assert.match(found[0] as string, "is not supported");
+    assert.not.match(found[0] as string, "secret");
+  }
+  // What Redis's own CONFIG REWRITE leaves in every file.
+  const harmless = load(
+    ["a"],
+    {},
+    { "/work-dir/a": 'user default on nopass ~* &* +@all\ncluster-enabled no\nreplicaof ""\n' },
+  );
+  assert.equal(harmless.warnings, []);
+});
+
+test("a size that Redis allows and kvorum does not is lowered, under Redis's name only", () => {
+  const config = load(["a"], {}, { "/work-dir/a": "proto-max-bulk-len 1gb" });
+  assert.is(config.maxValueBytes, 512 * 1024 * 1024);
+  assert.match(config.warnings[0] as string, "lowered");
+  assert.is(config.get("proto-max-bulk-len"), "536870912");
+  assert.match(problems(() => load(["--max-value-bytes", "1gb"]))[0] as string, "between 1024 and 536870912");
+});
+
+test("rules between options", () => {
+  assert.equal(
+    problems(() => load(["--r", "1"])),
+    ["--r: r + w must be more than n, or a read may miss a write: 1 + 2 <= 3"],
+  );
+  assert.match(problems(() => load(["--r", "4"]))[0] as string, "more than the 3 replicas");
+  assert.match(problems(() => load(["--n", "2", "--w", "3"]))[0] as string, "more than the 2 replicas");
+  assert.match(problems(() => load(["--partitions", "1000"]))[0] as string, "power of two");
+  assert.is(load(["--partitions", "16384"]).partitions, 16384);
+  assert.equal(
+    problems(() => load(["--port", "65000"])),
+    ["http-port: follows port and would be 66000, over 65535: choose one with --http-port"],
+  );
+  const high = load(["--port", "65000", "--http-port", "0"]);
+  assert.equal([high.httpPort, high.peerPort], [0, 0]);
+  assert.match(problems(() => load(["--http-port", "6379"]))[0] as string, "the same as port");
+  assert.match(problems(() => load(["--port", "0"]))[0] as string, "nothing to listen on");
+  const socket = load(["--port", "0", "--unixsocket", "s.sock"]);
+  assert.equal([socket.port, socket.httpPort, socket.unixsocket], [0, 0, "/work-dir/s.sock"]);
+  assert.match(problems(() => load(["--client-query-buffer-limit", "1mb"]))[0] as string, "less than max-value-bytes");
+});
+
+test("what unsafe values give up is said in capitals", () => {
+  assert.match(load(["--appendfsync", "everysec"]).unsafe()[0] as string, /LOSES UP TO A SECOND/);
+  assert.match(load(["--appendfsync", "no"]).unsafe()[0] as string, /POWER CUT LOSES/);
+  assert.is(load(["--protected-mode", "no"]).unsafe().length, 0, "only this machine can reach it");
+  assert.is(load(["--protected-mode", "no", "--bind", "*"]).unsafe().length, 1);
+  assert.is(load(["--protected-mode", "no", "--bind", "*", "--requirepass", "x"]).unsafe().length, 0);
+  assert.is(load(["--maxmemory-policy", "allkeys-lru"]).unsafe().length, 1);
+});
+
+test("options of the library", () => {
+  const config = configFromOptions(
+    {
+      port: 0,
+      maxmemory: "1mb",
+      protectedMode: false,
+      bind: ["::1"],
+      shutdownTimeout: 1500,
+      unixsocketperm: 0o700,
+      dir: undefined,
+    },
+    CWD,
+  );
+  assert.equal([config.port, config.anyPort, config.maxmemory, config.protectedMode], [0, true, 1024 ** 2, false]);
+  assert.equal([config.shutdownTimeout, config.unixsocketperm, config.bind], [1500, 0o700, ["::1"]]);
+  assert.equal(config.origin("port"), { kind: "options", where: "port" });
+  assert.is(configFromOptions({ port: 7000 }, CWD).anyPort, false);
+  assert.equal(
+    problems(() => configFromOptions({ maxMemory: 1, hz: 0.5 } as object, CWD)),
+    [
+      'unknown option "maxMemory"; did you mean "maxmemory"?',
+      'hz: argument couldn\'t be parsed into an integer (given: "0.5")',
+    ],
+  );
+});
+
+test("the redis.conf of Debian's redis-server loads", () => {
+  const path = "/etc/redis/redis.conf";
+  let text: string;
+  try {
+    text = fs.readFileSync(path, "utf8");
+  } catch {
+    console.log(`SKIPPED: ${path} is not readable here; install redis-server`);
+    return;
+  }
+  const disk: Files = { ...memoryFiles({}), read: (name) => fs.readFileSync(name) };
+  const config = loadConfig({ argv: [path], env: {}, cwd: CWD, files: disk });
+  assert.equal([config.port, config.dir, config.appendfsync], [6379, "/var/lib/redis", "everysec"]);
+  for (const name of ["daemonize", "pidfile", "logfile", "appendonly", "rdbcompression"]) {
+    assert.is(config.warnings.filter((line) => line.includes(`: ${name} `)).length, 1, name);
+  }
+  // Each directive that is commented out is known as well, whatever one has to say about its value.
+  const directive = /^# ([a-z][a-z0-9_]*-[a-z0-9_-]+|save|port|bind|user|loadmodule|replicaof|unixsocket) \S+$/gm;
+  for (const [, name] of text.matchAll(directive)) {
+    if (name === undefined || /^(client-only|slaves|redis-cli)/.test(name)) continue;
+    try {
+      load([`--${name}`, "x"]);
+    } catch (error) {
+      assert.not.match((error as Error).message, "unknown option", name);
+    }
+  }
+});
+
+test.run();
