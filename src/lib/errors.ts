@@ -1,0 +1,56 @@
+/**
+ * lib/errors.ts: the kinds of error that are not a programmer's mistake (those are lib/assert.ts's InvariantError).
+ * Each carries the process exit code of architecture's table, so that the outermost layer needs no list of its own.
+ */
+
+export const EXIT_CONFIGURATION = 64;
+export const EXIT_CORRUPT_DATA = 65;
+export const EXIT_PORT_IN_USE = 69;
+export const EXIT_DISK = 74;
+export const EXIT_DIRECTORY_IN_USE = 75;
+
+/** What lies on disk is not what was written. The node does not serve, and truncates nothing. */
+export class CorruptionError extends Error {
+  readonly exitCode: number = EXIT_CORRUPT_DATA;
+  readonly file: string;
+  readonly offsetBytes: number;
+
+  constructor(file: string, offsetBytes: number, what: string) {
+    super(`corrupt data: ${file} at byte ${offsetBytes}: ${what}`);
+    this.name = "CorruptionError";
+    this.file = file;
+    this.offsetBytes = offsetBytes;
+  }
+}
+
+/** A file written by a newer version of kvorum. */
+export class FormatError extends Error {
+  readonly exitCode: number = EXIT_CORRUPT_DATA;
+
+  constructor(file: string, version: number, known: number) {
+    super(
+      `${file} has format version ${version}; this version of kvorum knows up to ${known}. Start it with the newer kvorum that wrote it.`,
+    );
+    this.name = "FormatError";
+  }
+}
+
+/** A disk refused to do what durability needs. Latched: nothing is acknowledged after it. */
+export class DiskError extends Error {
+  readonly exitCode: number = EXIT_DISK;
+
+  constructor(what: string, cause: unknown) {
+    super(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.name = "DiskError";
+  }
+}
+
+/** Another process serves the data directory. */
+export class DirectoryInUseError extends Error {
+  readonly exitCode: number = EXIT_DIRECTORY_IN_USE;
+
+  constructor(directory: string, holder: string) {
+    super(`the data directory ${directory} is in use by ${holder}`);
+    this.name = "DirectoryInUseError";
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * ports/keyspace.ts: what a command may do to keys. Served by storage/store.ts alone and by the coordinator in a cluster.
+ * Invariants: all methods are synchronous and act at once in memory; nothing is durable when they return. `gate` tells
+ * which log position the answer depends on: a reply must not leave before durableLsn >= gate. Everything done between
+ * two commands lies in one batch of the log, so a command is all there after a crash or not at all.
+ */
+
+const EMPTY: Buffer = Buffer.alloc(0);
+
+/** A key's state as a handler sees it. `bytes` is borrowed memory: valid until the next write to the keyspace. */
+export class KeyState {
+  /** False: the key is absent (or expired, which is the same). The other fields then mean nothing. */
+  present = false;
+  /** Record type: TYPE_STRING (codec/record/record.ts). */
+  type = 0;
+  /** True when the value was built in place by APPEND, SETRANGE, SETBIT...: OBJECT ENCODING says raw. */
+  raw = false;
+  bytes: Buffer = EMPTY;
+  keyAt = 0;
+  keyBytes = 0;
+  valueAt = 0;
+  valueBytes = 0;
+  /** Absolute deadline, milliseconds since the epoch; 0 = none. */
+  expireAt = 0;
+  /** Changes with every write of the key, also when the bytes stay the same; 0 = absent. WATCH and ETag compare it. */
+  version = 0;
+}
+
+/** Called per key of a scan with state borrowed until it returns. It must not write to the keyspace. */
+export type Visit = (state: KeyState) => void;
+
+export interface Keyspace {
+  /** Highest LSN that what was seen or done since `gate` was last set to 0 depends on; 0 = nothing undurable. */
+  gate: number;
+  /** Every record at or below it survives power loss (as appendfsync promises it). */
+  readonly durableLsn: number;
+
+  /** The time of the current command, ms; never steps back. Keys with expireAt <= now are absent. */
+  now: number;
+
+  /**
+   * Find a key, expiring it when its deadline has passed.
+   * @param touch counts as a use for LRU/LFU and for keyspace_hits/misses.
+   * @returns state.present. Cost O(1).
+   */
+  find(db: number, bytes: Buffer, at: number, length: number, state: KeyState, touch: boolean): boolean;
+
+  /** Set a key: value bytes are copied. expireAt 0 = none; one in the past is the caller's error. O(bytes). */
+  put(
+    db: number,
+    key: Buffer,
+    keyAt: number,
+    keyBytes: number,
+    value: Buffer,
+    valueAt: number,
+    valueBytes: number,
+    expireAt: number,
+    raw: boolean,
+  ): void;
+
+  /** Remove a key. @returns whether it was there (and not expired). */
+  remove(db: number, key: Buffer, keyAt: number, keyBytes: number): boolean;
+
+  /** Number of keys, those included that are past their deadline and not swept yet (as in Redis). O(1). */
+  size(db: number): number;
+  /** Number of keys with a deadline. O(1). */
+  expiring(db: number): number;
+
+  /**
+   * Visit keys from `cursor` (0 = start) in hash order until about `count` were visited; every key that stays
+   * throughout a full iteration is visited at least once. Expired keys are not visited.
+   * @returns the next cursor, below 2^53; 0 = done.
+   */
+  scan(db: number, cursor: number, count: number, visit: Visit): number;
+
+  /** A key chosen at random; false when the database is empty. */
+  randomKey(db: number, state: KeyState): boolean;
+
+  /** Make a database (or all, db = -1) empty at once for every reader; memory is given back in slices afterwards. */
+  flush(db: number): void;
+
+  /** Bytes the key holds all told (record, header, its share of the index); 0 when absent. */
+  memoryUsage(db: number, bytes: Buffer, at: number, length: number): number;
+  /** Seconds since last use (LRU policies); -1 when absent. */
+  idleSeconds(db: number, bytes: Buffer, at: number, length: number): number;
+  /** Logarithmic use counter 0..255 (LFU policies); -1 when absent. */
+  frequency(db: number, bytes: Buffer, at: number, length: number): number;
+  /** Set idle seconds and frequency (RESTORE ... IDLETIME FREQ); -1 leaves one as it is. */
+  setUsage(db: number, bytes: Buffer, at: number, length: number, idleSeconds: number, frequency: number): void;
+
+  /** Keys in a slot of 0..16383, in database 0 (CLUSTER COUNTKEYSINSLOT, GETKEYSINSLOT). O(keys of the partition). */
+  keysInSlot(slot: number, max: number, visit: Visit): number;
+}

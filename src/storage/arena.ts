@@ -1,0 +1,310 @@
+/**
+ * storage/arena.ts: off-heap memory for records, log-structured with a cleaner.
+ *
+ * Memory comes from the system in extents of 32 MiB (glibc gives back at once what was mapped alone, and it maps alone
+ * only from 32 MiB on: its threshold adapts up to that). An extent is 32 segments of 1 MiB. Records are appended to the
+ * open segment; freeing one marks it dead and lowers its segment's live count. The cleaner (storage/cleaner.ts) copies what
+ * lives in a sparse segment elsewhere and frees the segment; an extent whose segments are all free goes back to the system.
+ *
+ * A record in memory:
+ *   -8  i32  lsn       low 32 bits of its log position
+ *   -4  u32  clock     low 24 bits: when used last (LRU) or how often (LFU); high 8 bits: MARK_*
+ *    0  body (codec/record) ... padded to a multiple of 8
+ * or, with MARK_EXTERNAL, 8 bytes {u32 handle, u32 0}: the body lies in a buffer of its own (large values).
+ *
+ * A reference is the body's offset in units of 8 bytes over all extents: 32 bits reach 32 GiB. 0 is no record.
+ * Invariants: a reference's record never straddles a segment; sum of live = bytes of records not freed; a segment is in
+ * exactly one state. Alternative kept out: size-class slabs; see docs/decisions/0002-memory-log-structured.md.
+ */
+
+import { readU32 } from "../codec/record/record.js";
+import { assert } from "../lib/assert.js";
+
+export const SEGMENT_BYTES: number = 1 << 20;
+const SEGMENTS_PER_EXTENT = 32;
+export const EXTENT_BYTES: number = SEGMENT_BYTES * SEGMENTS_PER_EXTENT;
+/** References per segment and per extent, as shifts. */
+const SEGMENT_SHIFT = 17;
+/** Products, not shifts: references above 2^31 must stay positive while they are compared. */
+const SEGMENT_REFS: number = 1 << SEGMENT_SHIFT;
+export const EXTENT_SHIFT = 22;
+export const EXTENT_MASK: number = (1 << EXTENT_SHIFT) - 1;
+const EXTENTS_MAX = 1024;
+
+/** Bytes in front of the body. */
+export const MEMORY_HEADER_BYTES = 8;
+/** Bodies above it lie in a buffer of their own: a segment's tail would waste too much. */
+export const EXTERNAL_BYTES_MIN: number = 64 * 1024;
+export const MARK_DEAD: number = 0x80 << 24;
+export const MARK_EXTERNAL: number = 0x40 << 24;
+const MARKS: number = 0xff << 24;
+const STUB_BYTES = 16;
+
+const STATE_ABSENT = 0; // its extent is not mapped
+const STATE_FREE = 1;
+const STATE_OPEN = 2;
+const STATE_FULL = 3;
+const STATE_CLEANING = 4;
+
+export class Arena {
+  /** Per extent, undefined when not mapped. The two views are of the same memory. */
+  readonly bytes: Buffer[] = [];
+  readonly ints: Int32Array[] = [];
+  /** Large bodies by handle. */
+  readonly externals: (Buffer | undefined)[] = [];
+
+  private readonly state = new Uint8Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
+  private readonly live = new Int32Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
+  private readonly used = new Int32Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
+  private readonly freeHandles: number[] = [];
+
+  /** Append position, as a reference, and the end of the open segment. Two logs: fresh writes, and survivors of cleaning. */
+  private head = 0;
+  private headEnd = 0;
+  private survivorHead = 0;
+  private survivorEnd = 0;
+
+  /** Bytes of records alive in segments, padding included. */
+  liveBytes = 0;
+  /** Bytes of bodies in buffers of their own. */
+  externalBytes = 0;
+  /** Bytes appended to segments that are not free (alive or dead). */
+  usedBytes = 0;
+  extents = 0;
+  freeSegments = 0;
+
+  /**
+   * Room for a record of `bytes` (header included). O(1), but for mapping an extent.
+   * @returns the reference of its body. The memory header is the caller's to write.
+   * @throws RangeError when all 32 GiB are taken or the system has no more.
+   */
+  allocate(bytes: number, survivor: boolean): number {
+    const units = (bytes + 7) >>> 3;
+    if (survivor) {
+      if (this.survivorHead + units > this.survivorEnd) this.openSurvivor();
+      const ref = this.survivorHead + 1;
+      this.survivorHead += units;
+      this.account(ref, units << 3);
+      return ref;
+    }
+    if (this.head + units > this.headEnd) this.openHead();
+    const ref = this.head + 1;
+    this.head += units;
+    this.account(ref, units << 3);
+    return ref;
+  }
+
+  private account(ref: number, bytes: number): void {
+    const segment = ref >>> SEGMENT_SHIFT;
+    this.live[segment] += bytes;
+    this.used[segment] += bytes;
+    this.liveBytes += bytes;
+    this.usedBytes += bytes;
+  }
+
+  /** Bytes a record takes in its segment, header and padding included. */
+  sizeOf(ref: number): number {
+    const extent = ref >>> EXTENT_SHIFT;
+    const at = (ref & EXTENT_MASK) << 3;
+    if (this.ints[extent][(at >> 2) - 1] & MARK_EXTERNAL) return STUB_BYTES;
+    return (readU32(this.bytes[extent], at) + MEMORY_HEADER_BYTES + 7) & ~7;
+  }
+
+  /** The record is gone; its room comes back through the cleaner. */
+  free(ref: number): void {
+    const bytes = this.sizeOf(ref);
+    const segment = ref >>> SEGMENT_SHIFT;
+    const ints = this.ints[ref >>> EXTENT_SHIFT];
+    const header = ((ref & EXTENT_MASK) << 1) - 1;
+    assert((ints[header] & MARK_DEAD) === 0, "record freed twice", ref);
+    if (ints[header] & MARK_EXTERNAL) this.releaseExternal(ints[header + 1]);
+    ints[header] |= MARK_DEAD;
+    this.live[segment] -= bytes;
+    this.liveBytes -= bytes;
+    if (this.live[segment] === 0 && this.state[segment] === STATE_FULL) this.freeSegment(segment);
+  }
+
+  /** Keep a large body in a buffer of its own. @returns the reference of its stub. */
+  allocateExternal(body: Buffer): number {
+    const handle = this.freeHandles.pop() ?? this.externals.length;
+    this.externals[handle] = body;
+    this.externalBytes += body.length;
+    const ref = this.allocate(STUB_BYTES, false);
+    const ints = this.ints[ref >>> EXTENT_SHIFT];
+    const at = (ref & EXTENT_MASK) << 1;
+    ints[at - 2] = 0;
+    ints[at - 1] = MARK_EXTERNAL;
+    ints[at] = handle;
+    ints[at + 1] = 0;
+    return ref;
+  }
+
+  private releaseExternal(handle: number): void {
+    const body = this.externals[handle];
+    assert(body !== undefined, "external body released twice", handle);
+    this.externalBytes -= body.length;
+    this.externals[handle] = undefined;
+    this.freeHandles.push(handle);
+  }
+
+  private openHead(): void {
+    this.close(this.headEnd);
+    const segment = this.takeFree();
+    this.head = segment * SEGMENT_REFS;
+    this.headEnd = (segment + 1) * SEGMENT_REFS;
+  }
+
+  private openSurvivor(): void {
+    this.close(this.survivorEnd);
+    const segment = this.takeFree();
+    this.survivorHead = segment * SEGMENT_REFS;
+    this.survivorEnd = (segment + 1) * SEGMENT_REFS;
+  }
+
+  /** A segment stops being open; nothing may live in it any more. */
+  private close(end: number): void {
+    if (end === 0) return;
+    const segment = end / SEGMENT_REFS - 1;
+    this.state[segment] = STATE_FULL;
+    if (this.live[segment] === 0) this.freeSegment(segment);
+  }
+
+  /** The free segment of the fullest extent, so that sparse extents run empty. O(extents * 32), once a MiB. */
+  private takeFree(): number {
+    if (this.freeSegments === 0) this.mapExtent();
+    let best = -1;
+    let bestTaken = -1;
+    for (let extent = 0; extent < this.bytes.length; extent++) {
+      if (this.bytes[extent] === undefined) continue;
+      let firstFree = -1;
+      let taken = 0;
+      const first = extent * SEGMENTS_PER_EXTENT;
+      for (let segment = first; segment < first + SEGMENTS_PER_EXTENT; segment++) {
+        if (this.state[segment] !== STATE_FREE) taken++;
+        else if (firstFree < 0) firstFree = segment;
+      }
+      if (firstFree >= 0 && taken > bestTaken) {
+        best = firstFree;
+        bestTaken = taken;
+      }
+    }
+    assert(best >= 0, "no free segment", this.freeSegments);
+    this.state[best] = STATE_OPEN;
+    this.freeSegments--;
+    return best;
+  }
+
+  private mapExtent(): void {
+    let extent = 0;
+    while (this.bytes[extent] !== undefined) extent++;
+    if (extent >= EXTENTS_MAX) throw new RangeError("the memory table is full: 32 GiB of records");
+    const memory = new ArrayBuffer(EXTENT_BYTES);
+    this.bytes[extent] = Buffer.from(memory);
+    this.ints[extent] = new Int32Array(memory);
+    const first = extent * SEGMENTS_PER_EXTENT;
+    this.state.fill(STATE_FREE, first, first + SEGMENTS_PER_EXTENT);
+    this.freeSegments += SEGMENTS_PER_EXTENT;
+    this.extents++;
+  }
+
+  private freeSegment(segment: number): void {
+    assert(this.live[segment] === 0, "segment with live records freed", segment);
+    this.usedBytes -= this.used[segment];
+    this.used[segment] = 0;
+    this.state[segment] = STATE_FREE;
+    this.freeSegments++;
+  }
+
+  /** Give an extent that is wholly free back to the system, but for `keep` free segments in reserve. */
+  releaseFreeExtents(keep: number): void {
+    for (let extent = this.bytes.length - 1; extent >= 0; extent--) {
+      if (this.freeSegments - SEGMENTS_PER_EXTENT < keep) return;
+      if (this.bytes[extent] === undefined) continue;
+      const first = extent * SEGMENTS_PER_EXTENT;
+      const states = this.state.subarray(first, first + SEGMENTS_PER_EXTENT);
+      if (!states.every((state) => state === STATE_FREE)) continue;
+      states.fill(STATE_ABSENT);
+      this.unmap(extent);
+    }
+  }
+
+  private unmap(extent: number): void {
+    // Holes are kept as undefined: an extent's number is part of every reference into it.
+    (this.bytes as (Buffer | undefined)[])[extent] = undefined;
+    (this.ints as (Int32Array | undefined)[])[extent] = undefined;
+    this.freeSegments -= SEGMENTS_PER_EXTENT;
+    this.extents--;
+  }
+
+  /** The full segment with the least alive, or the one of the emptiest extent when `spread`; -1 when there is none below `liveMax`. */
+  pickVictim(liveMax: number, spread: boolean): number {
+    let best = -1;
+    let bestLive = liveMax;
+    for (let extent = 0; extent < this.bytes.length; extent++) {
+      if (this.bytes[extent] === undefined) continue;
+      const first = extent * SEGMENTS_PER_EXTENT;
+      let extentLive = 0;
+      if (spread) for (let i = first; i < first + SEGMENTS_PER_EXTENT; i++) extentLive += this.live[i];
+      for (let segment = first; segment < first + SEGMENTS_PER_EXTENT; segment++) {
+        if (this.state[segment] !== STATE_FULL) continue;
+        const live = spread ? extentLive : this.live[segment];
+        if (live < bestLive) {
+          best = segment;
+          bestLive = live;
+        }
+      }
+    }
+    return best;
+  }
+
+  beginCleaning(segment: number): void {
+    assert(this.state[segment] === STATE_FULL, "only a full segment can be cleaned", segment);
+    this.state[segment] = STATE_CLEANING;
+  }
+
+  /** All survivors were moved: the segment is free again. */
+  endCleaning(segment: number): void {
+    assert(this.state[segment] === STATE_CLEANING, "segment is not being cleaned", segment);
+    this.freeSegment(segment);
+  }
+
+  /** References of a segment's first record and one past its last. Records lie back to back between them. */
+  firstRef(segment: number): number {
+    return segment * SEGMENT_REFS + 1;
+  }
+  endRef(segment: number): number {
+    return segment * SEGMENT_REFS + (this.used[segment] >>> 3) + 1;
+  }
+
+  isDead(ref: number): boolean {
+    return (this.ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 1] & MARK_DEAD) !== 0;
+  }
+
+  /** A survivor was copied away from a segment under cleaning: the old copy no longer counts, its external body stays. */
+  forget(ref: number, bytes: number): void {
+    this.ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 1] |= MARK_DEAD;
+    this.live[ref >>> SEGMENT_SHIFT] -= bytes;
+    this.liveBytes -= bytes;
+  }
+
+  /** Does this buffer belong to the arena's extents? Such bytes move and are written over. O(1). */
+  owns(bytes: Buffer): boolean {
+    return bytes.length === EXTENT_BYTES && this.bytes.includes(bytes);
+  }
+
+  /** Everything held off-heap: mapped extents and large bodies. */
+  heldBytes(): number {
+    return this.extents * EXTENT_BYTES + this.externalBytes;
+  }
+
+  /** The 24 bits of usage (LRU or LFU). */
+  clockOf(ref: number): number {
+    return this.ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 1] & ~MARKS;
+  }
+
+  setClock(ref: number, clock: number): void {
+    const ints = this.ints[ref >>> EXTENT_SHIFT];
+    const header = ((ref & EXTENT_MASK) << 1) - 1;
+    ints[header] = (ints[header] & MARKS) | (clock & ~MARKS);
+  }
+}

@@ -1,0 +1,250 @@
+/**
+ * storage/engine.ts: the storage of one node: opens a data directory, keeps table, log and snapshots together, and does the
+ * upkeep (sweeping, cleaning, freeing, snapshots) in slices of at most a millisecond between commands.
+ * Invariants: nothing is served before recovery ended and the log took a synced mark; segments are deleted only when two
+ * snapshots make them needless; after a failure of the log nothing is acknowledged.
+ */
+
+import { CorruptionError, DiskError } from "../lib/errors.js";
+import { Random } from "../lib/random.js";
+import type { Disk } from "../ports/disk.js";
+import type { Scheduler } from "../ports/scheduler.js";
+import { Cleaner } from "./cleaner.js";
+import { type DirectoryMeta, readMeta, writeMeta } from "./directory-meta.js";
+import { Recovery } from "./recovery.js";
+import { snapshotLsn, snapshotName } from "./snapshot-format.js";
+import { Snapshotter } from "./snapshotter.js";
+import { type Log, Store } from "./store.js";
+import { Sweeper } from "./sweeper.js";
+import { Table } from "./table.js";
+import { type SyncMode, Wal } from "./wal.js";
+import { segmentLsn } from "./wal-format.js";
+
+const UPKEEP_MS = 100;
+const SLICE_MS = 1;
+/** A snapshot is due when the log since the last one passes this and a share of the data. See docs/STORAGE.md, disk bound. */
+const SNAPSHOT_LOG_BYTES_MIN = 24 << 20;
+const SNAPSHOT_LOG_SHARE = 0.25;
+const SNAPSHOT_RETRY_MS = 5000;
+
+export interface EngineOptions {
+  readonly mode: SyncMode;
+  readonly partitions: number;
+  readonly segmentBytes: number;
+  /** For a new directory: node id (40 hex digits) and hash secret; and the seed of sampling. */
+  readonly newNode: () => { node: string; hashSecret: [number, number] };
+  readonly seed: number;
+}
+
+export class Engine {
+  readonly store: Store;
+  readonly meta: DirectoryMeta;
+  readonly snapshotter: Snapshotter;
+  readonly cleaner: Cleaner;
+  /** Undefined until recovery ended. */
+  wal: Wal | undefined;
+  recovery: Recovery | undefined;
+  loadMs = 0;
+  lastSaveMs = 0;
+  lastSaveOk = true;
+  /** Longest slice of upkeep, ms; for INFO. */
+  upkeepMsMax = 0;
+  private readonly disk: Disk;
+  private readonly scheduler: Scheduler;
+  private readonly options: EngineOptions;
+  private readonly sweeper: Sweeper;
+  private stopped = false;
+  private snapshots: number[] = [];
+  private retryAfterMs = 0;
+  private slicesRunning = false;
+  private sliceEnd = 0;
+  private readonly sliceDone = (): boolean => this.scheduler.monotonicMs() >= this.sliceEnd;
+
+  constructor(disk: Disk, scheduler: Scheduler, options: EngineOptions) {
+    this.disk = disk;
+    this.scheduler = scheduler;
+    this.options = options;
+    this.meta = this.openMeta();
+    const [k0, k1] = this.meta.hashSecret;
+    this.store = new Store(new Table(this.meta.partitions, k0, k1), new NoLog(), new Random(options.seed));
+    this.sweeper = new Sweeper(this.store);
+    this.cleaner = new Cleaner(this.store.table);
+    this.snapshotter = new Snapshotter(disk, scheduler, this.store.table, new LogOf(this), () =>
+      this.store.hlc.value(),
+    );
+    this.store.setTime(scheduler.nowMs());
+    this.recovery = new Recovery(disk, this.store);
+  }
+
+  private openMeta(): DirectoryMeta {
+    const known = readMeta(this.disk);
+    if (known !== undefined) return known;
+    const foreign = this.disk.list().find((name) => segmentLsn(name) >= 0 || snapshotLsn(name) >= 0);
+    if (foreign !== undefined) throw new CorruptionError("kvorum.meta", 0, `it is missing, but ${foreign} is there`);
+    const { node, hashSecret } = this.options.newNode();
+    const meta: DirectoryMeta = {
+      node,
+      partitions: this.options.partitions,
+      hashSecret,
+      createdMs: this.scheduler.nowMs(),
+    };
+    writeMeta(this.disk, meta);
+    return meta;
+  }
+
+  /**
+   * Recover, in slices of `sliceMs`, then open the log.
+   * @param done called once with the error, or undefined when the node may serve.
+   */
+  load(sliceMs: number, done: (error: Error | undefined) => void): void {
+    const recovery = this.recovery as Recovery;
+    const started = this.scheduler.monotonicMs();
+    const slice = (): void => {
+      try {
+        const until = this.scheduler.monotonicMs() + sliceMs;
+        while (recovery.step()) {
+          if (this.scheduler.monotonicMs() < until) continue;
+          this.scheduler.endOfTurn(slice);
+          return;
+        }
+        this.openLog(recovery);
+      } catch (error) {
+        done(error as Error);
+        return;
+      }
+      this.loadMs = this.scheduler.monotonicMs() - started;
+      done(undefined);
+    };
+    slice();
+  }
+
+  private openLog(recovery: Recovery): void {
+    const end = recovery.finish();
+    this.wal = new Wal(this.disk, this.scheduler, this.options, end);
+    this.wal.start();
+    this.store.log = this.wal;
+    this.store.setTime(this.scheduler.nowMs());
+    this.snapshots = recovery.snapshots;
+    this.wal.sinceSnapshotBytes = end.bytes;
+    this.lastSaveMs = this.scheduler.nowMs();
+    this.scheduleUpkeep();
+  }
+
+  private scheduleUpkeep(): void {
+    this.scheduler.after(UPKEEP_MS, () => {
+      if (this.stopped) return;
+      this.store.setTime(this.scheduler.nowMs());
+      if (!this.slicesRunning) this.slice();
+      this.considerSnapshot();
+      this.scheduleUpkeep();
+    });
+  }
+
+  /** To be called after commands that may have left garbage behind: starts slices when there is enough to do. O(1). */
+  nudge(): void {
+    if (!this.slicesRunning && this.wal !== undefined && this.cleaner.wanted()) {
+      this.slicesRunning = true;
+      this.scheduler.endOfTurn(() => this.slice());
+    }
+  }
+
+  private slice(): void {
+    if (this.stopped) return;
+    const started = this.scheduler.monotonicMs();
+    this.sliceEnd = started + SLICE_MS;
+    this.store.setTime(this.scheduler.nowMs());
+    let more = this.store.freeDetached(this.sliceDone);
+    if (!more) more = this.sweeper.run(this.sliceDone);
+    if (!this.store.hasDetached()) more = this.cleaner.run(this.sliceDone) || more;
+    const took = this.scheduler.monotonicMs() - started;
+    if (took > this.upkeepMsMax) this.upkeepMsMax = took;
+    this.slicesRunning = more;
+    if (more) this.scheduler.endOfTurn(() => this.slice());
+  }
+
+  private considerSnapshot(): void {
+    const wal = this.wal as Wal;
+    if (this.snapshotter.running || wal.failure !== undefined || this.scheduler.monotonicMs() < this.retryAfterMs)
+      return;
+    if (wal.sinceSnapshotBytes > SNAPSHOT_LOG_BYTES_MIN + this.store.usedBytes() * SNAPSHOT_LOG_SHARE)
+      this.snapshot(() => {});
+  }
+
+  /** Start a snapshot. @returns false when one is running already. `done` hears how it ended. */
+  snapshot(done: (error: DiskError | undefined) => void): boolean {
+    if (this.snapshotter.running || this.wal === undefined) return false;
+    const wal = this.wal;
+    const dirty = this.store.stats.dirty;
+    const logged = wal.sinceSnapshotBytes;
+    this.removeSnapshotsBut(1);
+    this.snapshotter.start((error, startLsn) => {
+      this.lastSaveOk = error === undefined;
+      if (error === undefined) {
+        if (!this.snapshots.includes(startLsn)) this.snapshots.unshift(startLsn);
+        this.store.stats.dirty -= dirty;
+        wal.sinceSnapshotBytes -= logged;
+        this.lastSaveMs = this.scheduler.nowMs();
+        this.dropNeedless();
+      } else this.retryAfterMs = this.scheduler.monotonicMs() + SNAPSHOT_RETRY_MS;
+      done(error);
+    });
+    return true;
+  }
+
+  /** Two generations are kept; while a third is written only one, so that disk use stays bounded. */
+  private removeSnapshotsBut(keep: number): void {
+    for (const lsn of this.snapshots.splice(keep)) this.disk.remove(snapshotName(lsn));
+    this.dropNeedless();
+  }
+
+  /** Log segments older than the oldest snapshot kept. With a single one the log from its start on is the second way back. */
+  private dropNeedless(): void {
+    const oldest = this.snapshots[this.snapshots.length - 1];
+    if (oldest !== undefined && this.wal !== undefined) this.wal.dropBefore(oldest + 1);
+  }
+
+  /**
+   * Stop: flush, seal, close. `done` once it is safe to exit.
+   * @param save write a snapshot first, as a clean stop does, when it is small enough to be quick.
+   */
+  stop(done: (error: DiskError | undefined) => void): void {
+    const wal = this.wal;
+    this.stopped = true;
+    this.snapshotter.abort();
+    if (wal === undefined) return done(undefined);
+    if (wal.failure !== undefined) return done(wal.failure);
+    if (wal.busy() || this.snapshotter.running) {
+      this.scheduler.after(1, () => this.stop(done));
+      return;
+    }
+    wal.close(true);
+    done(wal.failure);
+  }
+
+  diskBytes(): number {
+    return this.wal?.diskBytes() ?? 0;
+  }
+}
+
+/** Before the log is open nothing may be written. */
+class NoLog implements Log {
+  readonly appendedLsn = 0;
+  readonly durableLsn = 0;
+  append(): number {
+    throw new DiskError("the log is not open yet", "loading");
+  }
+}
+
+/** The snapshotter's view of a log that does not exist yet when the engine is made. */
+class LogOf {
+  private readonly engine: Engine;
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+  get appendedLsn(): number {
+    return this.engine.wal?.appendedLsn ?? 0;
+  }
+  get durableLsn(): number {
+    return this.engine.wal?.durableLsn ?? 0;
+  }
+}

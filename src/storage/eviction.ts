@@ -1,0 +1,145 @@
+/**
+ * storage/eviction.ts: makes room under maxmemory by Redis's policies, by sampling.
+ * Candidates of several samplings are kept in a small pool, so that the choice is close to the true order (Redis 3's idea).
+ * Invariants: an evicted key is removed and logged as a deletion; with noeviction, or nothing left to evict, the answer is
+ * "no room" and the command is refused before it changes anything.
+ */
+import { expireAtOf, hlcOf, keyLength, keyOffset } from "../codec/record/record.js";
+import type { Random } from "../lib/random.js";
+import { DATABASES, type Table } from "./table.js";
+import type { UsageClock } from "./usage-clock.js";
+import { randomRef } from "./walk.js";
+
+export type EvictionPolicy =
+  | "noeviction"
+  | "allkeys-lru"
+  | "allkeys-lfu"
+  | "allkeys-random"
+  | "volatile-lru"
+  | "volatile-lfu"
+  | "volatile-random"
+  | "volatile-ttl";
+
+/** The part of the store that eviction works on. */
+export interface Evictable {
+  readonly table: Table;
+  readonly usage: UsageClock;
+  readonly stats: { evicted: number };
+  usedBytes(): number;
+  removeRef(db: number, ref: number): void;
+}
+
+interface Candidate {
+  readonly db: number;
+  readonly key: Buffer;
+  readonly version: number;
+  /** Higher goes first. */
+  readonly score: number;
+}
+
+const POOL_SIZE = 16;
+/** A volatile policy may meet keys without a deadline: so many draws before giving up on a sample. */
+const DRAWS_PER_SAMPLE = 16;
+const EVICTIONS_PER_COMMAND_MAX = 10_000;
+
+export class Eviction {
+  policy: EvictionPolicy = "noeviction";
+  /** 0 = no limit. */
+  maxBytes = 0;
+  samples = 5;
+  private pool: Candidate[] = [];
+  private nextDb = 0;
+  private readonly store: Evictable;
+  private readonly random: Random;
+
+  constructor(store: Evictable, random: Random) {
+    this.store = store;
+    this.random = random;
+  }
+
+  /** @returns whether there is room (after evicting, where the policy allows). O(1) while there is room. */
+  makeRoom(): boolean {
+    if (this.maxBytes === 0 || this.store.usedBytes() <= this.maxBytes) return true;
+    if (this.policy === "noeviction") return false;
+    for (let i = 0; i < EVICTIONS_PER_COMMAND_MAX; i++) {
+      if (!this.evictOne()) return false;
+      if (this.store.usedBytes() <= this.maxBytes) return true;
+    }
+    return true; // over the limit still, but going down: the next command goes on
+  }
+
+  private evictOne(): boolean {
+    if (this.policy.endsWith("-random")) return this.evictRandom();
+    for (let tries = 0; tries < DATABASES * 2; tries++) {
+      this.fillPool();
+      while (this.pool.length > 0) if (this.evict(this.pool.pop() as Candidate)) return true;
+    }
+    return false;
+  }
+
+  private evict(candidate: Candidate): boolean {
+    const table = this.store.table;
+    const ref = table.find(candidate.db, candidate.key, 0, candidate.key.length);
+    if (ref === 0 || hlcOf(table.body, table.bodyAt) !== candidate.version) return false; // gone or changed since
+    this.store.removeRef(candidate.db, ref);
+    this.store.stats.evicted++;
+    return true;
+  }
+
+  private evictRandom(): boolean {
+    for (let i = 0; i < DATABASES; i++) {
+      const db = this.nextDb;
+      this.nextDb = (this.nextDb + 1) % DATABASES;
+      const ref = this.sample(db);
+      if (ref === 0) continue;
+      this.store.removeRef(db, ref);
+      this.store.stats.evicted++;
+      return true;
+    }
+    return false;
+  }
+
+  private fillPool(): void {
+    for (let db = 0; db < DATABASES; db++) {
+      for (let i = 0; i < this.samples; i++) {
+        const ref = this.sample(db);
+        if (ref === 0) break;
+        this.offer(db, ref);
+      }
+    }
+    this.pool.sort((a, b) => a.score - b.score);
+    if (this.pool.length > POOL_SIZE) this.pool = this.pool.slice(-POOL_SIZE);
+  }
+
+  private sample(db: number): number {
+    const table = this.store.table;
+    const volatile = this.policy.startsWith("volatile-");
+    if (table.keys[db] === 0 || (volatile && table.expiring[db] === 0)) return 0;
+    const draw = (bound: number): number => this.random.below(bound);
+    for (let i = 0; i < DRAWS_PER_SAMPLE; i++) {
+      const ref = randomRef(table, db, draw, volatile);
+      if (ref === 0 || !volatile) return ref;
+      table.locate(ref);
+      if (expireAtOf(table.body, table.bodyAt) !== 0) return ref;
+    }
+    return 0;
+  }
+
+  private offer(db: number, ref: number): void {
+    const table = this.store.table;
+    table.locate(ref);
+    const body = table.body;
+    const at = table.bodyAt;
+    const keyAt = at + keyOffset(body, at);
+    const key = Buffer.from(body.subarray(keyAt, keyAt + keyLength(body, at)));
+    const version = hlcOf(body, at);
+    if (this.pool.some((known) => known.db === db && known.version === version && known.key.equals(key))) return;
+    this.pool.push({ db, key, version, score: this.score(ref, expireAtOf(body, at)) });
+  }
+
+  private score(ref: number, expireAt: number): number {
+    if (this.policy === "volatile-ttl") return -expireAt;
+    const clock = this.store.table.arena.clockOf(ref);
+    return this.policy.endsWith("-lfu") ? 255 - this.store.usage.frequency(clock) : this.store.usage.idleSeconds(clock);
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * storage/recovery.ts: from the files of a data directory to the state they stand for, in steps, so that a node can answer
+ * -LOADING meanwhile. Newest snapshot first, then the log from where it starts.
+ *
+ * At the end the log is mended: a torn last batch is overwritten with zeros, and batches of unknown durability are written once
+ * more to the same place, with a sync (after a failed sync and a crash the page cache may hold what the disk never got: reading
+ * it back proves nothing). Both are idempotent, so a crash in the middle changes nothing.
+ */
+import { CorruptionError } from "../lib/errors.js";
+import type { Disk } from "../ports/disk.js";
+import { SNAPSHOT_TEMP_NAME, snapshotLsn } from "./snapshot-format.js";
+import { SnapshotReader } from "./snapshot-reader.js";
+import type { Store } from "./store.js";
+import type { WalEnd } from "./wal.js";
+import { segmentLsn } from "./wal-format.js";
+import { WalReader } from "./wal-reader.js";
+
+const COPY_BYTES = 1 << 20;
+
+export class Recovery {
+  records = 0;
+  /** Start LSN of the snapshot that was loaded, 0 = none; and of all snapshots there, newest first. */
+  snapshotLsn = 0;
+  readonly snapshots: number[];
+  /** Bytes of a torn last batch that were dropped. */
+  droppedBytes = 0;
+  private readonly disk: Disk;
+  private readonly store: Store;
+  private snapshot: SnapshotReader | undefined;
+  private wal: WalReader | undefined;
+  private snapshotBytes = 0;
+
+  constructor(disk: Disk, store: Store) {
+    this.disk = disk;
+    this.store = store;
+    const names = disk.list();
+    for (const name of names) if (name === SNAPSHOT_TEMP_NAME || /^wal-.*\.tmp$/.test(name)) disk.remove(name);
+    this.snapshots = names
+      .map(snapshotLsn)
+      .filter((lsn) => lsn >= 0)
+      .sort((a, b) => b - a);
+    if (this.snapshots.length > 0) {
+      const name = names.find((candidate) => snapshotLsn(candidate) === this.snapshots[0]) as string;
+      if (!names.some((candidate) => segmentLsn(candidate) >= 0))
+        throw new CorruptionError(name, 0, "there is a snapshot but no log");
+      this.snapshotLsn = this.snapshots[0];
+      this.snapshot = new SnapshotReader(disk, name, (body, at, length) => this.apply(body, at, length, 0));
+      this.snapshotBytes = this.snapshot.totalBytes;
+    } else this.openWal();
+  }
+
+  private openWal(): void {
+    this.wal = new WalReader(this.disk, this.snapshotLsn + 1, (body, at, length, lsn) =>
+      this.apply(body, at, length, lsn),
+    );
+  }
+
+  private apply(body: Buffer, at: number, length: number, lsn: number): void {
+    this.store.recover(body, at, length, lsn);
+    this.records++;
+  }
+
+  /** Load a block or a batch. @returns false when everything is loaded. @throws CorruptionError, FormatError */
+  step(): boolean {
+    if (this.snapshot !== undefined) {
+      if (this.snapshot.step()) return true;
+      this.store.hlc.witness(this.snapshot.hlc);
+      this.snapshot = undefined;
+      this.openWal();
+      return true;
+    }
+    return (this.wal as WalReader).step();
+  }
+
+  /** 0 to 1. */
+  progress(): number {
+    const read = (this.snapshot?.readBytes ?? this.snapshotBytes) + (this.wal?.readBytes ?? 0);
+    const total = this.snapshotBytes + (this.wal?.totalBytes ?? 0);
+    return total === 0 ? 1 : Math.min(1, read / total);
+  }
+
+  /** Mend the log's end and say where it is. To be called once, after step() said false. */
+  finish(): WalEnd {
+    const wal = this.wal as WalReader;
+    const last = wal.segments[wal.segments.length - 1];
+    if (last !== undefined) {
+      if (wal.tornFrom >= 0) {
+        this.droppedBytes = wal.tornTo - wal.tornFrom;
+        this.rewrite(last.name, wal.tornFrom, wal.tornTo, true);
+      }
+      if (wal.uncertainFrom < wal.end) this.rewrite(last.name, wal.uncertainFrom, wal.end, false);
+    }
+    let bytes = 0;
+    for (const segment of wal.segments) bytes += segment.bytes;
+    return {
+      nextLsn: Math.max(wal.nextLsn, this.snapshotLsn + 1),
+      lastCrc: wal.lastCrc,
+      bytes,
+      segments: this.allSegments(wal),
+    };
+  }
+
+  /** Segments that were read, and older ones that an older snapshot still needs. */
+  private allSegments(wal: WalReader): WalEnd["segments"] {
+    const known = new Set(wal.segments.map((segment) => segment.name));
+    const older = this.disk
+      .list()
+      .filter((name) => segmentLsn(name) >= 0 && !known.has(name))
+      .sort();
+    return [...older.map((name) => ({ name, firstLsn: segmentLsn(name), bytes: this.sizeOf(name) })), ...wal.segments];
+  }
+
+  private sizeOf(name: string): number {
+    const file = this.disk.open(name, { readonly: true });
+    const bytes = this.disk.size(file);
+    this.disk.close(file);
+    return bytes;
+  }
+
+  private rewrite(name: string, from: number, to: number, zero: boolean): void {
+    const reader = this.disk.open(name, { readonly: true });
+    const writer = this.disk.open(name, { durable: true });
+    const chunk = Buffer.alloc(Math.min(COPY_BYTES, to - from));
+    const end = Math.min(to, this.disk.size(reader));
+    for (let at = from; at < end; at += chunk.length) {
+      const length = Math.min(chunk.length, end - at);
+      if (!zero) this.disk.read(reader, chunk, 0, length, at);
+      this.disk.write(writer, chunk, 0, length, at);
+    }
+    this.disk.close(reader);
+    this.disk.close(writer);
+  }
+}

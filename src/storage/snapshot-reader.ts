@@ -1,0 +1,115 @@
+/**
+ * storage/snapshot-reader.ts: reads a snapshot in steps of one block. Every byte of the file is covered by a crc or has to be
+ * what it is; whatever is not, is corruption.
+ */
+import { checkBody, readU32 } from "../codec/record/record.js";
+import { CorruptionError, FormatError } from "../lib/errors.js";
+import type { Disk, FileHandle } from "../ports/disk.js";
+import {
+  BLOCK_HEADER_BYTES,
+  BLOCK_MAGIC,
+  blockCrc,
+  decodeFooter,
+  decodeSnapshotHeader,
+  extendDigest,
+  FOOTER_BYTES,
+  SNAPSHOT_HEADER_BYTES,
+  SNAPSHOT_VERSION,
+  snapshotLsn,
+} from "./snapshot-format.js";
+
+const WINDOW_BYTES = 4 << 20;
+
+export class SnapshotReader {
+  readonly startLsn: number;
+  hlc: number;
+  records = 0;
+  readBytes = 0;
+  readonly totalBytes: number;
+  private readonly disk: Disk;
+  private readonly name: string;
+  private readonly apply: (body: Buffer, at: number, length: number) => void;
+  private readonly file: FileHandle;
+  private window: Buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+  private windowAt = 0;
+  private windowBytes = 0;
+  private position = 0;
+  private blocks = 0;
+  private digest = 0;
+
+  constructor(disk: Disk, name: string, apply: (body: Buffer, at: number, length: number) => void) {
+    this.disk = disk;
+    this.name = name;
+    this.apply = apply;
+    this.file = disk.open(name, { readonly: true });
+    this.totalBytes = disk.size(this.file);
+    if (this.fill(SNAPSHOT_HEADER_BYTES) < SNAPSHOT_HEADER_BYTES) throw this.corrupt("the header is cut off");
+    const header = decodeSnapshotHeader(this.window.subarray(0, SNAPSHOT_HEADER_BYTES));
+    if (header === undefined) throw this.corrupt("not a snapshot");
+    if (header.version !== SNAPSHOT_VERSION) throw new FormatError(name, header.version, SNAPSHOT_VERSION);
+    if (header.startLsn !== snapshotLsn(name)) throw this.corrupt("its name and its header disagree");
+    this.startLsn = header.startLsn;
+    this.hlc = header.hlc;
+    this.position = SNAPSHOT_HEADER_BYTES;
+  }
+
+  private corrupt(what: string): CorruptionError {
+    return new CorruptionError(this.name, this.position, what);
+  }
+
+  private fill(bytes: number): number {
+    const have = this.windowAt + this.windowBytes - this.position;
+    if (have >= bytes) return have;
+    if (bytes > this.window.length) this.window = Buffer.allocUnsafeSlow(bytes + WINDOW_BYTES);
+    const want = Math.min(this.window.length, this.totalBytes - this.position);
+    this.windowAt = this.position;
+    this.windowBytes = this.disk.read(this.file, this.window, 0, want, this.position);
+    this.readBytes = this.position + this.windowBytes;
+    return this.windowBytes;
+  }
+
+  /** Read one block. @returns false when the footer was reached and everything agreed. */
+  step(): boolean {
+    if (this.fill(BLOCK_HEADER_BYTES) < BLOCK_HEADER_BYTES) throw this.corrupt("the file is cut off");
+    let at = this.position - this.windowAt;
+    if (readU32(this.window, at) !== BLOCK_MAGIC) return this.readFooter();
+    const bytes = readU32(this.window, at + 4);
+    const count = readU32(this.window, at + 8);
+    const whole = BLOCK_HEADER_BYTES + bytes;
+    if (whole > this.totalBytes - this.position || this.fill(whole) < whole) throw this.corrupt("a block is cut off");
+    at = this.position - this.windowAt;
+    const crc = readU32(this.window, at + 12);
+    if (blockCrc(this.window, at, bytes) !== crc) throw this.corrupt("a block's checksum is wrong");
+    this.digest = extendDigest(this.digest, crc);
+    let body = at + BLOCK_HEADER_BYTES;
+    const end = at + whole;
+    for (let i = 0; i < count; i++) {
+      const length = checkBody(this.window, body, end);
+      if (length < 0) throw this.corrupt("a record is malformed");
+      this.apply(this.window, body, length);
+      body += length;
+    }
+    if (body !== end) throw this.corrupt("bytes left over in a block");
+    this.blocks++;
+    this.records += count;
+    this.position += whole;
+    return true;
+  }
+
+  private readFooter(): boolean {
+    if (this.fill(FOOTER_BYTES) < FOOTER_BYTES) throw this.corrupt("the footer is cut off");
+    const footer = decodeFooter(this.window, this.position - this.windowAt);
+    if (footer === undefined) throw this.corrupt("neither a block nor a footer");
+    if (footer.blocks !== this.blocks || footer.records !== this.records || footer.digest !== this.digest) {
+      throw this.corrupt("the footer's counts disagree with the blocks");
+    }
+    if (this.position + FOOTER_BYTES !== this.totalBytes) throw this.corrupt("bytes behind the footer");
+    this.hlc = Math.max(this.hlc, footer.hlc);
+    this.close();
+    return false;
+  }
+
+  close(): void {
+    this.disk.close(this.file);
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * storage/snapshotter.ts: writes a snapshot while the node serves: no fork, no second copy of the data.
+ * It walks the table in slices between commands and writes blocks in the background. The snapshot is fuzzy: keys change while it
+ * is written. Every record carries its dot, so replaying the log from the snapshot's start over it ends in the exact state.
+ * Invariants: the file gets its name only when everything in it is synced and every record in it is durable in the log too;
+ * one snapshot at a time; any error ends this snapshot and leaves the earlier ones untouched.
+ */
+import { readU32 } from "../codec/record/record.js";
+import { DiskError } from "../lib/errors.js";
+import type { Disk, FileHandle } from "../ports/disk.js";
+import type { Scheduler } from "../ports/scheduler.js";
+import {
+  BLOCK_HEADER_BYTES,
+  encodeFooter,
+  encodeSnapshotHeader,
+  extendDigest,
+  SNAPSHOT_HEADER_BYTES,
+  SNAPSHOT_TEMP_NAME,
+  sealBlock,
+  snapshotName,
+} from "./snapshot-format.js";
+import { DATABASES, type Table } from "./table.js";
+import { walk } from "./walk.js";
+
+const BLOCK_BYTES = 1 << 20;
+const SLICE_RECORDS = 256;
+const SLICE_MS = 1;
+
+/** What the snapshotter needs to know of the log. */
+export interface LogView {
+  readonly appendedLsn: number;
+  readonly durableLsn: number;
+}
+
+export type SnapshotDone = (error: DiskError | undefined, startLsn: number) => void;
+
+export class Snapshotter {
+  running = false;
+  lastMs = 0;
+  records = 0;
+  private readonly disk: Disk;
+  private readonly scheduler: Scheduler;
+  private readonly table: Table;
+  private readonly log: LogView;
+  private readonly hlc: () => number;
+
+  private startLsn = 0;
+  private startedMs = 0;
+  private done: SnapshotDone = () => {};
+  private file: FileHandle = -1;
+  private position = 0;
+  private block: Buffer = Buffer.alloc(0);
+  private blockAt = 0;
+  private blockCount = 0;
+  private blocks = 0;
+  private digest = 0;
+  private db = 0;
+  private cursor = 0;
+  private endLsn = 0;
+  private aborted = false;
+
+  constructor(disk: Disk, scheduler: Scheduler, table: Table, log: LogView, hlc: () => number) {
+    this.disk = disk;
+    this.scheduler = scheduler;
+    this.table = table;
+    this.log = log;
+    this.hlc = hlc;
+  }
+
+  /** Start one; not to be called while one is running. */
+  start(done: SnapshotDone): void {
+    this.running = true;
+    this.aborted = false;
+    this.done = done;
+    this.startLsn = this.log.appendedLsn;
+    this.startedMs = this.scheduler.monotonicMs();
+    this.block = Buffer.allocUnsafeSlow(BLOCK_BYTES + 64 * 1024);
+    this.position = 0;
+    this.blocks = 0;
+    this.digest = 0;
+    this.records = 0;
+    this.db = 0;
+    this.cursor = 0;
+    this.resetBlock();
+    try {
+      if (this.disk.exists(SNAPSHOT_TEMP_NAME)) this.disk.remove(SNAPSHOT_TEMP_NAME);
+      this.file = this.disk.open(SNAPSHOT_TEMP_NAME, { create: true });
+      const header = encodeSnapshotHeader(this.startLsn, this.hlc());
+      this.disk.write(this.file, header, 0, header.length, 0);
+      this.position = SNAPSHOT_HEADER_BYTES;
+    } catch (error) {
+      return this.finish(error);
+    }
+    this.scheduler.endOfTurn(() => this.slice());
+  }
+
+  abort(): void {
+    this.aborted = true;
+  }
+
+  private resetBlock(): void {
+    this.blockAt = BLOCK_HEADER_BYTES;
+    this.blockCount = 0;
+  }
+
+  private slice(): void {
+    if (this.aborted) return this.finish(new Error("stopped"));
+    const until = this.scheduler.monotonicMs() + SLICE_MS;
+    while (this.db < DATABASES) {
+      if (this.table.keys[this.db] > 0)
+        this.cursor = walk(this.table, this.db, this.cursor, SLICE_RECORDS, this.takeBound);
+      if (this.cursor === 0) this.db++;
+      if (this.blockAt >= BLOCK_BYTES) return this.writeBlock(() => this.slice());
+      if (this.scheduler.monotonicMs() >= until) {
+        this.scheduler.endOfTurn(() => this.slice());
+        return;
+      }
+    }
+    this.endLsn = this.log.appendedLsn;
+    if (this.blockCount > 0) this.writeBlock(() => this.writeFooter());
+    else this.writeFooter();
+  }
+
+  private readonly takeBound = (ref: number): void => this.take(ref);
+
+  private take(ref: number): void {
+    const table = this.table;
+    table.locate(ref);
+    const bytes = readU32(table.body, table.bodyAt);
+    if (this.blockAt + bytes > this.block.length) {
+      const bigger = Buffer.allocUnsafeSlow(Math.max(this.block.length * 2, this.blockAt + bytes));
+      this.block.copy(bigger, 0, 0, this.blockAt);
+      this.block = bigger;
+    }
+    table.body.copy(this.block, this.blockAt, table.bodyAt, table.bodyAt + bytes);
+    this.blockAt += bytes;
+    this.blockCount++;
+    this.records++;
+  }
+
+  private writeBlock(then: () => void): void {
+    const bytes = this.blockAt;
+    const crc = sealBlock(this.block, bytes - BLOCK_HEADER_BYTES, this.blockCount);
+    this.digest = extendDigest(this.digest, crc);
+    this.blocks++;
+    this.disk.writeAsync(this.file, this.block, 0, bytes, this.position, (error) => {
+      if (error) return this.finish(error);
+      this.position += bytes;
+      if (this.block.length > BLOCK_BYTES * 4) this.block = Buffer.allocUnsafeSlow(BLOCK_BYTES + 64 * 1024);
+      this.resetBlock();
+      then();
+    });
+  }
+
+  private writeFooter(): void {
+    const footer = encodeFooter({ blocks: this.blocks, records: this.records, hlc: this.hlc(), digest: this.digest });
+    this.disk.writeAsync(this.file, footer, 0, footer.length, this.position, (error) => {
+      if (error) return this.finish(error);
+      this.disk.syncAsync(this.file, (syncError) => {
+        if (syncError) return this.finish(syncError);
+        this.awaitLog();
+      });
+    });
+  }
+
+  /** A record in the snapshot that the log lost would be a write nobody was told of, and half of an EXEC perhaps. */
+  private awaitLog(): void {
+    if (this.aborted) return this.finish(new Error("stopped"));
+    if (this.log.durableLsn < this.endLsn) {
+      this.scheduler.after(1, () => this.awaitLog());
+      return;
+    }
+    try {
+      const name = snapshotName(this.startLsn);
+      this.disk.close(this.file);
+      this.file = -1;
+      this.disk.rename(SNAPSHOT_TEMP_NAME, name);
+      this.disk.syncDirectory();
+    } catch (error) {
+      return this.finish(error);
+    }
+    this.finish(undefined);
+  }
+
+  private finish(error: unknown): void {
+    this.running = false;
+    this.lastMs = this.scheduler.monotonicMs() - this.startedMs;
+    this.block = Buffer.alloc(0);
+    if (error !== undefined && this.file !== -1) {
+      this.disk.close(this.file);
+      this.file = -1;
+    }
+    this.done(error === undefined ? undefined : new DiskError("snapshot failed", error), this.startLsn);
+  }
+}

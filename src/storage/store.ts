@@ -1,0 +1,451 @@
+/**
+ * storage/store.ts: one node's keyspace: the memory table, the log under it, and the rule that ties them: what a reply says must
+ * be durable before it leaves. Serves the Keyspace port when alone.
+ *
+ * Every change is encoded once, into the table, and appended to the log from there. `gate` gathers what the current command
+ * depends on: the position of a record read (when not durable yet), of the last removal in its partition when the answer
+ * is "absent", of what was written.
+ * Invariants: a change is in the table and in the open batch, or in neither; `now` never steps back, and an expired key
+ * that was seen as gone is removed and logged at once, so that no clock brings it back; positions only grow.
+ */
+import {
+  bodyBytesOf,
+  checkBody,
+  compareDots,
+  encodeBody,
+  expireAtOf,
+  FLAG_RAW,
+  FLAG_TOMBSTONE,
+  hlcOf,
+  keyLength,
+  keyOffset,
+  readU32,
+  TYPE_FLUSH,
+} from "../codec/record/record.js";
+import { Hlc } from "../core/clock/hlc.js";
+import { keySlot } from "../core/ring/slot.js";
+import { assert } from "../lib/assert.js";
+import type { Random } from "../lib/random.js";
+import type { KeyState, Keyspace, Visit } from "../ports/keyspace.js";
+import { KeyState as State } from "../ports/keyspace.js";
+import { Eviction, type EvictionPolicy } from "./eviction.js";
+import type { Block, PartitionIndex } from "./partition-index.js";
+import { DATABASES, type Table } from "./table.js";
+import { UsageClock } from "./usage-clock.js";
+import { blocksOf, randomRef, walk } from "./walk.js";
+
+/** What the store needs of the log; storage/wal.ts is one. */
+export interface Log {
+  readonly appendedLsn: number;
+  readonly durableLsn: number;
+  append(body: Buffer, at: number, length: number): number;
+}
+
+export interface StoreStats {
+  hits: number;
+  misses: number;
+  expired: number;
+  evicted: number;
+  /** Changes since the last snapshot (rdb_changes_since_last_save). */
+  dirty: number;
+}
+
+const RANDOM_TRIES = 100;
+const EMPTY: Buffer = Buffer.alloc(0);
+const EVERYTHING: Buffer = Buffer.from("*");
+
+export class Store implements Keyspace {
+  table: Table;
+  log: Log;
+  now = 0;
+  readonly hlc: Hlc = new Hlc();
+  readonly usage: UsageClock;
+  readonly eviction: Eviction;
+  readonly stats: StoreStats = { hits: 0, misses: 0, expired: 0, evicted: 0, dirty: 0 };
+  /** False during recovery and when told so (DEBUG SET-ACTIVE-EXPIRE): keys stay, expired or not, until asked for. */
+  activeExpire = true;
+
+  private gateLsn = 0;
+  private foundRef = 0;
+  private foundKey: Buffer = EMPTY;
+  private foundAt = -1;
+  private foundDb = 0;
+  private stage: Buffer = Buffer.allocUnsafeSlow(1024);
+  private readonly random: Random;
+  private readonly scratchState = new State();
+  /** Indexes of flushed databases, whose records are freed in slices. */
+  private detached: { blocks: Generator<Block>; index: PartitionIndex }[] = [];
+
+  constructor(table: Table, log: Log, random: Random) {
+    this.table = table;
+    this.log = log;
+    this.random = random;
+    this.usage = new UsageClock(random);
+    this.eviction = new Eviction(this, random);
+  }
+
+  get gate(): number {
+    return this.gateLsn;
+  }
+
+  /** Setting it starts a new command: nothing found before counts any more, the bytes it lay in may have changed. */
+  set gate(lsn: number) {
+    this.gateLsn = lsn;
+    this.foundAt = -1;
+  }
+
+  get durableLsn(): number {
+    return this.log.durableLsn;
+  }
+
+  /** Let time pass; never back. Called once a turn, and before a command that waited. */
+  setTime(nowMs: number): void {
+    if (nowMs <= this.now) return;
+    this.now = nowMs;
+    this.hlc.observe(nowMs);
+    this.usage.observe(nowMs);
+  }
+
+  // HOT: once per key of every command. No allocation. Guard: bench/micro/store.ts
+  find(db: number, bytes: Buffer, at: number, length: number, state: KeyState, touch: boolean): boolean {
+    const table = this.table;
+    const ref = this.lookup(db, bytes, at, length);
+    if (ref === 0) {
+      state.present = false;
+      state.version = 0;
+      this.needLsn(table.absentLsn());
+      if (touch) this.stats.misses++;
+      return false;
+    }
+    this.needRecord(ref);
+    this.fill(state);
+    if (touch) {
+      this.stats.hits++;
+      this.usage.touch(table.arena, ref);
+    }
+    return true;
+  }
+
+  /** Find a key that has not expired; one that has is removed first. */
+  private lookup(db: number, bytes: Buffer, at: number, length: number): number {
+    const ref = this.table.find(db, bytes, at, length);
+    this.foundKey = bytes;
+    this.foundAt = at;
+    this.foundDb = db;
+    this.foundRef = ref;
+    if (ref === 0) return 0;
+    const expireAt = expireAtOf(this.table.body, this.table.bodyAt);
+    if (expireAt === 0 || expireAt > this.now) return ref;
+    this.expireFound(db, ref);
+    return 0;
+  }
+
+  private fill(state: KeyState): void {
+    const body = this.table.body;
+    const at = this.table.bodyAt;
+    state.present = true;
+    state.bytes = body;
+    state.type = body[at + 4] & 15;
+    state.raw = (body[at + 5] & FLAG_RAW) !== 0;
+    state.keyAt = at + keyOffset(body, at);
+    state.keyBytes = keyLength(body, at);
+    state.valueAt = state.keyAt + state.keyBytes;
+    state.valueBytes = readU32(body, at) - (state.valueAt - at);
+    state.expireAt = expireAtOf(body, at);
+    state.version = hlcOf(body, at);
+  }
+
+  private needLsn(lsn: number): void {
+    if (lsn > this.gateLsn && lsn > this.log.durableLsn) this.gateLsn = lsn;
+  }
+
+  /** A record keeps 32 bits of its position: enough to tell the undurable ones, which are the newest few. */
+  private needRecord(ref: number): void {
+    const durable = this.log.durableLsn;
+    const ahead = (this.table.lsnOf(ref) - (durable | 0)) | 0;
+    if (ahead > 0 && ahead <= this.log.appendedLsn - durable) this.needLsn(durable + ahead);
+  }
+
+  put(
+    db: number,
+    key: Buffer,
+    keyAt: number,
+    keyBytes: number,
+    value: Buffer,
+    valueAt: number,
+    valueBytes: number,
+    expireAt: number,
+    raw: boolean,
+  ): void {
+    const table = this.table;
+    const known = this.foundAt === keyAt && this.foundKey === key && this.foundDb === db;
+    const ref = known ? this.foundRef : table.find(db, key, keyAt, keyBytes);
+    if (known && ref !== 0) table.locate(ref);
+    let from = value;
+    let fromAt = valueAt;
+    if (table.arena.owns(value)) {
+      // The value lies in the table (EXPIRE, RENAME, COPY): its place may be written over before it is read.
+      from = this.staged(value, valueAt, valueBytes);
+      fromAt = 0;
+    }
+    const bodyBytes = bodyBytesOf(keyBytes, valueBytes, expireAt !== 0);
+    const lsn = this.log.appendedLsn + 1;
+    this.hlc.tick();
+    table.replace(db, ref, bodyBytes, lsn, this.usage.fresh());
+    encodeBody(
+      table.body,
+      table.bodyAt,
+      db << 4,
+      raw ? FLAG_RAW : 0,
+      this.hlc.low,
+      this.hlc.high,
+      expireAt,
+      key,
+      keyAt,
+      keyBytes,
+      from,
+      fromAt,
+      valueBytes,
+    );
+    table.noteBody(db, expireAt);
+    this.log.append(table.body, table.bodyAt, bodyBytes);
+    this.changed(lsn);
+  }
+
+  private changed(lsn: number): void {
+    this.foundAt = -1;
+    this.gateLsn = lsn;
+    this.stats.dirty++;
+  }
+
+  private staged(bytes: Buffer, at: number, length: number): Buffer {
+    if (this.stage.length < length) this.stage = Buffer.allocUnsafeSlow(length);
+    bytes.copy(this.stage, 0, at, at + length);
+    return this.stage;
+  }
+
+  remove(db: number, key: Buffer, keyAt: number, keyBytes: number): boolean {
+    const known = this.foundAt === keyAt && this.foundKey === key && this.foundDb === db;
+    if (known && this.foundRef !== 0) this.table.locate(this.foundRef);
+    const ref = known ? this.foundRef : this.lookup(db, key, keyAt, keyBytes);
+    if (ref === 0) {
+      this.needLsn(this.table.absentLsn());
+      return false;
+    }
+    this.removeFound(db, ref);
+    return true;
+  }
+
+  /** Log a tombstone for the record the table's cursor stands on, and let it go. */
+  private removeFound(db: number, ref: number): void {
+    const table = this.table;
+    const body = table.body;
+    const keyAt = table.bodyAt + keyOffset(body, table.bodyAt);
+    const lsn = this.appendControl(db << 4, FLAG_TOMBSTONE, body, keyAt, keyLength(body, table.bodyAt));
+    table.remove(db, ref, lsn);
+    this.changed(lsn);
+  }
+
+  private appendControl(typeAndDb: number, flags: number, key: Buffer, keyAt: number, keyBytes: number): number {
+    const bytes = bodyBytesOf(keyBytes, 0, false);
+    if (this.stage.length < bytes) this.stage = Buffer.allocUnsafeSlow(bytes);
+    this.hlc.tick();
+    encodeBody(this.stage, 0, typeAndDb, flags, this.hlc.low, this.hlc.high, 0, key, keyAt, keyBytes, EMPTY, 0, 0);
+    return this.log.append(this.stage, 0, bytes);
+  }
+
+  private expireFound(db: number, ref: number): void {
+    const dirty = this.stats.dirty;
+    this.removeFound(db, ref);
+    this.stats.dirty = dirty;
+    this.foundRef = 0;
+    this.stats.expired++;
+  }
+
+  /** Remove a record by reference: the sweep and eviction. Its key is looked up anew. @returns its LSN. */
+  removeRef(db: number, ref: number): void {
+    const table = this.table;
+    table.locate(ref);
+    const body = table.body;
+    const at = table.bodyAt;
+    const found = table.find(db, body, at + keyOffset(body, at), keyLength(body, at));
+    assert((found | 0) === (ref | 0), "record not in the index", ref);
+    this.removeFound(db, ref);
+  }
+
+  size(db: number): number {
+    return this.table.keys[db];
+  }
+
+  expiring(db: number): number {
+    return this.table.expiring[db];
+  }
+
+  scan(db: number, cursor: number, count: number, visit: Visit): number {
+    const state = this.scratchState;
+    return walk(this.table, db, cursor, count, (ref) => {
+      this.table.locate(ref);
+      this.fill(state);
+      if (state.expireAt !== 0 && state.expireAt <= this.now) return;
+      this.needRecord(ref);
+      visit(state);
+    });
+  }
+
+  randomKey(db: number, state: KeyState): boolean {
+    const draw = (bound: number): number => this.random.below(bound);
+    for (let tries = 0; tries < RANDOM_TRIES; tries++) {
+      const ref = randomRef(this.table, db, draw, false);
+      if (ref === 0) break;
+      this.table.locate(ref);
+      this.fill(state);
+      if (state.expireAt === 0 || state.expireAt > this.now) {
+        this.needRecord(ref);
+        return true;
+      }
+      this.expireLocated(db, ref);
+    }
+    state.present = false;
+    this.needLsn(this.log.appendedLsn);
+    return false;
+  }
+
+  /** Remove an expired record that a walk came upon. */
+  expireLocated(db: number, ref: number): void {
+    const dirty = this.stats.dirty;
+    const gate = this.gateLsn;
+    this.removeRef(db, ref);
+    this.gateLsn = gate;
+    this.stats.dirty = dirty;
+    this.stats.expired++;
+  }
+
+  flush(db: number): void {
+    const all = db < 0;
+    let dropped = 0;
+    for (let i = 0; i < DATABASES; i++) if (all || i === db) dropped += this.table.keys[i];
+    const lsn = this.appendControl(((all ? 0 : db) << 4) | TYPE_FLUSH, FLAG_TOMBSTONE, EVERYTHING, 0, all ? 1 : 0);
+    for (let i = 0; i < DATABASES; i++) if (all || i === db) this.detach(i, lsn);
+    this.changed(lsn);
+    this.stats.dirty += dropped;
+  }
+
+  private detach(db: number, lsn: number): void {
+    for (const index of this.table.detach(db, lsn)) this.detached.push({ blocks: blocksOf(index), index });
+    if (this.table.keys.every((keys) => keys === 0)) {
+      // Nothing is left anywhere: the memory goes as a whole, extent by extent, without looking at a record.
+      this.detached = [];
+      this.table.dropArena();
+    }
+  }
+
+  /** Free records of flushed databases until `done()`. @returns whether some are left. */
+  freeDetached(done: () => boolean): boolean {
+    while (this.detached.length > 0) {
+      const { blocks } = this.detached[this.detached.length - 1];
+      for (let next = blocks.next(); !next.done; next = blocks.next()) {
+        this.table.freeBlock(next.value);
+        if (done()) return true;
+      }
+      this.detached.pop();
+    }
+    return false;
+  }
+
+  /** While it is true records live that no index knows: the cleaner must wait. */
+  hasDetached(): boolean {
+    return this.detached.length > 0;
+  }
+
+  memoryUsage(db: number, bytes: Buffer, at: number, length: number): number {
+    const ref = this.lookup(db, bytes, at, length);
+    return ref === 0 ? 0 : this.table.footprint(ref);
+  }
+
+  idleSeconds(db: number, bytes: Buffer, at: number, length: number): number {
+    const ref = this.lookup(db, bytes, at, length);
+    return ref === 0 ? -1 : this.usage.idleSeconds(this.table.arena.clockOf(ref));
+  }
+
+  frequency(db: number, bytes: Buffer, at: number, length: number): number {
+    const ref = this.lookup(db, bytes, at, length);
+    return ref === 0 ? -1 : this.usage.frequency(this.table.arena.clockOf(ref));
+  }
+
+  setUsage(db: number, bytes: Buffer, at: number, length: number, idleSeconds: number, frequency: number): void {
+    const ref = this.lookup(db, bytes, at, length);
+    if (ref !== 0) this.table.arena.setClock(ref, this.usage.encode(idleSeconds, frequency));
+  }
+
+  keysInSlot(slot: number, max: number, visit: Visit): number {
+    const table = this.table;
+    const partition = Math.floor((slot * table.partitions) / 16384);
+    const index = table.indexOf(0, partition);
+    let found = 0;
+    if (index === undefined) return 0;
+    const state = this.scratchState;
+    for (const block of blocksOf(index)) {
+      for (let i = 1; i < block.cells.length && found < max; i += 2) {
+        if (block.cells[i] === 0) continue;
+        table.locate(block.cells[i]);
+        this.fill(state);
+        if (keySlot(state.bytes, state.keyAt, state.keyBytes) !== slot) continue;
+        if (state.expireAt !== 0 && state.expireAt <= this.now) continue;
+        this.needRecord(block.cells[i]);
+        found++;
+        visit(state);
+      }
+    }
+    return found;
+  }
+
+  setPolicy(policy: EvictionPolicy): void {
+    this.eviction.policy = policy;
+    this.usage.lfu = policy.endsWith("-lfu");
+  }
+
+  /** Bytes that maxmemory counts: records alive, large values, the index. */
+  usedBytes(): number {
+    return this.table.usedBytes();
+  }
+
+  // Recovery: applies what a snapshot or the log holds, in any overlap: the higher dot wins.
+
+  /** @param lsn the record's position, 0 from a snapshot. */
+  recover(body: Buffer, at: number, length: number, lsn: number): void {
+    const hlc = hlcOf(body, at);
+    this.hlc.witness(hlc);
+    const type = body[at + 4] & 15;
+    const db = body[at + 4] >>> 4;
+    if (type === TYPE_FLUSH) return this.recoverFlush(keyLength(body, at) > 0 ? -1 : db, hlc);
+    assert(checkBody(body, at, at + length) === length, "recover: malformed body");
+    const table = this.table;
+    const ref = table.find(db, body, at + keyOffset(body, at), keyLength(body, at));
+    if (ref !== 0 && compareDots(table.body, table.bodyAt, body, at) >= 0) return;
+    if (body[at + 5] & FLAG_TOMBSTONE) {
+      if (ref !== 0) table.remove(db, ref, 0);
+      return;
+    }
+    table.replace(db, ref, length, lsn, this.usage.fresh());
+    body.copy(table.body, table.bodyAt, at, at + length);
+    table.noteBody(db, expireAtOf(body, at));
+  }
+
+  private recoverFlush(db: number, hlc: number): void {
+    const table = this.table;
+    for (let i = 0; i < DATABASES; i++) {
+      if (db >= 0 && i !== db) continue;
+      const older: number[] = [];
+      walk(table, i, 0, Number.POSITIVE_INFINITY, (ref) => {
+        table.locate(ref);
+        if (hlcOf(table.body, table.bodyAt) < hlc) older.push(ref);
+      });
+      for (const ref of older) {
+        table.locate(ref);
+        const keyAt = table.bodyAt + keyOffset(table.body, table.bodyAt);
+        table.find(i, table.body, keyAt, keyLength(table.body, table.bodyAt));
+        table.remove(i, ref, 0);
+      }
+    }
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * storage/sweeper.ts: removes expired keys ahead of readers, in slices between commands.
+ * Every block of the index knows a lower bound of its keys' deadlines, and so does every partition: what is not due is
+ * skipped without looking at a record. A million keys that expire at once go at the pace of the slices.
+ * Price: a block is looked at as a whole (at most about a thousand records) each time its earliest deadline passes.
+ */
+import { expireAtOf } from "../codec/record/record.js";
+import type { Block, PartitionIndex } from "./partition-index.js";
+import type { Store } from "./store.js";
+import { DATABASES } from "./table.js";
+
+export class Sweeper {
+  private readonly store: Store;
+  private place = 0;
+  private entry = 0;
+
+  constructor(store: Store) {
+    this.store = store;
+  }
+
+  /** Sweep until `done()`, or until one round found nothing due. @returns whether it stopped early. */
+  run(done: () => boolean): boolean {
+    const store = this.store;
+    if (!store.activeExpire) return false;
+    const table = store.table;
+    const places = DATABASES * table.partitions;
+    for (let looked = 0; looked < places; looked++) {
+      const db = Math.floor(this.place / table.partitions);
+      if (table.expiring[db] === 0) {
+        // Nothing in this whole database can be due: on to the next.
+        const next = ((db + 1) % DATABASES) * table.partitions;
+        looked += (db + 1) * table.partitions - this.place - 1;
+        this.place = next;
+        this.entry = 0;
+        continue;
+      }
+      const index = table.indexOf(db, this.place % table.partitions);
+      if (
+        index !== undefined &&
+        index.expiring > 0 &&
+        index.expireAtMin <= store.now &&
+        this.sweepIndex(db, index, done)
+      )
+        return true;
+      this.place = (this.place + 1) % places;
+      this.entry = 0;
+    }
+    return false;
+  }
+
+  private sweepIndex(db: number, index: PartitionIndex, done: () => boolean): boolean {
+    while (this.entry < index.directory.length) {
+      const block = index.directory[this.entry];
+      if (block.expireAtMin <= this.store.now) {
+        this.sweepBlock(db, block);
+        this.entry += 1 << (index.depth - block.depth);
+        if (done()) return true;
+      } else this.entry += 1 << (index.depth - block.depth);
+    }
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const block of index.directory) if (block.expireAtMin < earliest) earliest = block.expireAtMin;
+    index.expireAtMin = earliest;
+    this.entry = 0;
+    return false;
+  }
+
+  private sweepBlock(db: number, block: Block): void {
+    const store = this.store;
+    const table = store.table;
+    const due: number[] = [];
+    let earliest = Number.POSITIVE_INFINITY;
+    for (let i = 1; i < block.cells.length; i += 2) {
+      const ref = block.cells[i];
+      if (ref === 0) continue;
+      table.locate(ref);
+      const expireAt = expireAtOf(table.body, table.bodyAt);
+      if (expireAt === 0) continue;
+      if (expireAt <= store.now) due.push(ref);
+      else if (expireAt < earliest) earliest = expireAt;
+    }
+    block.expireAtMin = earliest;
+    for (const ref of due) store.expireLocated(db, ref);
+  }
+}

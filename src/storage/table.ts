@@ -1,0 +1,300 @@
+/**
+ * storage/table.ts: the memory table: every key of every database, off-heap, by partitions.
+ * It knows bytes, references and positions; it knows no clock, log or client. storage/store.ts stands on it.
+ *
+ * Invariants: every record that is not dead is referenced by exactly one cell of the index of its database and partition;
+ * `keys[db]` and `expiring[db]` count them. `cursor*` fields describe the last lookup and hold until the next change.
+ */
+import { expireAtOf, FLAG_EXPIRES, keyLength, keyOffset, readU32 } from "../codec/record/record.js";
+import { keySlot, SLOTS } from "../core/ring/slot.js";
+import { assert } from "../lib/assert.js";
+import { halfSipHash } from "../lib/half-siphash.js";
+import { Arena, EXTENT_MASK, EXTENT_SHIFT, EXTERNAL_BYTES_MIN, MARK_EXTERNAL, MEMORY_HEADER_BYTES } from "./arena.js";
+import { type Block, PartitionIndex } from "./partition-index.js";
+
+export const DATABASES = 16;
+/** Two words a cell at 72 to 90 % fill. */
+const INDEX_BYTES_PER_KEY = 10;
+const NOTHING: Buffer = Buffer.alloc(0);
+
+export class Table {
+  arena: Arena = new Arena();
+  readonly partitions: number;
+  readonly keys: Float64Array = new Float64Array(DATABASES);
+  readonly expiring: Float64Array = new Float64Array(DATABASES);
+  private readonly slotShift: number;
+  private readonly k0: number;
+  private readonly k1: number;
+  /** Index by db * partitions + partition; made when first written to. */
+  private indexes: (PartitionIndex | undefined)[];
+
+  // The last lookup: where the key is, or would be. Valid until the next change of the table.
+  cursorHash = 0;
+  cursorPartition = 0;
+  cursorIndex: PartitionIndex | undefined = undefined;
+  cursorBlock: Block | undefined = undefined;
+  cursorCell = -1;
+  /** Body of the record found: its buffer and offset. */
+  body: Buffer = NOTHING;
+  bodyAt = 0;
+
+  /**
+   * @param partitions a power of two up to 16384. @param k0 @param k1 the hash secret: the same on every node of a cluster,
+   * so that SCAN's cursor means the same everywhere.
+   */
+  constructor(partitions: number, k0: number, k1: number) {
+    assert(
+      partitions >= 1 && partitions <= SLOTS && (partitions & (partitions - 1)) === 0,
+      "partitions: a power of two",
+    );
+    this.partitions = partitions;
+    this.slotShift = Math.log2(SLOTS / partitions);
+    this.k0 = k0 | 0;
+    this.k1 = k1 | 0;
+    this.indexes = new Array(DATABASES * partitions).fill(undefined);
+  }
+
+  // HOT: once per key of every command. No allocation. Guard: bench/micro/table.ts
+  /**
+   * Look a key up.
+   * @returns its reference, or 0. Sets the cursor fields and, when found, body and bodyAt.
+   */
+  find(db: number, key: Buffer, keyAt: number, keyBytes: number): number {
+    const hash = halfSipHash(key, keyAt, keyBytes, this.k0, this.k1);
+    const partition = keySlot(key, keyAt, keyBytes) >>> this.slotShift;
+    this.cursorHash = hash;
+    this.cursorPartition = partition;
+    const index = this.indexes[db * this.partitions + partition];
+    this.cursorIndex = index;
+    this.cursorCell = -1;
+    if (index === undefined) return 0;
+    const block = index.blockOf(hash);
+    this.cursorBlock = block;
+    for (let cell = index.first(block, hash); cell >= 0; cell = index.next(block, cell)) {
+      const ref = block.cells[cell * 2 + 1];
+      this.locate(ref);
+      if (this.keyEquals(key, keyAt, keyBytes)) {
+        this.cursorCell = cell;
+        return ref;
+      }
+    }
+    return 0;
+  }
+
+  // HOT: the body behind a reference, into body and bodyAt.
+  locate(ref: number): void {
+    const extent = ref >>> EXTENT_SHIFT;
+    const at = (ref & EXTENT_MASK) << 3;
+    const ints = this.arena.ints[extent];
+    if (ints[(at >> 2) - 1] & MARK_EXTERNAL) {
+      this.body = this.arena.externals[ints[at >> 2]] as Buffer;
+      this.bodyAt = 0;
+      return;
+    }
+    this.body = this.arena.bytes[extent];
+    this.bodyAt = at;
+  }
+
+  private keyEquals(key: Buffer, keyAt: number, keyBytes: number): boolean {
+    const body = this.body;
+    const at = this.bodyAt;
+    if (keyLength(body, at) !== keyBytes) return false;
+    const from = at + keyOffset(body, at);
+    if (keyBytes > 256) return body.compare(key, keyAt, keyAt + keyBytes, from, from + keyBytes) === 0;
+    for (let i = 0; i < keyBytes; i++) if (body[from + i] !== key[keyAt + i]) return false;
+    return true;
+  }
+
+  /** Low 32 bits of the record's log position. */
+  lsnOf(ref: number): number {
+    return this.arena.ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 2];
+  }
+
+  setLsn(ref: number, lsn: number): void {
+    this.arena.ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 2] = lsn | 0;
+  }
+
+  /**
+   * Make room for a new state of the key that find() just looked up, in place of the old one if there is one; body and bodyAt
+   * then point at bodyBytes bytes that the caller fills at once. The old body's bytes may be overwritten: nothing the
+   * caller is to copy from may lie in them.
+   * @param ref what find() returned. @returns the record's reference.
+   */
+  replace(db: number, ref: number, bodyBytes: number, lsn: number, clock: number): number {
+    const external = bodyBytes >= EXTERNAL_BYTES_MIN;
+    const size = (bodyBytes + MEMORY_HEADER_BYTES + 7) & ~7;
+    if (ref !== 0) {
+      this.uncountDeadline(db);
+      if (!external && this.arena.sizeOf(ref) === size && !this.isExternal(ref)) {
+        this.setLsn(ref, lsn);
+        return ref;
+      }
+      const kept = this.arena.clockOf(ref);
+      const fresh = this.allocate(bodyBytes, size, external);
+      this.writeHeader(fresh, lsn, kept, external);
+      (this.cursorBlock as Block).cells[this.cursorCell * 2 + 1] = fresh;
+      this.arena.free(ref);
+      this.locate(fresh);
+      return fresh;
+    }
+    const fresh = this.allocate(bodyBytes, size, external);
+    this.writeHeader(fresh, lsn, clock, external);
+    const index = this.cursorIndex ?? this.makeIndex(db, this.cursorPartition);
+    this.cursorBlock = index.insert(this.cursorHash, fresh);
+    this.cursorIndex = index;
+    this.keys[db]++;
+    this.locate(fresh);
+    return fresh;
+  }
+
+  /** To be called once the new body is in place: counts its deadline. */
+  noteBody(db: number, expireAt: number): void {
+    if (expireAt === 0) return;
+    const index = this.cursorIndex as PartitionIndex;
+    index.expiring++;
+    this.expiring[db]++;
+    index.noteDeadline(this.cursorBlock as Block, expireAt);
+  }
+
+  /** Remove the record that find() just found. @param lsn the removal's log position: answers "absent" wait for it. */
+  remove(db: number, ref: number, lsn: number): void {
+    const index = this.cursorIndex as PartitionIndex;
+    this.uncountDeadline(db);
+    index.removeCell(this.cursorBlock as Block, this.cursorCell);
+    index.removedLsn = lsn;
+    this.keys[db]--;
+    this.cursorCell = -1;
+    this.arena.free(ref);
+  }
+
+  private isExternal(ref: number): boolean {
+    return (this.arena.ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 1] & MARK_EXTERNAL) !== 0;
+  }
+
+  private allocate(bodyBytes: number, size: number, external: boolean): number {
+    return external ? this.arena.allocateExternal(Buffer.allocUnsafeSlow(bodyBytes)) : this.arena.allocate(size, false);
+  }
+
+  private writeHeader(ref: number, lsn: number, clock: number, external: boolean): void {
+    const ints = this.arena.ints[ref >>> EXTENT_SHIFT];
+    const at = (ref & EXTENT_MASK) << 1;
+    ints[at - 2] = lsn | 0;
+    ints[at - 1] = (external ? MARK_EXTERNAL : 0) | (clock & 0xffffff);
+  }
+
+  private uncountDeadline(db: number): void {
+    if ((this.body[this.bodyAt + 5] & FLAG_EXPIRES) === 0) return;
+    (this.cursorIndex as PartitionIndex).expiring--;
+    this.expiring[db]--;
+  }
+
+  private makeIndex(db: number, partition: number): PartitionIndex {
+    const index = new PartitionIndex();
+    this.indexes[db * this.partitions + partition] = index;
+    return index;
+  }
+
+  indexOf(db: number, partition: number): PartitionIndex | undefined {
+    return this.indexes[db * this.partitions + partition];
+  }
+
+  /** LSN that an answer "absent" about the key just looked up depends on. */
+  absentLsn(): number {
+    return this.cursorIndex === undefined ? 0 : this.cursorIndex.removedLsn;
+  }
+
+  /**
+   * Take the index of a database away, all keys with it, in O(partitions); the records are still in the arena: free them in
+   * slices with freeIndex. @param lsn see remove().
+   */
+  detach(db: number, lsn: number): PartitionIndex[] {
+    const taken: PartitionIndex[] = [];
+    const first = db * this.partitions;
+    for (let i = first; i < first + this.partitions; i++) {
+      const index = this.indexes[i];
+      if (index === undefined) continue;
+      if (index.count > 0) taken.push(index);
+      const empty = new PartitionIndex();
+      empty.removedLsn = lsn;
+      this.indexes[i] = empty;
+    }
+    this.keys[db] = 0;
+    this.expiring[db] = 0;
+    return taken;
+  }
+
+  /** Free the records of one block of a detached index. @returns how many. */
+  freeBlock(block: Block): number {
+    const cells = block.cells;
+    let freed = 0;
+    for (let i = 1; i < cells.length; i += 2) {
+      if (cells[i] === 0) continue;
+      this.arena.free(cells[i]);
+      freed++;
+    }
+    return freed;
+  }
+
+  /**
+   * A survivor of cleaning: copy the record elsewhere and let its cell point there. O(1).
+   * @param ref of a record that is not dead.
+   */
+  relocate(ref: number): void {
+    this.locate(ref);
+    const body = this.body;
+    const at = this.bodyAt;
+    const db = body[at + 4] >>> 4;
+    const from = at + keyOffset(body, at);
+    const found = this.find(db, body, from, keyLength(body, at));
+    assert((found | 0) === (ref | 0), "a live record that no index knows", ref);
+    const copy = this.copyRecord(ref);
+    (this.cursorBlock as Block).cells[this.cursorCell * 2 + 1] = copy;
+  }
+
+  /** Every database is empty: start over with fresh memory; the old goes back to the system as a whole. */
+  dropArena(): void {
+    assert(
+      this.keys.every((keys) => keys === 0),
+      "arena dropped with keys in it",
+    );
+    this.arena = new Arena();
+  }
+
+  /** Bytes of records alive, large values and index: what maxmemory counts. O(1). */
+  usedBytes(): number {
+    let keys = 0;
+    for (let db = 0; db < DATABASES; db++) keys += this.keys[db];
+    return this.arena.liveBytes + this.arena.externalBytes + keys * INDEX_BYTES_PER_KEY;
+  }
+
+  private copyRecord(ref: number): number {
+    const arena = this.arena;
+    const bytes = arena.sizeOf(ref);
+    const copy = arena.allocate(bytes, true);
+    const from = ((ref & EXTENT_MASK) << 3) - MEMORY_HEADER_BYTES;
+    const to = ((copy & EXTENT_MASK) << 3) - MEMORY_HEADER_BYTES;
+    const source = arena.ints[ref >>> EXTENT_SHIFT];
+    const target = arena.ints[copy >>> EXTENT_SHIFT];
+    const words = bytes >> 2;
+    if (words > 64) target.set(source.subarray(from >> 2, (from >> 2) + words), to >> 2);
+    else for (let i = 0; i < words; i++) target[(to >> 2) + i] = source[(from >> 2) + i];
+    arena.forget(ref, bytes);
+    return copy;
+  }
+
+  /** Bytes a record holds: record, header, padding, its share of the index. */
+  footprint(ref: number): number {
+    this.locate(ref);
+    const external = this.isExternal(ref) ? this.body.length : 0;
+    return this.arena.sizeOf(ref) + external + INDEX_BYTES_PER_KEY;
+  }
+
+  /** The deadline of the record located last. */
+  deadline(): number {
+    return expireAtOf(this.body, this.bodyAt);
+  }
+
+  bodyBytes(): number {
+    return readU32(this.body, this.bodyAt);
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * storage/usage-clock.ts: the 24 bits a record keeps about its use: LRU (seconds of last use) or LFU (minutes of last
+ * decay, 16 bits, and a logarithmic counter, 8 bits).
+ * Source: Redis's documentation of LRU and LFU eviction: counter start 5, log factor 10, one decay a minute.
+ */
+import type { Random } from "../lib/random.js";
+import type { Arena } from "./arena.js";
+
+const LRU_MASK = 0xffffff;
+const LFU_START = 5;
+const LFU_LOG_FACTOR = 10;
+const LFU_DECAY_MINUTES = 1;
+
+export class UsageClock {
+  /** Which of the two is kept. Switching does not convert: old values then mean little, as in Redis. */
+  lfu = false;
+  private seconds = 0;
+  private readonly random: Random;
+
+  constructor(random: Random) {
+    this.random = random;
+  }
+
+  observe(nowMs: number): void {
+    this.seconds = Math.floor(nowMs / 1000);
+  }
+
+  /** For a new record. */
+  fresh(): number {
+    return this.lfu ? this.encodeLfu(LFU_START) : this.seconds & LRU_MASK;
+  }
+
+  // HOT: once per read of a key.
+  touch(arena: Arena, ref: number): void {
+    if (this.lfu) arena.setClock(ref, this.encodeLfu(this.increment(this.frequency(arena.clockOf(ref)))));
+    else arena.setClock(ref, this.seconds & LRU_MASK);
+  }
+
+  idleSeconds(clock: number): number {
+    return (this.seconds - clock) & LRU_MASK;
+  }
+
+  /** The counter, decayed by the time since it was last touched. */
+  frequency(clock: number): number {
+    const minutes = (Math.floor(this.seconds / 60) - (clock >>> 8)) & 0xffff;
+    return Math.max(0, (clock & 255) - Math.floor(minutes / LFU_DECAY_MINUTES));
+  }
+
+  /** Clock bits that read back as given; -1 = fresh. */
+  encode(idleSeconds: number, frequency: number): number {
+    if (this.lfu) return frequency >= 0 ? this.encodeLfu(frequency) : this.fresh();
+    return idleSeconds >= 0 ? (this.seconds - idleSeconds) & LRU_MASK : this.fresh();
+  }
+
+  private encodeLfu(counter: number): number {
+    return ((Math.floor(this.seconds / 60) & 0xffff) << 8) | counter;
+  }
+
+  private increment(counter: number): number {
+    if (counter >= 255) return 255;
+    const base = Math.max(0, counter - LFU_START);
+    return this.random.unit() < 1 / (base * LFU_LOG_FACTOR + 1) ? counter + 1 : counter;
+  }
+}

@@ -1,0 +1,256 @@
+/**
+ * storage/wal-format.ts: the bytes of the write-ahead log.
+ *
+ * A segment file is a run of sectors of 512 bytes, zero-filled ahead of use. Each sector is 510 bytes of content and a 2-byte stamp
+ * that is never zero: a sector that was written can be told from one that was not, which is how a torn batch is told from a
+ * corrupt one. All integers little endian.
+ *
+ *   sector 0, the segment header:
+ *      0  8 bytes "KVORWAL\n"
+ *      8  u32 format version
+ *     12  u32 bytes of the file as it was laid out
+ *     16  u64 firstLsn     LSN of the first record that may lie here
+ *     24  u32 prevCrc      header crc of the last batch before this segment, 0 = none
+ *     28  u32 crc of bytes 0..27
+ *    510  u16 stamp
+ *   then batches, each starting on a sector:
+ *      0  u32 "KVB1"
+ *      4  u32 sectors      the whole batch
+ *      8  u64 firstLsn
+ *     16  u32 count        records; 0 for a mark (BATCH_OPEN, BATCH_SEAL), which takes one LSN of its own
+ *     20  u32 contentBytes of records: bodies back to back, stamps not counted
+ *     24  u64 durableLsn   known durable when this batch was written
+ *     32  u32 prevCrc      header crc of the batch before it
+ *     36  u16 stamp        of every sector of this batch
+ *     38  u16 flags        BATCH_*
+ *     40  u32 crc of all bytes of the batch from 48 on, stamps included
+ *     44  u32 header crc   of bytes 0..43
+ *     48  records
+ *
+ * Invariants: one batch is one unit of durability, a command's records lie in one; batches chain by prevCrc and LSN, over
+ * segments too; only one batch is in flight at a time, so only the last batch of the log can be torn.
+ */
+
+import { copyBytes, readU32, writeU32 } from "../codec/record/record.js";
+import { crc32 } from "../lib/crc.js";
+
+export const SECTOR_BYTES = 512;
+export const STAMP_AT = 510;
+export const BATCH_HEADER_BYTES = 48;
+export const WAL_VERSION = 1;
+export const BATCH_MAGIC = 0x3142564b; // "KVB1"
+/** First batch after a start: the log is in use. */
+export const BATCH_OPEN = 1;
+/** Last batch of a clean stop: nothing may follow but BATCH_OPEN. */
+export const BATCH_SEAL = 2;
+const SEGMENT_MAGIC: Buffer = Buffer.from("KVORWAL\n");
+const TWO_32 = 4_294_967_296;
+
+export function writeU64(bytes: Uint8Array, at: number, value: number): void {
+  writeU32(bytes, at, value >>> 0);
+  writeU32(bytes, at + 4, Math.floor(value / TWO_32));
+}
+
+export function readU64(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at + 4) * TWO_32 + readU32(bytes, at);
+}
+
+/** Never zero, and different for neighbouring batches. */
+export function stampOf(firstLsn: number, count: number): number {
+  return 0x8000 | ((firstLsn * 31 + (count === 0 ? 1 : 0)) & 0x7fff);
+}
+
+export function segmentName(firstLsn: number): string {
+  return `wal-${String(firstLsn).padStart(16, "0")}.log`;
+}
+
+/** @returns the LSN in a segment's name, or -1 when it is not one. */
+export function segmentLsn(name: string): number {
+  const match = /^wal-(\d{16})\.log$/.exec(name);
+  return match ? Number(match[1]) : -1;
+}
+
+export interface SegmentHeader {
+  readonly version: number;
+  readonly fileBytes: number;
+  readonly firstLsn: number;
+  readonly prevCrc: number;
+}
+
+export function encodeSegmentHeader(fileBytes: number, firstLsn: number, prevCrc: number): Buffer {
+  const sector = Buffer.alloc(SECTOR_BYTES);
+  SEGMENT_MAGIC.copy(sector);
+  writeU32(sector, 8, WAL_VERSION);
+  writeU32(sector, 12, fileBytes);
+  writeU64(sector, 16, firstLsn);
+  writeU32(sector, 24, prevCrc);
+  writeU32(sector, 28, crc32(sector.subarray(0, 28)));
+  sector[STAMP_AT] = 0xff;
+  sector[STAMP_AT + 1] = 0xff;
+  return sector;
+}
+
+/** @returns undefined when the sector holds no valid segment header. The rest of the sector must be as written. */
+export function decodeSegmentHeader(sector: Buffer): SegmentHeader | undefined {
+  if (sector.length < SECTOR_BYTES || sector.compare(SEGMENT_MAGIC, 0, 8, 0, 8) !== 0) return undefined;
+  if (readU32(sector, 28) !== crc32(sector.subarray(0, 28))) return undefined;
+  const header = {
+    version: readU32(sector, 8),
+    fileBytes: readU32(sector, 12),
+    firstLsn: readU64(sector, 16),
+    prevCrc: readU32(sector, 24),
+  };
+  const again = encodeSegmentHeader(header.fileBytes, header.firstLsn, header.prevCrc);
+  // A byte that has no meaning is still a byte that was written: it must read back.
+  if (header.version === WAL_VERSION && sector.compare(again, 0, SECTOR_BYTES, 0, SECTOR_BYTES) !== 0) return undefined;
+  return header;
+}
+
+export interface BatchHeader {
+  readonly sectors: number;
+  readonly firstLsn: number;
+  readonly count: number;
+  readonly contentBytes: number;
+  readonly durableLsn: number;
+  readonly prevCrc: number;
+  readonly stamp: number;
+  readonly flags: number;
+  readonly bodyCrc: number;
+  readonly headerCrc: number;
+}
+
+/** @returns undefined when there is no valid batch header at `at`. */
+export function decodeBatchHeader(bytes: Buffer, at: number): BatchHeader | undefined {
+  if (bytes.length - at < SECTOR_BYTES || readU32(bytes, at) !== BATCH_MAGIC) return undefined;
+  const headerCrc = readU32(bytes, at + 44);
+  if (crc32(bytes.subarray(at, at + 44)) !== headerCrc) return undefined;
+  return {
+    sectors: readU32(bytes, at + 4),
+    firstLsn: readU64(bytes, at + 8),
+    count: readU32(bytes, at + 16),
+    contentBytes: readU32(bytes, at + 20),
+    durableLsn: readU64(bytes, at + 24),
+    prevCrc: readU32(bytes, at + 32),
+    stamp: bytes[at + 36] | (bytes[at + 37] << 8),
+    flags: bytes[at + 38] | (bytes[at + 39] << 8),
+    bodyCrc: readU32(bytes, at + 40),
+    headerCrc,
+  };
+}
+
+/** Last LSN of a batch. A mark takes one too, so that no two segments start at the same LSN. */
+export function lastLsnOf(header: BatchHeader): number {
+  return header.firstLsn + Math.max(1, header.count) - 1;
+}
+
+/** A batch being built. Reused: `begin` empties it. */
+export class BatchBuilder {
+  buffer: Buffer;
+  /** Next byte of content, stamps skipped. */
+  private at = BATCH_HEADER_BYTES;
+  count = 0;
+  firstLsn = 0;
+
+  constructor(bytes: number) {
+    this.buffer = Buffer.allocUnsafeSlow(bytes);
+  }
+
+  begin(firstLsn: number): void {
+    this.at = BATCH_HEADER_BYTES;
+    this.count = 0;
+    this.firstLsn = firstLsn;
+  }
+
+  /** Bytes on disk if sealed now. */
+  bytes(): number {
+    return (this.at + SECTOR_BYTES - 1) & ~(SECTOR_BYTES - 1); // content never ends on a stamp's second byte
+  }
+
+  // HOT: once per write. No allocation, but for growth. Guard: bench/micro/wal.ts
+  /** Append one body. O(bytes). */
+  append(body: Buffer, from: number, length: number): void {
+    // Every started 510 bytes of content cost two of stamp; the sector under way may cost one more.
+    const needed = this.at + length + (((length / STAMP_AT) | 0) + 2) * 2 + SECTOR_BYTES;
+    if (needed > this.buffer.length) this.grow(needed);
+    const sectorEnd = (this.at & ~(SECTOR_BYTES - 1)) + STAMP_AT;
+    if (this.at + length <= sectorEnd) {
+      copyBytes(body, from, this.buffer, this.at, length);
+      this.at += length;
+    } else this.appendSplit(body, from, length);
+    this.count++;
+  }
+
+  private appendSplit(body: Buffer, from: number, length: number): void {
+    let done = 0;
+    while (done < length) {
+      const sectorEnd = (this.at & ~(SECTOR_BYTES - 1)) + STAMP_AT;
+      const run = Math.min(sectorEnd - this.at, length - done);
+      if (run > 0) copyBytes(body, from + done, this.buffer, this.at, run);
+      this.at += run;
+      done += run;
+      if (this.at === sectorEnd) this.at += 2;
+    }
+  }
+
+  private grow(needed: number): void {
+    let size = this.buffer.length * 2;
+    while (size < needed) size *= 2;
+    const bigger = Buffer.allocUnsafeSlow(size);
+    this.buffer.copy(bigger, 0, 0, this.at);
+    this.buffer = bigger;
+  }
+
+  /** Give back the memory of an unusually large batch. */
+  trim(bytes: number): void {
+    if (this.buffer.length > bytes) this.buffer = Buffer.allocUnsafeSlow(bytes);
+  }
+
+  /**
+   * Finish the batch: pad, stamp, checksum. @returns the header crc, which the next batch chains to. O(bytes).
+   */
+  seal(durableLsn: number, prevCrc: number, flags: number): number {
+    const buffer = this.buffer;
+    const total = this.bytes();
+    const stamp = stampOf(this.firstLsn, this.count);
+    const contentEnd = this.at;
+    buffer.fill(0, contentEnd, total);
+    for (let sector = STAMP_AT; sector < total; sector += SECTOR_BYTES) {
+      buffer[sector] = stamp;
+      buffer[sector + 1] = stamp >>> 8;
+    }
+    writeU32(buffer, 0, BATCH_MAGIC);
+    writeU32(buffer, 4, total / SECTOR_BYTES);
+    writeU64(buffer, 8, this.firstLsn);
+    writeU32(buffer, 16, this.count);
+    writeU32(buffer, 20, contentBytesBetween(contentEnd));
+    writeU64(buffer, 24, durableLsn);
+    writeU32(buffer, 32, prevCrc);
+    buffer[36] = stamp;
+    buffer[37] = stamp >>> 8;
+    buffer[38] = flags;
+    buffer[39] = flags >>> 8;
+    writeU32(buffer, 40, crc32(buffer.subarray(BATCH_HEADER_BYTES, total)));
+    const headerCrc = crc32(buffer.subarray(0, 44));
+    writeU32(buffer, 44, headerCrc);
+    return headerCrc;
+  }
+}
+
+/** Content bytes between the batch header and raw position `at`, stamps not counted. */
+function contentBytesBetween(at: number): number {
+  return at - BATCH_HEADER_BYTES - Math.floor(at / SECTOR_BYTES) * 2;
+}
+
+/**
+ * Take the stamps out of a batch's bytes, in place, so that its records lie back to back from BATCH_HEADER_BYTES on. O(bytes).
+ * @param at where the batch starts in `bytes`. @returns one past the content's last byte.
+ */
+export function unstamp(bytes: Buffer, at: number, header: BatchHeader): number {
+  let to = at + STAMP_AT;
+  for (let sector = 1; sector < header.sectors; sector++) {
+    const from = at + sector * SECTOR_BYTES;
+    bytes.copyWithin(to, from, from + STAMP_AT);
+    to += STAMP_AT;
+  }
+  return at + BATCH_HEADER_BYTES + header.contentBytes;
+}

@@ -1,0 +1,269 @@
+/**
+ * storage/wal-reader.ts: reads the log from the first segment needed to its end, in steps, and says what the end is.
+ *
+ * The end is one of: clean (zeros up to the end of the last segment), torn (the last batch was never known durable and at least
+ * one of its sectors was never written: it is dropped), or anything else, which is corruption: do not serve, do not truncate.
+ * Never known durable: no batch header anywhere behind it says that its records were synced. Segments but the last one have no
+ * torn end, since a segment is synced before the next one is begun; a sealed log has none either.
+ * Reading changes nothing on disk; storage/recovery.ts mends (drops a torn end, makes an uncertain one durable again).
+ */
+import { checkBody } from "../codec/record/record.js";
+import { crc32 } from "../lib/crc.js";
+import { CorruptionError, FormatError } from "../lib/errors.js";
+import type { Disk, FileHandle } from "../ports/disk.js";
+import type { SegmentInfo } from "./wal.js";
+import {
+  BATCH_HEADER_BYTES,
+  BATCH_OPEN,
+  BATCH_SEAL,
+  type BatchHeader,
+  decodeBatchHeader,
+  decodeSegmentHeader,
+  lastLsnOf,
+  SECTOR_BYTES,
+  STAMP_AT,
+  segmentLsn,
+  stampOf,
+  unstamp,
+  WAL_VERSION,
+} from "./wal-format.js";
+
+const WINDOW_BYTES = 4 << 20;
+
+/** Called per record, in order. `body` is borrowed until it returns. */
+export type ApplyRecord = (body: Buffer, at: number, length: number, lsn: number) => void;
+
+/** Called per batch: what `kvorum inspect wal` prints. */
+export type SeeBatch = (segment: string, offsetBytes: number, header: BatchHeader) => void;
+
+export class WalReader {
+  nextLsn: number;
+  lastCrc = 0;
+  sealed = false;
+  readonly segments: SegmentInfo[] = [];
+  /** Where the torn last batch begins and ends in the last segment; -1 = the end is clean. */
+  tornFrom = -1;
+  tornTo = -1;
+  /** Where batches of unknown durability begin in the last segment, and where the last whole batch ends. */
+  uncertainFrom = 0;
+  end = 0;
+  /** Bytes read and to be read, for progress. */
+  readBytes = 0;
+  totalBytes = 0;
+  onBatch: SeeBatch | undefined;
+
+  private readonly disk: Disk;
+  private readonly apply: ApplyRecord;
+  private names: string[];
+  private segmentIndex = -1;
+  private file: FileHandle = -1;
+  private fileBytes = 0;
+  private window: Buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+  private windowAt = 0;
+  private windowBytes = 0;
+  private position = 0;
+  private syncedLsn = 0;
+  /** Positions of batches in the current segment that no header seen so far calls durable. */
+  private uncertain: { position: number; lastLsn: number }[] = [];
+
+  /** @param fromLsn first LSN that is needed: earlier segments are not read (a snapshot holds what they hold). */
+  constructor(disk: Disk, fromLsn: number, apply: ApplyRecord) {
+    this.disk = disk;
+    this.apply = apply;
+    const names = disk
+      .list()
+      .filter((name) => segmentLsn(name) >= 0)
+      .sort();
+    let first = 0;
+    while (first + 1 < names.length && segmentLsn(names[first + 1]) <= fromLsn) first++;
+    this.names = names.slice(first);
+    this.nextLsn = names.length === 0 ? fromLsn : segmentLsn(this.names[0]);
+    if (names.length > 0 && this.nextLsn > fromLsn) {
+      throw new CorruptionError(
+        this.names[0],
+        0,
+        `records ${fromLsn} to ${this.nextLsn - 1} are missing: a log segment is gone`,
+      );
+    }
+    for (const name of this.names) this.totalBytes += this.sizeOf(name);
+  }
+
+  private sizeOf(name: string): number {
+    const file = this.disk.open(name, { readonly: true });
+    const bytes = this.disk.size(file);
+    this.disk.close(file);
+    return bytes;
+  }
+
+  /** Read on for a batch or so. @returns false when the end was reached. */
+  step(): boolean {
+    if (this.file === -1) return this.openNext();
+    const header = this.peekHeader();
+    if (header === undefined || !this.chains(header) || !this.loadBatch(header)) return this.endOfSegment(header);
+    this.takeBatch(header);
+    return true;
+  }
+
+  private openNext(): boolean {
+    this.segmentIndex++;
+    if (this.segmentIndex >= this.names.length) return false;
+    const name = this.names[this.segmentIndex];
+    this.file = this.disk.open(name, { readonly: true });
+    this.fileBytes = this.disk.size(this.file);
+    this.windowAt = 0;
+    this.windowBytes = 0;
+    this.position = 0;
+    this.fill(SECTOR_BYTES);
+    const header = decodeSegmentHeader(this.window.subarray(0, Math.min(SECTOR_BYTES, this.windowBytes)));
+    if (header === undefined) throw new CorruptionError(name, 0, "not a log segment");
+    if (header.version !== WAL_VERSION) throw new FormatError(name, header.version, WAL_VERSION);
+    if (header.firstLsn !== segmentLsn(name)) throw new CorruptionError(name, 16, "its name and its header disagree");
+    const first = this.segmentIndex === 0;
+    if (!first && (header.firstLsn !== this.nextLsn || header.prevCrc !== this.lastCrc)) {
+      throw new CorruptionError(
+        name,
+        16,
+        `it does not continue the segment before it: records from ${this.nextLsn} on are missing`,
+      );
+    }
+    if (first) this.lastCrc = header.prevCrc;
+    this.segments.push({ name, firstLsn: header.firstLsn, bytes: this.fileBytes });
+    this.position = SECTOR_BYTES;
+    this.end = SECTOR_BYTES;
+    this.uncertain = [];
+    return true;
+  }
+
+  /** Have at least `bytes` from `position` on in the window, as far as the file goes. @returns bytes there. */
+  private fill(bytes: number): number {
+    const have = this.windowAt + this.windowBytes - this.position;
+    if (have >= bytes) return have;
+    if (bytes > this.window.length) this.window = Buffer.allocUnsafeSlow(bytes + WINDOW_BYTES);
+    const want = Math.min(this.window.length, Math.max(0, this.fileBytes - this.position));
+    this.windowAt = this.position;
+    this.windowBytes = this.disk.read(this.file, this.window, 0, want, this.position);
+    this.readBytes += this.windowBytes;
+    return this.windowBytes;
+  }
+
+  private peekHeader(): BatchHeader | undefined {
+    if (this.fill(SECTOR_BYTES) < SECTOR_BYTES) return undefined;
+    return decodeBatchHeader(this.window, this.position - this.windowAt);
+  }
+
+  private chains(header: BatchHeader): boolean {
+    if (header.firstLsn !== this.nextLsn || header.prevCrc !== this.lastCrc || header.sectors === 0) return false;
+    return !this.sealed || (header.flags & BATCH_OPEN) !== 0;
+  }
+
+  /** The whole batch into the window. @returns whether it is there and its crc is right. */
+  private loadBatch(header: BatchHeader): boolean {
+    const bytes = header.sectors * SECTOR_BYTES;
+    // Never allocate by a declared length: it must fit what the file still has.
+    if (bytes > this.fileBytes - this.position || this.fill(bytes) < bytes) return false;
+    const at = this.position - this.windowAt;
+    return crc32(this.window.subarray(at + BATCH_HEADER_BYTES, at + bytes)) === header.bodyCrc;
+  }
+
+  private takeBatch(header: BatchHeader): void {
+    const name = this.names[this.segmentIndex];
+    this.onBatch?.(name, this.position, header);
+    const bytes = header.sectors * SECTOR_BYTES;
+    const lastLsn = lastLsnOf(header);
+    if (header.durableLsn > this.syncedLsn) this.syncedLsn = header.durableLsn;
+    this.uncertain = this.uncertain.filter((batch) => batch.lastLsn > this.syncedLsn);
+    this.uncertain.push({ position: this.position, lastLsn });
+    const at = this.position - this.windowAt;
+    const contentEnd = unstamp(this.window, at, header);
+    let body = at + BATCH_HEADER_BYTES;
+    for (let i = 0; i < header.count; i++) {
+      const length = checkBody(this.window, body, contentEnd);
+      if (length < 0) throw new CorruptionError(name, this.position, `record ${header.firstLsn + i} is malformed`);
+      this.apply(this.window, body, length, header.firstLsn + i);
+      body += length;
+    }
+    if (body !== contentEnd) throw new CorruptionError(name, this.position, "bytes left over in a batch");
+    // The window's copy is no longer what the file holds (stamps are out): do not look at it again.
+    this.position += bytes;
+    this.end = this.position;
+    this.nextLsn = lastLsn + 1;
+    this.lastCrc = header.headerCrc;
+    this.sealed = (header.flags & BATCH_SEAL) !== 0;
+  }
+
+  private endOfSegment(header: BatchHeader | undefined): boolean {
+    const name = this.names[this.segmentIndex];
+    const last = this.segmentIndex === this.names.length - 1;
+    const chained = header !== undefined && this.chains(header) ? header : undefined;
+    const lastNonZero = this.scanTail((at) => this.readSector(at));
+    if (lastNonZero >= 0) {
+      if (!last) throw new CorruptionError(name, this.position, "an invalid batch before the end of the log");
+      if (this.sealed) throw new CorruptionError(name, this.position, "something follows the seal of a clean stop");
+      this.requireTorn(name, chained, lastNonZero);
+      this.tornFrom = this.position;
+      this.tornTo = lastNonZero + SECTOR_BYTES;
+    } else if (chained !== undefined) {
+      throw new CorruptionError(name, this.position, "a batch that contradicts itself");
+    }
+    this.uncertainFrom = this.uncertain.length > 0 ? this.uncertain[0].position : this.end;
+    this.disk.close(this.file);
+    this.file = -1;
+    return this.openNext();
+  }
+
+  private readonly sector: Buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+  private sectorAt = -1;
+  private sectorBytes = 0;
+
+  /** One sector of the current file, read through a window of its own; shorter at the end of the file. */
+  private readSector(at: number): Buffer {
+    if (this.sectorAt < 0 || at < this.sectorAt || at + SECTOR_BYTES > this.sectorAt + this.sectorBytes) {
+      this.sectorAt = at;
+      this.sectorBytes = this.disk.read(this.file, this.sector, 0, Math.min(WINDOW_BYTES, this.fileBytes - at), at);
+    }
+    const from = at - this.sectorAt;
+    return this.sector.subarray(from, Math.min(from + SECTOR_BYTES, this.sectorBytes));
+  }
+
+  /** @returns the position of the last sector from here on that is not all zeros, or -1. */
+  private scanTail(read: (at: number) => Buffer): number {
+    this.sectorAt = -1;
+    let found = -1;
+    for (let at = this.position; at < this.fileBytes; at += SECTOR_BYTES) {
+      const sector = read(at);
+      for (let i = 0; i < sector.length; i++) {
+        if (sector[i] !== 0) {
+          found = at;
+          break;
+        }
+      }
+    }
+    return found;
+  }
+
+  /** Is what stands at the end the remains of one write that was under way? Else it is corruption. */
+  private requireTorn(name: string, header: BatchHeader | undefined, lastNonZero: number): void {
+    const declaredEnd =
+      header === undefined ? lastNonZero + SECTOR_BYTES : this.position + header.sectors * SECTOR_BYTES;
+    let unwritten = declaredEnd > this.fileBytes ? 1 : 0;
+    let first = true;
+    for (let at = this.position; at <= lastNonZero; at += SECTOR_BYTES) {
+      const sector = this.readSector(at);
+      if (sector.every((byte) => byte === 0)) {
+        if (at < declaredEnd) unwritten++;
+        continue;
+      }
+      const later = decodeBatchHeader(sector, 0);
+      if (later !== undefined && later.durableLsn >= this.nextLsn) {
+        throw new CorruptionError(name, this.position, `a batch that is known to have been durable is damaged`);
+      }
+      const stamp = sector.length < SECTOR_BYTES ? 0 : sector[STAMP_AT] | (sector[STAMP_AT + 1] << 8);
+      const expected = stamp === stampOf(this.nextLsn, 1) || stamp === stampOf(this.nextLsn, 0);
+      if (first && !expected && later === undefined)
+        throw new CorruptionError(name, at, "bytes where nothing was written");
+      first = false;
+    }
+    if (header !== undefined && lastNonZero < declaredEnd - SECTOR_BYTES) unwritten++;
+    if (unwritten === 0) throw new CorruptionError(name, this.position, "the last batch is damaged");
+  }
+}

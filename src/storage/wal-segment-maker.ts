@@ -1,0 +1,152 @@
+/**
+ * storage/wal-segment-maker.ts: lays out the next log segment ahead of need: zero-filled, synced, under a temporary name.
+ * Writing over filled blocks makes a synced write cheaper than appending (no allocation, no size to journal), and a full disk is
+ * met here, before a write depends on it.
+ * Invariants: at most one segment is being made; it has its bytes on disk before it is handed out.
+ */
+import type { Disk, FileHandle } from "../ports/disk.js";
+import type { Cancel, Scheduler } from "../ports/scheduler.js";
+import { SECTOR_BYTES } from "./wal-format.js";
+
+export const NEXT_SEGMENT_NAME = "wal-next.tmp";
+/** In a new directory the first segment is small, for a quick start; each next one is larger, up to the option. */
+const FIRST_SEGMENT_BYTES = 256 * 1024;
+const GROWTH = 4;
+const FILL_BYTES = 1 << 20;
+const RETRY_MS = 1000;
+
+export interface MadeSegment {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+export class SegmentMaker {
+  /** The last try to make a segment failed for want of room; it is tried again every second. */
+  outOfSpace = false;
+  private readonly disk: Disk;
+  private readonly scheduler: Scheduler;
+  private readonly segmentBytes: number;
+  private nextBytes: number;
+  private made: MadeSegment | undefined;
+  private making = false;
+  private stopped = false;
+  private waiting: (() => void) | undefined;
+  private cancelRetry: Cancel | undefined;
+
+  constructor(disk: Disk, scheduler: Scheduler, segmentBytes: number, fresh: boolean) {
+    this.disk = disk;
+    this.scheduler = scheduler;
+    this.segmentBytes = segmentBytes;
+    this.nextBytes = fresh
+      ? Math.min(FIRST_SEGMENT_BYTES, segmentBytes)
+      : Math.min(4 * FIRST_SEGMENT_BYTES, segmentBytes);
+    if (disk.exists(NEXT_SEGMENT_NAME)) disk.remove(NEXT_SEGMENT_NAME);
+  }
+
+  ready(bytes: number): boolean {
+    return this.made !== undefined && this.made.bytes >= bytes;
+  }
+
+  preparedBytes(): number {
+    return this.made?.bytes ?? 0;
+  }
+
+  /** Call once, when a segment was made or a try has failed. */
+  whenReady(run: () => void): void {
+    this.waiting = run;
+    this.prepare();
+  }
+
+  /** Hand out a segment with room for `bytes`: the prepared one, else one made on the spot for an outsized batch (unfilled). */
+  take(bytes: number): MadeSegment {
+    const made = this.made;
+    if (made !== undefined && made.bytes >= bytes) {
+      this.made = undefined;
+      return made;
+    }
+    const name = `wal-large-${bytes}.tmp`;
+    if (this.disk.exists(name)) this.disk.remove(name);
+    const file = this.disk.open(name, { create: true });
+    this.disk.close(file);
+    return { name, bytes };
+  }
+
+  /** Make the next segment, blocking. */
+  makeNow(): void {
+    if (this.made !== undefined) return;
+    if (this.disk.exists(NEXT_SEGMENT_NAME)) this.disk.remove(NEXT_SEGMENT_NAME);
+    const bytes = this.nextBytes;
+    const file = this.disk.open(NEXT_SEGMENT_NAME, { create: true });
+    const zeros = Buffer.alloc(Math.min(FILL_BYTES, bytes));
+    for (let at = 0; at < bytes; at += zeros.length) {
+      this.disk.write(file, zeros, 0, Math.min(zeros.length, bytes - at), at);
+    }
+    this.disk.sync(file);
+    this.disk.close(file);
+    this.finish(bytes);
+  }
+
+  private finish(bytes: number): void {
+    this.made = { name: NEXT_SEGMENT_NAME, bytes };
+    this.nextBytes = Math.min(this.segmentBytes, bytes * GROWTH) & ~(SECTOR_BYTES - 1);
+    this.outOfSpace = false;
+  }
+
+  /** Begin to make the next segment in the background, unless it is there or under way. */
+  prepare(): void {
+    if (this.made !== undefined || this.making || this.stopped) return;
+    this.making = true;
+    const bytes = this.nextBytes;
+    let file: FileHandle = -1;
+    try {
+      if (this.disk.freeBytes() < bytes * 2) throw new Error("too little room for a log segment");
+      if (this.disk.exists(NEXT_SEGMENT_NAME)) this.disk.remove(NEXT_SEGMENT_NAME);
+      file = this.disk.open(NEXT_SEGMENT_NAME, { create: true });
+    } catch {
+      return this.failed(file);
+    }
+    this.fill(file, Buffer.alloc(Math.min(FILL_BYTES, bytes)), 0, bytes);
+  }
+
+  private fill(file: FileHandle, zeros: Buffer, at: number, bytes: number): void {
+    if (this.stopped) {
+      this.disk.close(file);
+      return;
+    }
+    if (at >= bytes) {
+      this.disk.syncAsync(file, (error) => {
+        if (error) return this.failed(file);
+        this.disk.close(file);
+        this.making = false;
+        if (this.stopped) return;
+        this.finish(bytes);
+        this.wake();
+      });
+      return;
+    }
+    const length = Math.min(zeros.length, bytes - at);
+    this.disk.writeAsync(file, zeros, 0, length, at, (error) => {
+      if (error) this.failed(file);
+      else this.fill(file, zeros, at + length, bytes);
+    });
+  }
+
+  /** No record depends on a segment that is being made: its failure is want of room, not loss. Try again later. */
+  private failed(file: FileHandle): void {
+    if (file !== -1) this.disk.close(file);
+    this.making = false;
+    this.outOfSpace = true;
+    this.cancelRetry = this.scheduler.after(RETRY_MS, () => this.prepare());
+  }
+
+  private wake(): void {
+    const waiting = this.waiting;
+    this.waiting = undefined;
+    waiting?.();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.cancelRetry?.();
+  }
+}

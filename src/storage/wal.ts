@@ -1,0 +1,375 @@
+/**
+ * storage/wal.ts: the write-ahead log with group commit.
+ *
+ * Records are appended to the open batch. At the end of a turn of the event loop the batch is sealed and flushed; what arrives
+ * during a flush is the next batch. `durableLsn` moves when a flush is done, and `onDurable` is called: whoever holds replies
+ * back lets go of those at or below it.
+ *
+ * What a flush is, by appendfsync: always = written and synced (one O_DSYNC write over zero-filled blocks); everysec and no =
+ * written to the system, synced once a second or when the system pleases. `durableLsn` is what the mode promises, `syncedLsn`
+ * what is known to be on the disk; only the latter goes into batch headers, where recovery trusts it.
+ *
+ * Invariants: at most one flush in flight; a batch is sealed whole, so all records of one command lie in one batch; the first
+ * error of any write or sync is latched: nothing is written or acknowledged after it, and no sync is ever tried again (after a
+ * failed one the page cache may lie: Rebello et al., USENIX ATC 2020).
+ * Price: a lone writer pays one disk round trip per command, as anywhere; see `inline` for how it is kept to that.
+ */
+import { assert } from "../lib/assert.js";
+import { DiskError } from "../lib/errors.js";
+import type { Disk, FileHandle } from "../ports/disk.js";
+import type { Cancel, Scheduler } from "../ports/scheduler.js";
+import { BATCH_OPEN, BATCH_SEAL, BatchBuilder, encodeSegmentHeader, SECTOR_BYTES, segmentName } from "./wal-format.js";
+import { SegmentMaker } from "./wal-segment-maker.js";
+
+export type SyncMode = "always" | "everysec" | "no";
+
+export interface WalOptions {
+  readonly mode: SyncMode;
+  readonly segmentBytes: number;
+}
+
+/** Where recovery found the end of the log. */
+export interface WalEnd {
+  readonly nextLsn: number;
+  readonly lastCrc: number;
+  /** Bytes in all segments kept. */
+  readonly bytes: number;
+  /** Segments in order, the ones of recovery included. */
+  readonly segments: readonly SegmentInfo[];
+}
+
+export interface SegmentInfo {
+  readonly name: string;
+  readonly firstLsn: number;
+  readonly bytes: number;
+}
+
+const BATCH_BYTES_START = 256 * 1024;
+const BATCH_BYTES_KEPT_MAX = 4 << 20;
+const EVERYSEC_MS = 1000;
+/** Room that must be left in the segment while no next one can be made, beyond twice what waits. */
+const LOW_ROOM_BYTES = 256 * 1024;
+/** A lone writer is synced on the loop only while the disk is this fast: a hop to a thread costs about 0.07 ms. */
+const INLINE_SYNC_MS_MAX = 0.2;
+/** After a slow sync on the loop, stay off it for so many flushes. */
+const INLINE_PENALTY_FLUSHES = 200;
+
+export class Wal {
+  appendedLsn: number;
+  durableLsn: number;
+  syncedLsn: number;
+  /** Bytes of batches written since start, and of those since the last snapshot (the store resets it). */
+  writtenBytes = 0;
+  sinceSnapshotBytes = 0;
+  flushes = 0;
+  /** Milliseconds of the last flush. */
+  lastFlushMs = 0;
+  /** The first error; nothing is acknowledged any more. */
+  failure: DiskError | undefined;
+  /** Set by the owner. `onDurable` may append. */
+  onDurable: () => void = () => {};
+  onFailed: (error: DiskError) => void = () => {};
+  /** The owner's hint: at most one client waits for the batch that is about to be flushed. */
+  lone: () => boolean = () => false;
+
+  readonly segments: SegmentInfo[];
+  private readonly disk: Disk;
+  private readonly scheduler: Scheduler;
+  private readonly maker: SegmentMaker;
+  private mode: SyncMode;
+  private readonly segmentBytes: number;
+
+  private open: BatchBuilder = new BatchBuilder(BATCH_BYTES_START);
+  private spare: BatchBuilder = new BatchBuilder(BATCH_BYTES_START);
+  private lastCrc: number;
+  private inFlight = false;
+  private pumpAsked = false;
+  private inlinePenalty = 0;
+  private closed = false;
+
+  private file: FileHandle = -1;
+  private plainFile: FileHandle = -1;
+  private fileBytes = 0;
+  private position = 0;
+  private cancelEverysec: Cancel | undefined;
+  private syncRunning = false;
+  private readonly pumpBound = (): void => this.pump();
+
+  constructor(disk: Disk, scheduler: Scheduler, options: WalOptions, end: WalEnd) {
+    this.disk = disk;
+    this.scheduler = scheduler;
+    this.mode = options.mode;
+    this.segmentBytes = options.segmentBytes;
+    this.appendedLsn = end.nextLsn - 1;
+    this.durableLsn = this.appendedLsn;
+    this.syncedLsn = this.appendedLsn;
+    this.lastCrc = end.lastCrc;
+    this.segments = [...end.segments];
+    this.maker = new SegmentMaker(disk, scheduler, options.segmentBytes, end.segments.length === 0);
+    this.open.begin(this.appendedLsn + 1);
+  }
+
+  /** Open a segment and write the OPEN mark, synced: the disk is known to work before anything is promised. Blocks. */
+  start(): void {
+    try {
+      this.maker.makeNow();
+      this.rotate(SECTOR_BYTES);
+      this.writeMark(BATCH_OPEN);
+    } catch (error) {
+      throw new DiskError("cannot write the log", error);
+    }
+    this.maker.prepare();
+    if (this.mode === "everysec") this.tickEverysec();
+  }
+
+  setMode(mode: SyncMode): void {
+    if (mode === this.mode) return;
+    const before = this.mode;
+    this.mode = mode;
+    if (mode === "everysec") this.tickEverysec();
+    else if (before === "everysec") this.cancelEverysec?.();
+  }
+
+  // HOT: once per write.
+  /** Append one body to the open batch. @returns its LSN. */
+  append(body: Buffer, at: number, length: number): number {
+    assert(!this.closed, "append to a closed log");
+    this.open.append(body, at, length);
+    if (!this.pumpAsked) this.askPump();
+    return ++this.appendedLsn;
+  }
+
+  private askPump(): void {
+    this.pumpAsked = true;
+    this.scheduler.endOfTurn(this.pumpBound);
+  }
+
+  /** Bytes waiting in the open batch: what back-pressure looks at. */
+  openBytes(): number {
+    return this.open.count === 0 ? 0 : this.open.bytes();
+  }
+
+  /** No room for the log, seen ahead of need: writes are to be refused, nothing is lost. */
+  outOfSpace(): boolean {
+    const room = this.fileBytes - this.position;
+    return this.maker.outOfSpace && this.openBytes() * 2 + LOW_ROOM_BYTES > room;
+  }
+
+  private pump(): void {
+    this.pumpAsked = false;
+    if (this.inFlight || this.failure !== undefined || this.open.count === 0 || this.closed) return;
+    const bytes = this.open.bytes();
+    if (this.position + bytes > this.fileBytes && !this.tryRotate(bytes)) return;
+    const batch = this.open;
+    const lastLsn = this.appendedLsn;
+    this.lastCrc = batch.seal(this.syncedLsn, this.lastCrc, 0);
+    this.open = this.spare;
+    this.spare = batch;
+    this.open.begin(lastLsn + 1);
+    this.flush(batch, bytes, lastLsn);
+  }
+
+  private tryRotate(bytes: number): boolean {
+    // Wait for the segment under way; only a batch that would not fit it gets one made on the spot.
+    if (this.maker.preparedBytes() === 0 && bytes + SECTOR_BYTES <= this.segmentBytes) {
+      this.maker.whenReady(this.pumpBound);
+      return false;
+    }
+    try {
+      this.rotate(bytes);
+      return true;
+    } catch (error) {
+      this.fail(new DiskError("cannot start a log segment", error));
+      return false;
+    }
+  }
+
+  private flush(batch: BatchBuilder, bytes: number, lastLsn: number): void {
+    const started = this.scheduler.monotonicMs();
+    if (this.mode !== "always") {
+      try {
+        this.disk.write(this.plainFile, batch.buffer, 0, bytes, this.position);
+      } catch (error) {
+        return this.fail(new DiskError("log write failed", error));
+      }
+      return this.flushed(batch, bytes, lastLsn, started);
+    }
+    if (this.inlinePenalty > 0) this.inlinePenalty--;
+    else if (this.lone()) return this.flushInline(batch, bytes, lastLsn, started);
+    this.inFlight = true;
+    this.disk.writeAsync(this.file, batch.buffer, 0, bytes, this.position, (error) => {
+      this.inFlight = false;
+      if (error) return this.fail(new DiskError("log write failed", error));
+      this.syncedLsn = lastLsn;
+      this.flushed(batch, bytes, lastLsn, started);
+    });
+  }
+
+  private flushInline(batch: BatchBuilder, bytes: number, lastLsn: number, started: number): void {
+    try {
+      this.disk.write(this.file, batch.buffer, 0, bytes, this.position);
+    } catch (error) {
+      return this.fail(new DiskError("log write failed", error));
+    }
+    this.syncedLsn = lastLsn;
+    if (this.scheduler.monotonicMs() - started > INLINE_SYNC_MS_MAX) this.inlinePenalty = INLINE_PENALTY_FLUSHES;
+    this.flushed(batch, bytes, lastLsn, started);
+  }
+
+  private flushed(batch: BatchBuilder, bytes: number, lastLsn: number, started: number): void {
+    this.lastFlushMs = this.scheduler.monotonicMs() - started;
+    this.flushes++;
+    this.position += bytes;
+    this.writtenBytes += bytes;
+    this.sinceSnapshotBytes += bytes;
+    batch.trim(BATCH_BYTES_KEPT_MAX);
+    this.durableLsn = lastLsn;
+    this.onDurable();
+    if (this.open.count > 0 && !this.pumpAsked) this.askPump();
+  }
+
+  private fail(error: DiskError): void {
+    if (this.failure !== undefined) return;
+    this.failure = error;
+    this.onFailed(error);
+  }
+
+  /** Go on in a new segment with room for `bytes`. Blocks for the header, the rename and the directory. */
+  private rotate(bytes: number): void {
+    const firstLsn = this.open.firstLsn;
+    const made = this.maker.take(bytes + SECTOR_BYTES);
+    const name = segmentName(firstLsn);
+    const header = encodeSegmentHeader(made.bytes, firstLsn, this.lastCrc);
+    const file = this.disk.open(made.name, { durable: true });
+    this.disk.write(file, header, 0, header.length, 0);
+    this.disk.rename(made.name, name);
+    this.disk.syncDirectory();
+    this.closeFiles();
+    this.file = file;
+    this.plainFile = this.disk.open(name, {});
+    this.fileBytes = made.bytes;
+    this.position = SECTOR_BYTES;
+    // A crash right after a rotation leaves a segment without a batch: the rename has just replaced it.
+    if (this.segments[this.segments.length - 1]?.name === name) this.segments.pop();
+    this.segments.push({ name, firstLsn, bytes: made.bytes });
+    this.maker.prepare();
+  }
+
+  private closeFiles(): void {
+    if (this.file === -1) return;
+    // What the relaxed modes left unsynced must be on disk before later segments can be: recovery reads the log in order.
+    if (this.syncedLsn < this.durableLsn) {
+      this.disk.sync(this.plainFile);
+      this.syncedLsn = this.durableLsn;
+    }
+    this.disk.close(this.file);
+    this.disk.close(this.plainFile);
+  }
+
+  /** Write a mark, synced. Only while the open batch is empty. */
+  private writeMark(flags: number): void {
+    assert(this.open.count === 0, "a mark amid records");
+    if (this.position + SECTOR_BYTES > this.fileBytes) {
+      if (!this.maker.ready(SECTOR_BYTES * 2)) this.maker.makeNow();
+      this.rotate(SECTOR_BYTES);
+    }
+    const mark = new BatchBuilder(SECTOR_BYTES * 2);
+    mark.begin(this.appendedLsn + 1);
+    this.lastCrc = mark.seal(this.syncedLsn, this.lastCrc, flags);
+    this.disk.write(this.file, mark.buffer, 0, SECTOR_BYTES, this.position);
+    this.position += SECTOR_BYTES;
+    this.appendedLsn++;
+    this.durableLsn = this.appendedLsn;
+    this.syncedLsn = this.appendedLsn;
+    this.open.begin(this.appendedLsn + 1);
+  }
+
+  private tickEverysec(): void {
+    this.cancelEverysec = this.scheduler.after(EVERYSEC_MS, () => {
+      if (this.mode !== "everysec" || this.closed) return;
+      this.syncNow(() => {});
+      this.tickEverysec();
+    });
+  }
+
+  /** Sync what was written so far (everysec; WAITAOF in the relaxed modes). `done` is not called after a failure. */
+  syncNow(done: () => void): void {
+    const upTo = this.durableLsn;
+    if (upTo <= this.syncedLsn) return done();
+    if (this.syncRunning || this.inFlight) {
+      this.scheduler.after(1, () => this.syncNow(done));
+      return;
+    }
+    this.syncRunning = true;
+    const file = this.plainFile;
+    this.disk.syncAsync(file, (error) => {
+      this.syncRunning = false;
+      // A segment closed meanwhile was synced on closing; its handle may be gone, which is no failure of the disk.
+      if (error && file === this.plainFile) return this.fail(new DiskError("log sync failed", error));
+      if (upTo > this.syncedLsn) this.syncedLsn = upTo;
+      done();
+    });
+  }
+
+  /** Segments whose records all lie below `lsn` go. @returns how many. */
+  dropBefore(lsn: number): number {
+    let dropped = 0;
+    while (this.segments.length > 1 && this.segments[1].firstLsn <= lsn) {
+      const segment = this.segments.shift() as SegmentInfo;
+      this.disk.remove(segment.name);
+      dropped++;
+    }
+    return dropped;
+  }
+
+  /** Bytes on disk, the prepared segment included. */
+  diskBytes(): number {
+    let total = this.maker.preparedBytes();
+    for (const segment of this.segments) total += segment.bytes;
+    return total;
+  }
+
+  /** Flush what is open, blocking, seal the log and close. Not to be called with a flush in flight. */
+  close(seal: boolean): void {
+    if (this.closed) return;
+    assert(!this.inFlight, "log closed with a flush in flight");
+    try {
+      if (this.failure === undefined) {
+        if (this.open.count > 0) this.flushBlocking();
+        this.disk.sync(this.plainFile);
+        this.syncedLsn = this.durableLsn;
+        if (seal) this.writeMark(BATCH_SEAL);
+      }
+    } catch (error) {
+      this.fail(new DiskError("cannot seal the log", error));
+    }
+    this.closed = true;
+    this.cancelEverysec?.();
+    this.maker.stop();
+    this.disk.close(this.file);
+    this.disk.close(this.plainFile);
+    this.file = -1;
+  }
+
+  /** @returns whether a flush is in flight: then close() has to wait for onDurable. */
+  busy(): boolean {
+    return this.inFlight || this.syncRunning;
+  }
+
+  private flushBlocking(): void {
+    const bytes = this.open.bytes();
+    if (this.position + bytes > this.fileBytes) {
+      if (!this.maker.ready(bytes + SECTOR_BYTES)) this.maker.makeNow();
+      this.rotate(bytes);
+    }
+    const batch = this.open;
+    this.lastCrc = batch.seal(this.syncedLsn, this.lastCrc, 0);
+    this.disk.write(this.file, batch.buffer, 0, bytes, this.position);
+    this.position += bytes;
+    this.durableLsn = this.appendedLsn;
+    this.syncedLsn = this.appendedLsn;
+    this.open = this.spare;
+    this.open.begin(this.appendedLsn + 1);
+    this.onDurable();
+  }
+}

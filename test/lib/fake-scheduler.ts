@@ -1,0 +1,52 @@
+/**
+ * test/lib/fake-scheduler.ts: the Scheduler port driven by hand: time moves when the test says so, turns end when it says so.
+ */
+import type { Cancel, Scheduler } from "../../src/ports/scheduler.js";
+
+export class FakeScheduler implements Scheduler {
+  wallMs = 1_800_000_000_000;
+  private ms = 0;
+  private turn: (() => void)[] = [];
+  private timers: { at: number; run: () => void }[] = [];
+
+  nowMs(): number {
+    return this.wallMs;
+  }
+  monotonicMs(): number {
+    this.ms += 0.001;
+    return this.ms;
+  }
+  after(ms: number, run: () => void): Cancel {
+    const timer = { at: this.ms + ms, run };
+    this.timers.push(timer);
+    return () => {
+      this.timers = this.timers.filter((other) => other !== timer);
+    };
+  }
+  endOfTurn(run: () => void): void {
+    this.turn.push(run);
+  }
+
+  /** End this turn: run what waited for it. @returns how many ran. */
+  endTurn(): number {
+    const turn = this.turn;
+    this.turn = [];
+    for (const run of turn) run();
+    return turn.length;
+  }
+
+  /** Let time pass, running timers in order and ending turns between. */
+  advance(ms: number): void {
+    const until = this.ms + ms;
+    this.wallMs += ms;
+    for (;;) {
+      this.endTurn();
+      const due = this.timers.filter((timer) => timer.at <= until).sort((a, b) => a.at - b.at)[0];
+      if (due === undefined) break;
+      this.timers = this.timers.filter((timer) => timer !== due);
+      this.ms = Math.max(this.ms, due.at);
+      due.run();
+    }
+    this.ms = Math.max(this.ms, until);
+  }
+}
