@@ -1,0 +1,93 @@
+/**
+ * commands/context.ts: what a handler is given and what it hands back. One Context serves all commands of an engine,
+ * one after the other; nothing in it outlives the handler's return.
+ * Handlers are synchronous, never read a clock, socket, file or random source, and never throw for a client's mistake:
+ * they write an error reply. A handler of kind "key" sees one key's state and leaves at most one outcome (put, remove or
+ * nothing), so that the same function runs at once when alone and under a key's proposer in a cluster.
+ */
+import { Args } from "../codec/resp/args.js";
+import { ReplyWriter } from "../codec/resp/reply-writer.js";
+import { KeyState, type Keyspace } from "../ports/keyspace.js";
+
+export const OUTCOME_NOTHING = 0;
+export const OUTCOME_PUT = 1;
+export const OUTCOME_REMOVE = 2;
+
+/** What a handler may ask of the connection and of the server around it; the server room implements it. */
+export interface Host {
+  /** Handle a connection or server command (kind "host"): the server room owns these handlers. */
+  readonly maxValueBytes: number;
+  /** Current eviction policy name, as in CONFIG GET maxmemory-policy. */
+  readonly maxmemoryPolicy: string;
+  /** Number of databases; 16 when absent. */
+  readonly databases?: number;
+}
+
+const DATABASES_DEFAULT = 16;
+/** Larger values are built in a buffer of their own, so that one of them does not stay in memory for ever. */
+const SCRATCH_KEPT_BYTES_MAX = 1 << 20;
+
+export class Context {
+  args: Args = new Args();
+  reply: ReplyWriter = new ReplyWriter();
+  db = 0;
+  /** Milliseconds since the epoch; never steps back. */
+  now = 0;
+  /** Kind "key": the state of the command's key. Other kinds may use it as scratch for Keyspace.find. */
+  readonly key: KeyState = new KeyState();
+  /** Scratch for a second key of kinds "keys" and "space". */
+  readonly other: KeyState = new KeyState();
+  /** Kinds "keys" and "space" only. */
+  space: Keyspace;
+  host: Host;
+
+  outcome: number = OUTCOME_NOTHING;
+  newBytes: Buffer;
+  newAt = 0;
+  newLength = 0;
+  newExpireAt = 0;
+  newRaw = false;
+  /** Set by RESTORE together with put(): seconds since last use and use counter of the new value; -1 = as usual. */
+  newIdleSeconds = -1;
+  newFrequency = -1;
+
+  private scratchBytes: Buffer = Buffer.allocUnsafeSlow(4096);
+
+  constructor(space: Keyspace, host: Host) {
+    this.space = space;
+    this.host = host;
+    this.newBytes = this.scratchBytes;
+  }
+
+  /**
+   * The key's new state. The bytes are copied after the handler returns, so they may lie in args, in key.bytes or in scratch.
+   * @param expireAt absolute deadline in ms, 0 = none. When it is at or before now the caller uses remove() instead.
+   * @param raw the value was changed in place (APPEND, SETRANGE, SETBIT...), see KeyState.raw.
+   */
+  put(bytes: Buffer, at: number, length: number, expireAt: number, raw = false): void {
+    this.outcome = OUTCOME_PUT;
+    this.newBytes = bytes;
+    this.newAt = at;
+    this.newLength = length;
+    this.newExpireAt = expireAt;
+    this.newRaw = raw;
+  }
+
+  /** The key is to be gone. */
+  remove(): void {
+    this.outcome = OUTCOME_REMOVE;
+  }
+
+  /** Reused room of at least `bytes` to build a value in; contents undefined. Valid until the next call. */
+  scratch(bytes: number): Buffer {
+    if (this.scratchBytes.length >= bytes) return this.scratchBytes;
+    if (bytes > SCRATCH_KEPT_BYTES_MAX) return Buffer.allocUnsafeSlow(bytes);
+    this.scratchBytes = Buffer.allocUnsafeSlow(Math.max(bytes, this.scratchBytes.length * 2));
+    return this.scratchBytes;
+  }
+
+  /** Number of databases. */
+  get databases(): number {
+    return this.host.databases ?? DATABASES_DEFAULT;
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * commands/scan.ts: going through the keys: KEYS, SCAN, RANDOMKEY.
+ * The number of keys comes first in a reply and is known last, so the keys are written aside and then joined to it.
+ */
+import { ReplyWriter } from "../codec/resp/reply-writer.js";
+import { globMatches } from "../lib/glob.js";
+import type { KeyState } from "../ports/keyspace.js";
+import type { Context } from "./context.js";
+import { TYPE_NAMES } from "./keys.js";
+import { clamp, integerArg, isWord } from "./numbers.js";
+import { SYNTAX } from "./texts.js";
+
+const STAR = 42;
+const COUNT_DEFAULT = 10;
+const COUNT_MAX = Number.MAX_SAFE_INTEGER;
+/** KEYS goes through the keyspace in steps of so many keys. */
+const KEYS_STEP = 1000;
+
+/** The keys that pass a filter, as replies. */
+class Found {
+  readonly keys: ReplyWriter = new ReplyWriter(1024);
+  count = 0;
+  private readonly pattern: Buffer | undefined;
+  private readonly type: string | undefined;
+
+  /** @param pattern undefined or "*" takes all. @param type a lower-case type name, undefined takes all. */
+  constructor(pattern: Buffer | undefined, type: string | undefined) {
+    this.pattern = pattern?.length === 1 && pattern[0] === STAR ? undefined : pattern;
+    this.type = type;
+  }
+
+  readonly visit = (state: KeyState): void => {
+    const { pattern, type } = this;
+    if (type !== undefined && TYPE_NAMES[state.type] !== type) return;
+    if (pattern !== undefined && !globMatches(pattern, state.bytes, state.keyAt, state.keyBytes)) return;
+    this.count++;
+    this.keys.bulk(state.bytes, state.keyAt, state.keyBytes);
+  };
+
+  write(c: Context): void {
+    c.reply.array(this.count);
+    c.reply.raw(this.keys.buf.subarray(0, this.keys.at));
+  }
+}
+
+export function keys(c: Context): void {
+  const found = new Found(c.args.view(1), undefined);
+  let cursor = 0;
+  do cursor = c.space.scan(c.db, cursor, KEYS_STEP, found.visit);
+  while (cursor !== 0);
+  found.write(c);
+}
+
+export function randomKey(c: Context): void {
+  const key = c.key;
+  if (c.space.randomKey(c.db, key)) c.reply.bulk(key.bytes, key.keyAt, key.keyBytes);
+  else c.reply.nullBulk();
+}
+
+export function scan(c: Context): void {
+  const args = c.args;
+  const cursor = parseCursor(args.text(1));
+  if (cursor === undefined) {
+    c.reply.error("ERR invalid cursor");
+    return;
+  }
+  let count = COUNT_DEFAULT;
+  let pattern: Buffer | undefined;
+  let type: string | undefined;
+  for (let i = 2; i < args.count; i += 2) {
+    const more = i + 1 < args.count;
+    if (more && isWord(args, i, "count")) {
+      const given = integerArg(c, i + 1);
+      if (given === undefined) return;
+      count = clamp(given, 0, COUNT_MAX);
+    } else if (more && isWord(args, i, "match")) pattern = args.view(i + 1);
+    else if (more && isWord(args, i, "type")) type = args.lower(i + 1);
+    else count = 0;
+    if (count < 1) {
+      c.reply.error(SYNTAX);
+      return;
+    }
+  }
+  const found = new Found(pattern, type);
+  // No cursor that was given out is as large as that: such an iteration is over.
+  const next = cursor > Number.MAX_SAFE_INTEGER ? 0 : c.space.scan(c.db, cursor, count, found.visit);
+  c.reply.array(2);
+  c.reply.bulkText(String(next));
+  found.write(c);
+}
+
+const UINT64_MAX = 0xffffffffffffffffn;
+
+/** A cursor as strtoul reads it: a sign is allowed, nothing counts as 0. @returns undefined when it is not one. */
+function parseCursor(text: string): number | undefined {
+  if (text === "") return 0;
+  const match = /^([+-]?)(\d+)$/.exec(text);
+  if (match === null) return undefined;
+  const value = BigInt(match[2]);
+  if (value > UINT64_MAX) return undefined;
+  return Number(match[1] === "-" ? BigInt.asUintN(64, -value) : value);
+}
