@@ -91,6 +91,6 @@ function fsyncLine(appendfsync: Config["appendfsync"]): string {
     : "A POWER CUT LOSES WHATEVER THE SYSTEM HAD NOT WRITTEN, OFTEN 30 SECONDS. A crash of the process loses none.";
 }
 
-export function isLoopback(address: string): boolean {
+function isLoopback(address: string): boolean {
   return /^-?(127\.[0-9.]+|::1|localhost)$/.test(address);
 }

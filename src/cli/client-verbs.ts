@@ -1,0 +1,111 @@
+/**
+ * cli/client-verbs.ts: the grammar of the client verbs, read by commander; what they do is in verbs/, one file each.
+ * Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 may have been applied.
+ */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { parseDuration, parseInteger } from "../lib/units.js";
+import { LinkError, parseTarget, ReplyError, type Target } from "./connection.js";
+import { EXIT_ERROR, EXIT_OK, EXIT_UNCERTAIN, EXIT_USAGE } from "./exit.js";
+
+/** What every client verb takes. */
+export interface ClientOptions {
+  readonly server: Target;
+  readonly password?: string;
+  readonly db: number;
+  readonly timeout: number;
+  readonly json?: true;
+}
+
+const TIMEOUT_MS_MAX = 3_600_000;
+
+function targetArgument(text: string): Target {
+  const target = parseTarget(text);
+  if (target === undefined) throw new InvalidArgumentError("It must be host:port or the path of a unix socket.");
+  return target;
+}
+
+function durationArgument(text: string): number {
+  const ms = parseDuration(text, 1000);
+  if (ms === undefined || ms < 1) throw new InvalidArgumentError("It must be a duration such as 500ms or 5s.");
+  return ms;
+}
+
+function timeoutArgument(text: string): number {
+  return Math.min(durationArgument(text), TIMEOUT_MS_MAX);
+}
+
+function dbArgument(text: string): number {
+  const db = parseInteger(text);
+  if (db === undefined || db < 0) throw new InvalidArgumentError("It must be a number from 0.");
+  return db;
+}
+
+function clientVerb(program: Command, grammar: string, description: string): Command {
+  return program
+    .command(grammar)
+    .description(description)
+    .addOption(
+      new Option("-s, --server <host:port>", "server to talk to, or the path of its unix socket")
+        .argParser(targetArgument)
+        .default({ host: "127.0.0.1", port: 6379 }, "127.0.0.1:6379"),
+    )
+    .addOption(new Option("-a, --password <text>", "password; better in the environment").env("REDISCLI_AUTH"))
+    .addOption(new Option("--db <number>", "database").argParser(dbArgument).default(0))
+    .addOption(new Option("--timeout <duration>", "most time to wait").argParser(timeoutArgument).default(5000, "5s"))
+    .option("--json", "answer in JSON");
+}
+
+/** @param argv the verb and its arguments. @returns the exit code. */
+export async function runClientVerb(argv: readonly string[]): Promise<number> {
+  let code = EXIT_OK;
+  const program = new Command("kvorum").exitOverride().enablePositionalOptions();
+  clientVerb(program, "put", "store a value")
+    .argument("<key>")
+    .argument("[value]", "the value; - or nothing: standard input to its end")
+    .option("--ttl <duration>", "time after which the key is gone", durationArgument)
+    .addOption(new Option("--nx", "only when the key is not there").conflicts("xx"))
+    .option("--xx", "only when the key is there")
+    .action(async (key, value, options) => {
+      code = await (await import("./verbs/put.js")).put(key, value, options);
+    });
+  clientVerb(program, "get", "write a key's value to standard output, as it is")
+    .argument("<key>")
+    .action(async (key, options) => {
+      code = await (await import("./verbs/get.js")).get(key, options);
+    });
+  clientVerb(program, "delete", "remove keys")
+    .argument("<key...>")
+    .action(async (keys, options) => {
+      code = await (await import("./verbs/delete.js")).remove(keys, options);
+    });
+  for (const verb of program.commands) verb.exitOverride();
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return code;
+  } catch (error) {
+    // commander has said it already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+    throw error;
+  }
+}
+
+/**
+ * Run a verb's work and turn what goes wrong into words and an exit code.
+ * @param writes the command changes something, so that "no answer" may mean "done".
+ */
+export async function reporting(options: ClientOptions, writes: boolean, work: () => Promise<number>): Promise<number> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof ReplyError) && !(error instanceof LinkError)) throw error;
+    const uncertain = writes && (error instanceof LinkError ? error.sent : error.message.startsWith("UNCERTAIN"));
+    const note = uncertain ? " (it may have been applied)" : "";
+    if (options.json === true) printJson({ ok: false, error: error.message, applied: uncertain ? "maybe" : "no" });
+    else process.stderr.write(`kvorum: ${error.message}${note}\n`);
+    return uncertain ? EXIT_UNCERTAIN : EXIT_ERROR;
+  }
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}

@@ -1,0 +1,31 @@
+/**
+ * cli/verbs/help.ts: `kvorum --help`.
+ */
+import { EXIT_OK } from "../exit.js";
+
+const TEXT = `kvorum: a Redis-protocol key-value store that does not lose acknowledged writes
+
+Server:
+  kvorum [serve] [FILE | -] [--option value ...]   run a server; FILE is a redis.conf, - is standard input
+  kvorum serve --check-config [FILE] [...]         check the configuration and stop
+  kvorum serve --help                              all options
+  kvorum config [--show-origin] [FILE] [...]       the values that would hold, and where they come from
+
+Client:
+  kvorum put KEY [VALUE | -]                       store a value; - or nothing: from standard input
+  kvorum get KEY                                   write the value to standard output
+  kvorum delete KEY...                             remove keys
+
+  Client verbs take -s/--server HOST:PORT (127.0.0.1:6379), --password, --db, --timeout (5s) and --json.
+
+Exit codes:
+  client   0 done, 1 error, 2 usage, 3 not found, 4 may have been applied
+  server   0 stopped, 64 configuration, 65 corrupt data, 69 port in use, 70 fault, 74 disk error, 75 directory in use
+
+  kvorum --version
+`;
+
+export function help(): number {
+  process.stdout.write(TEXT);
+  return EXIT_OK;
+}

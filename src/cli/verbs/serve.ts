@@ -1,0 +1,121 @@
+/**
+ * cli/verbs/serve.ts: `kvorum serve`: the process around a node: configuration, signals, exit codes, last words. All that
+ * belongs to the process and not to a node in it is here, so that an embedded node touches none of it.
+ * Invariants: after a start that succeeded the process ends only by stop(), a fatal error of the node, a fault of the program, or
+ * a second signal; the exit code says which. Every end says one line why.
+ */
+import type { Config } from "../../config/config.js";
+import { EXIT_OK, EXIT_SOFTWARE, exitCodeOf } from "../exit.js";
+import { complain, loadHere, takeFlags } from "../load.js";
+
+/** The part of node.ts that a process needs. */
+export interface NodeModule {
+  start(config: Config): Promise<Running>;
+}
+export interface Running {
+  readonly startScreen: string;
+  stop(): Promise<void>;
+  /** Resolves when the node must end by itself: a disk error, SHUTDOWN (code 0). */
+  readonly failed: Promise<{ code: number; message: string }>;
+}
+
+const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+
+// @ts-expect-error
+const loadNode = (): Promise<NodeModule> => import("../../node.js");
+
+/**
+ * @param load where the node comes from; tests give one of their own.
+ * @returns the exit code when no server was started; a running server ends the process itself.
+ */
+export async function serve(argv: readonly string[], load: () => Promise<NodeModule> = loadNode): Promise<number> {
+  const { found, rest } = takeFlags(argv, ["--check-config", "--help", "--version"]);
+  if (found.has("--help") || rest[0] === "-h") return printOptions();
+  if (found.has("--version") || rest[0] === "-v") return (await import("../version.js")).printVersion();
+  let config: Config;
+  try {
+    config = loadHere(rest);
+  } catch (error) {
+    complain(error);
+    return exitCodeOf(error, EXIT_SOFTWARE);
+  }
+  for (const warning of config.warnings) process.stderr.write(`warning: ${warning}\n`);
+  if (found.has("--check-config")) {
+    process.stdout.write("the configuration is good\n");
+    return EXIT_OK;
+  }
+  guard();
+  // Signals count from here: one that comes while the data is being loaded stops the node as soon as it is up.
+  const stopping = firstSignal();
+  let node: Running;
+  try {
+    // @ts-expect-error
+    const { start } = (await import("../../node.js")) as NodeModule;
+    node = await start(config);
+  } catch (error) {
+    complain(error);
+    // The loop may still hold half-opened things that would keep the process.
+    process.exit(exitCodeOf(error, EXIT_SOFTWARE));
+  }
+  process.stdout.write(node.startScreen.endsWith("\n") ? node.startScreen : `${node.startScreen}\n`);
+  const end = await Promise.race([stopping.then((signal) => ({ signal })), node.failed]);
+  if ("signal" in end) return stop(node, end.signal);
+  process.stderr.write(`kvorum: stopped: ${end.message}\n`);
+  return process.exit(end.code);
+}
+
+async function stop(node: Running, signal: string): Promise<never> {
+  process.stdout.write(`kvorum: ${signal}: stopping\n`);
+  try {
+    // What goes wrong on the way out is still the reason of the end.
+    const failure = await Promise.race([node.stop().then(() => undefined), node.failed]);
+    if (failure !== undefined && failure.code !== EXIT_OK) {
+      process.stderr.write(`kvorum: stopped: ${failure.message}\n`);
+      process.exit(failure.code);
+    }
+  } catch (error) {
+    complain(error);
+    process.exit(exitCodeOf(error, EXIT_SOFTWARE));
+  }
+  process.stdout.write(`kvorum: stopped by ${signal}; everything acknowledged is on disk\n`);
+  process.exit(EXIT_OK);
+}
+
+/** The first signal asks to stop; the second forces. */
+function firstSignal(): Promise<string> {
+  process.on("SIGHUP", () => process.stdout.write("kvorum: SIGHUP: nothing to reload; use CONFIG SET\n"));
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const signal of SIGNALS) {
+      process.on(signal, () => {
+        if (!asked) {
+          asked = true;
+          resolve(signal);
+          return;
+        }
+        process.stderr.write(`kvorum: ${signal} again: stopped without waiting\n`);
+        process.exit(1);
+      });
+    }
+  });
+}
+
+function guard(): void {
+  process.on("uncaughtException", (error) => {
+    const { stack } = error as Error;
+    process.stderr.write(`kvorum: fault, please report it: ${stack ?? String(error)}\n`);
+    process.exit(exitCodeOf(error, EXIT_SOFTWARE));
+  });
+  // A reader of our output that goes away (a closed pipe or terminal) must not end the server.
+  process.stdout.on("error", () => undefined);
+  process.stderr.on("error", () => undefined);
+}
+
+async function printOptions(): Promise<number> {
+  const { helpText } = await import("../../config/docs.js");
+  const columns = Math.max(60, Math.min(process.stdout.columns ?? 100, 120));
+  process.stdout.write(
+    `Usage: kvorum serve [FILE | -] [--option value ...]\n\nFILE is a redis.conf, - is standard input; flags win over KVORUM_* variables, these over the file.\n--check-config checks and stops.\n\n${helpText(columns)}\n`,
+  );
+  return EXIT_OK;
+}
