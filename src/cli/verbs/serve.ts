@@ -21,14 +21,11 @@ export interface Running {
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
-// @ts-expect-error
-const loadNode = (): Promise<NodeModule> => import("../../node.js");
-
 /**
  * @param load where the node comes from; tests give one of their own.
  * @returns the exit code when no server was started; a running server ends the process itself.
  */
-export async function serve(argv: readonly string[], load: () => Promise<NodeModule> = loadNode): Promise<number> {
+export async function serve(argv: readonly string[], load?: () => Promise<NodeModule>): Promise<number> {
   const { found, rest } = takeFlags(argv, ["--check-config", "--help", "--version"]);
   if (found.has("--help") || rest[0] === "-h") return printOptions();
   if (found.has("--version") || rest[0] === "-v") return (await import("../version.js")).printVersion();
@@ -50,7 +47,7 @@ export async function serve(argv: readonly string[], load: () => Promise<NodeMod
   let node: Running;
   try {
     // @ts-expect-error
-    const { start } = (await import("../../node.js")) as NodeModule;
+    const { start }: NodeModule = load === undefined ? await import("../../node.js") : await load();
     node = await start(config);
   } catch (error) {
     complain(error);
