@@ -72,10 +72,8 @@ export function helpText(width: number): string {
     }
   }
   const names = optionsOf(REDIS_NAMES).filter(({ refuse, hidden }) => refuse === undefined && hidden !== true);
-  lines.push(
-    "",
-    `${names.length} further names from redis.conf are accepted with a warning; docs/OPTIONS.md lists them.`,
-  );
+  const more = `${names.length} more are accepted with a warning; docs/OPTIONS.md lists them.`;
+  lines.push("", ...wrap(more, `${REDIS_NAMES}:`, width));
   return lines.slice(1).join("\n");
 }
 
