@@ -3,7 +3,7 @@
  * Knows the one thing that matters for exit codes: whether the command had left when the connection failed.
  * Invariant: every wait ends, by a reply, an error or the time-out.
  */
-import { connect, type Socket } from "node:net";
+import { connect, isIPv6, type Socket } from "node:net";
 import Parser from "redis-parser";
 
 export interface Target {
@@ -40,8 +40,7 @@ const DEFAULT_PORT = 6379;
 export function parseTarget(text: string): Target | undefined {
   if (text.includes("/")) return { host: "", port: 0, path: text };
   const match = /^(\[[0-9A-Fa-f:.%a-z]+\]|[^\s:[\]]*)(?::([0-9]{1,5}))?$/.exec(text);
-  const bare = match === null && /^[0-9A-Fa-f:]+$/.test(text) ? text : undefined; // ::1
-  if (match === null) return bare === undefined ? undefined : { host: bare, port: DEFAULT_PORT };
+  if (match === null) return isIPv6(text) ? { host: text, port: DEFAULT_PORT } : undefined;
   const port = match[2] === undefined ? DEFAULT_PORT : Number(match[2]);
   const host = (match[1] as string).replace(/^\[|\]$/g, "") || "127.0.0.1";
   return port >= 1 && port <= 65535 && text !== "" ? { host, port } : undefined;
