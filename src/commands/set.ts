@@ -148,6 +148,13 @@ export function wrongType(c: Context): boolean {
   return true;
 }
 
+/** @returns true after having written the null, when the key is missing. */
+export function writeNoKey(c: Context): boolean {
+  if (c.key.present) return false;
+  c.reply.nullBulk();
+  return true;
+}
+
 /** The key's value as a bulk string, or the null. */
 export function writeValue(c: Context): void {
   const key = c.key;
@@ -188,11 +195,7 @@ export function getEx(c: Context): void {
   if (!parseOptions(c, 2, TIMES | PERSIST)) return;
   const { flags, timeIndex } = options;
   const key = c.key;
-  if (!key.present) {
-    c.reply.nullBulk();
-    return;
-  }
-  if (wrongType(c)) return;
+  if (writeNoKey(c) || wrongType(c)) return;
   let expireAt = key.expireAt;
   if (timeIndex > 0) {
     expireAt = timeArg(c, timeIndex, unitOf(flags), "getex");

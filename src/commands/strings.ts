@@ -91,6 +91,11 @@ export const range: { from: number; to: number } = { from: 0, to: -1 };
 export function resolveRange(start: Integer, end: Integer, length: number): boolean {
   // Only this comparison tells apart what clamping makes equal.
   if (start < 0 && end < 0 && start > end) return false;
+  return clampRange(start, end, length);
+}
+
+/** The same for BITPOS, where start and end may both lie before the string and then mean its first element. */
+export function clampRange(start: Integer, end: Integer, length: number): boolean {
   let from = clamp(start, -length - 1, length);
   let to = clamp(end, -length - 1, length);
   if (from < 0) from = Math.max(0, length + from);
@@ -98,7 +103,7 @@ export function resolveRange(start: Integer, end: Integer, length: number): bool
   if (to >= length) to = length - 1;
   range.from = from;
   range.to = to;
-  return from <= to && length > 0;
+  return from <= to;
 }
 
 export function getRange(c: Context): void {
