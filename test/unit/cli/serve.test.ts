@@ -13,13 +13,12 @@ interface Ended {
 
 /** @param act called with each piece of output seen so far. */
 function run(
-  script: string,
+  script: URL,
   argv: readonly string[],
   act?: (out: string, kill: (signal: NodeJS.Signals) => void) => void,
 ) {
-  const path = new URL(script, import.meta.url).pathname;
   const env = { PATH: process.env["PATH"] ?? "" };
-  const child = spawn(process.execPath, ["--import", "tsx", path, ...argv], { env, timeout: 20_000 });
+  const child = spawn(process.execPath, ["--import", "tsx", script.pathname, ...argv], { env, timeout: 20_000 });
   let out = "";
   let err = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -33,9 +32,11 @@ function run(
   return new Promise<Ended>((resolve) => child.on("close", (code) => resolve({ code, out, err })));
 }
 
+const CLI = new URL("../../../src/cli/cli.ts", import.meta.url);
+const FIXTURE = new URL("./serve-fixture.ts", import.meta.url);
+
 const fixture = (behaviour: string, argv: readonly string[] = [], act?: Parameters<typeof run>[2]): Promise<Ended> =>
-  run("serve-fixture.ts", [behaviour, ...argv], act);
-const CLI = "../../../src/cli/cli.ts";
+  run(FIXTURE, [behaviour, ...argv], act);
 
 /** Sends the signals one after the other, each when the text before it has been seen. */
 function signals(...steps: readonly (readonly [text: string, signal: NodeJS.Signals])[]): Parameters<typeof run>[2] {
