@@ -248,7 +248,7 @@ export class RequestParser {
   private number(bytes: Buffer, base: number, at: number, end: number, max: number): number {
     const searched = base + this.searched;
     // Not indexOf: it would run on into what lies behind `end`, which may be megabytes.
-    let cr = searched > at ? searched : at;
+    let cr = Math.max(searched, at);
     while (cr < end && bytes[cr] !== CR) cr++;
     if (cr + 1 >= end) {
       if (cr === end && end - at > this.limits.lineBytesMax) return LINE_TOO_LONG;
@@ -357,7 +357,7 @@ function splitLine(args: Args, bytes: Buffer, start: number, end: number): boole
           bytes[to++] = high * 16 + low;
           at += 4;
         } else {
-          bytes[to++] = unescape(bytes[at + 1]);
+          bytes[to++] = unescaped(bytes[at + 1]);
           at += 2;
         }
       }
@@ -378,7 +378,7 @@ function hexDigit(byte: number): number {
 }
 
 /** The byte that a backslash and `byte` stand for within double quotes. */
-function unescape(byte: number): number {
+function unescaped(byte: number): number {
   switch (byte) {
     case 110: // n
       return 10;

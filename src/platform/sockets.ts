@@ -1,0 +1,142 @@
+/**
+ * platform/sockets.ts: the network port on node:net and node:tls: listening, and connections over plain Socket methods.
+ * TCP and unix sockets take the direct path of direct-socket.ts where this Node has it; TLS and everything else use
+ * 'data' events and socket.write, which every Node has.
+ * Invariants: those of ports/network.ts. A write is always a copy here, because a stream may keep the bytes.
+ */
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import type {
+  Accept,
+  Connection,
+  ConnectionHandler,
+  Listener,
+  ListenOptions,
+  Network,
+  TlsOptions,
+} from "../ports/network.js";
+import { openDirect } from "./direct-socket.js";
+import { descriptor, type Endpoints, endpoints } from "./endpoints.js";
+
+/** @param direct false: never use direct-socket.ts (for tests of the plain path). */
+export function createNetwork(direct = true): Network {
+  return { listen: (options, accept) => listen(options, accept, direct) };
+}
+
+function listen(options: ListenOptions, accept: Accept, direct: boolean): Promise<Listener> {
+  const shared = {
+    noDelay: true,
+    allowHalfOpen: true,
+    keepAlive: options.keepAliveSeconds > 0,
+    keepAliveInitialDelay: options.keepAliveSeconds * 1000,
+  };
+  let server: Server;
+  if (options.tls !== undefined) {
+    server = createTlsServer({ ...shared, ...tlsOptions(options.tls) }, (socket) => openPlain(socket, accept));
+  } else {
+    server = createServer({ ...shared, pauseOnConnect: direct }, (socket) => {
+      if (!direct || !openDirect(socket, server, accept)) openPlain(socket, accept);
+    });
+  }
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    const where = options.path === undefined ? { host: options.host, port: options.port ?? 0 } : { path: options.path };
+    server.listen({ ...where, backlog: options.backlog }, () => {
+      server.off("error", reject);
+      // After this an error is about one connection that could not be accepted (out of descriptors): it stays with the client.
+      server.on("error", () => {});
+      resolve(describe(server, options.path ?? ""));
+    });
+  });
+}
+
+function tlsOptions(tls: TlsOptions): object {
+  return {
+    cert: tls.cert,
+    key: tls.key,
+    ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.minVersion === undefined ? {} : { minVersion: tls.minVersion }),
+    requestCert: tls.clientCert !== "no",
+    rejectUnauthorized: tls.clientCert === "required",
+  };
+}
+
+function describe(server: Server, path: string): Listener {
+  const address = server.address();
+  const tcp = typeof address === "object" && address !== null;
+  return {
+    host: tcp ? address.address : "",
+    port: tcp ? address.port : 0,
+    path,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
+
+function openPlain(socket: Socket, accept: Accept): void {
+  const connection = new PlainConnection(socket);
+  connection.start(accept(connection));
+}
+
+/** A connection over the public methods of a stream. */
+class PlainConnection implements Connection {
+  readonly remote: string;
+  readonly local: string;
+  readonly loopback: boolean;
+  readonly fd: number;
+  unsentBytes = 0;
+  private readonly socket: Socket;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    const names: Endpoints = endpoints(socket);
+    this.remote = names.remote;
+    this.local = names.local;
+    this.loopback = names.loopback;
+    this.fd = descriptor(socket);
+  }
+
+  start(handler: ConnectionHandler): void {
+    const socket = this.socket;
+    socket.on("data", (chunk: Buffer) => handler.onBytes(chunk, chunk.length));
+    socket.on("end", () => handler.onEnd());
+    // The error itself says nothing that 'close', which always follows, does not.
+    socket.on("error", () => {});
+    socket.on("close", () => handler.onClosed());
+    this.onSent = () => handler.onSent();
+    if (socket.isPaused()) socket.resume();
+  }
+
+  private onSent: () => void = () => {};
+
+  write(bytes: Buffer, from: number, to: number): boolean {
+    const socket = this.socket;
+    if (socket.destroyed) return false;
+    this.unsentBytes = to - from;
+    // The callback comes in a later tick even when all was sent, so a reply that the kernel took still counts as unsent
+    // until then. That costs one more write for what is answered meanwhile, never a wrong order.
+    socket.write(Buffer.from(bytes.subarray(from, to)), (error) => {
+      if (error != null) return; // 'close' follows
+      this.unsentBytes = 0;
+      this.onSent();
+    });
+    return false;
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  end(): void {
+    // destroySoon also closes a peer that stays half open, after what was written has left.
+    this.socket.destroySoon();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+}

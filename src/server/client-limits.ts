@@ -1,0 +1,47 @@
+/**
+ * server/client-limits.ts: what ends a connection: too much unsent, too much unparsed, too long silent.
+ * Normal replies are held back long before these limits by not reading on (session.ts); they are for pushed messages,
+ * for single commands of any size, and for limits that were set low on purpose.
+ */
+import type { Session } from "./session.js";
+
+/**
+ * After replies were put behind others: is it too much?
+ * @param waitingBefore what waited before them: a single reply of any size is let pass when little did.
+ */
+export function checkOutput(session: Session, waitingBefore: number): void {
+  const { clientOutputBufferLimit, clientOutputBytesMax } = session.server.config;
+  const { hardBytes } = clientOutputBufferLimit.normal;
+  const tooMuch = waitingBefore > clientOutputBytesMax || (hardBytes > 0 && session.unsentBytes > hardBytes);
+  if (tooMuch) cutOff(session);
+}
+
+function cutOff(session: Session): void {
+  const { parts, traffic } = session.server;
+  const { id, connection, unsentBytes } = session;
+  parts.log("warning", `client ${id} ${connection.remote}: ${unsentBytes} bytes of replies not taken: closed`);
+  traffic.outputLimitDisconnections++;
+  session.destroy();
+}
+
+/** Would `more` unparsed bytes be too many? The connection is then closed. */
+export function queryTooLong(session: Session, more: number): boolean {
+  const { config, parts, traffic } = session.server;
+  if (session.queryBytes + more <= config.clientQueryBufferLimit) return false;
+  parts.log("warning", `client ${session.id} ${session.connection.remote}: query buffer limit reached: closed`);
+  traffic.queryLimitDisconnections++;
+  session.destroy();
+  return true;
+}
+
+/** Once in a while: the limits that have a time in them. */
+export function checkTimes(session: Session, nowMs: number): void {
+  const { clientOutputBufferLimit, timeout } = session.server.config;
+  const { softBytes, softSeconds } = clientOutputBufferLimit.normal;
+  if (softBytes > 0 && session.unsentBytes > softBytes) {
+    if (session.overSoftMs === 0) session.overSoftMs = nowMs;
+    else if (nowMs - session.overSoftMs > softSeconds * 1000) cutOff(session);
+  } else session.overSoftMs = 0;
+  const idle = timeout > 0 && nowMs - session.activeMs > timeout * 1000;
+  if (idle && !session.blocked && !session.monitor) session.destroy();
+}

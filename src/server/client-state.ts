@@ -1,0 +1,38 @@
+/**
+ * server/client-state.ts: what a client has chosen or begun: database, protocol, names, transaction, whether it is answered.
+ * Invariant: `guards` is 0 for the usual client: logged in or needing no password, no transaction open, replies wanted.
+ */
+import type { CommandSpec } from "../commands/spec.js";
+import type { Transaction } from "./transaction.js";
+
+// What the dispatcher has to look at before a command because of the client; the server's own guards begin at 16.
+export const GUARD_UNAUTHENTICATED = 1;
+export const GUARD_MULTI = 2;
+/** CLIENT REPLY OFF or SKIP. */
+export const GUARD_SILENT = 4;
+
+export const REPLY_ON = 0;
+export const REPLY_OFF = 1;
+/** The next command is not answered, whatever it is. */
+export const REPLY_SKIP_NEXT = 2;
+
+export class ClientState {
+  db = 0;
+  proto = 2;
+  guards = 0;
+  name = "";
+  libName = "";
+  libVersion = "";
+  noEvict = false;
+  noTouch = false;
+  monitor = false;
+  replyMode: number = REPLY_ON;
+  /** A command of an EXEC runs: it may not put its answer off. */
+  inExec = false;
+  /** CLIENT REPLY SKIP: the next command is the one. */
+  skipping = false;
+  /** Where the current command's reply begins in the shared writer. */
+  replyFrom = 0;
+  transaction: Transaction | undefined = undefined;
+  lastCommand: CommandSpec | undefined = undefined;
+}

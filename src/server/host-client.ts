@@ -1,0 +1,264 @@
+/**
+ * server/host-client.ts: CLIENT: who is connected, and what they may do. LIST and KILL share their filters.
+ */
+import type { Args } from "../codec/resp/args.js";
+import type { Context } from "../commands/context.js";
+import { NOT_INTEGER, SYNTAX } from "../commands/texts.js";
+import { clientLine } from "./client-line.js";
+import { GUARD_SILENT, REPLY_OFF, REPLY_ON, REPLY_SKIP_NEXT } from "./client-state.js";
+import type { HostHandler } from "./hosts.js";
+import { parseInteger } from "./numbers.js";
+import type { Session } from "./session.js";
+import { BAD_CLIENT_NAME, NO_SUCH_CLIENT } from "./texts.js";
+
+/** @returns false after an error reply. An empty name takes the name away. */
+export function setClientName(session: Session, c: Context, name: string): boolean {
+  if (!printable(name)) {
+    c.reply.error(BAD_CLIENT_NAME);
+    return false;
+  }
+  session.name = name;
+  return true;
+}
+
+function printable(text: string): boolean {
+  return /^[!-~]*$/.test(text);
+}
+
+function setname(session: Session, c: Context): void {
+  if (setClientName(session, c, c.args.text(2))) c.reply.ok();
+}
+
+function getname(session: Session, c: Context): void {
+  if (session.name === "") c.reply.nullBulk();
+  else c.reply.bulkText(session.name);
+}
+
+function setinfo(session: Session, c: Context): void {
+  const { args, reply } = c;
+  const attribute = args.lower(2);
+  const value = args.text(3);
+  if (attribute !== "lib-name" && attribute !== "lib-ver") {
+    reply.error(`ERR Unrecognized option '${args.text(2)}'`);
+    return;
+  }
+  if (!printable(value)) {
+    reply.error(`ERR ${attribute} cannot contain spaces, newlines or special characters.`);
+    return;
+  }
+  if (attribute === "lib-name") session.libName = value;
+  else session.libVersion = value;
+  reply.ok();
+}
+
+function id(session: Session, c: Context): void {
+  c.reply.int(session.id);
+}
+
+function info(session: Session, c: Context): void {
+  c.reply.verbatim(`${clientLine(session)}\n`);
+}
+
+const TYPES = ["normal", "master", "replica", "slave", "pubsub"];
+
+function list(session: Session, c: Context): void {
+  const { args, reply } = c;
+  let chosen = [...session.server.sessions.values()];
+  if (args.count === 4 && args.lower(2) === "type") {
+    const type = args.lower(3);
+    if (!TYPES.includes(type)) {
+      reply.error(`ERR Unknown client type '${args.text(3)}'`);
+      return;
+    }
+    if (type !== "normal") chosen = [];
+  } else if (args.count > 3 && args.lower(2) === "id") {
+    const ids = new Set<number>();
+    for (let i = 3; i < args.count; i++) {
+      const number = parseInteger(args, i);
+      if (number === undefined || number < 1) {
+        reply.error("ERR Invalid client ID");
+        return;
+      }
+      ids.add(number);
+    }
+    chosen = chosen.filter((other) => ids.has(other.id));
+  } else if (args.count !== 2) {
+    reply.error(SYNTAX);
+    return;
+  }
+  reply.verbatim(chosen.map((other) => `${clientLine(other)}\n`).join(""));
+}
+
+type Filter = (other: Session) => boolean;
+
+/** CLIENT KILL's filters; all must hold. An error text when they are wrong. */
+function filters(session: Session, args: Args): Filter[] | string {
+  const all: Filter[] = [];
+  let skipMe = true;
+  if (args.count % 2 !== 0) return SYNTAX;
+  for (let i = 2; i < args.count; i += 2) {
+    const value = args.text(i + 1);
+    switch (args.lower(i)) {
+      case "id": {
+        const number = parseInteger(args, i + 1);
+        if (number === undefined || number < 1) return "ERR client-id should be greater than 0";
+        all.push((other) => other.id === number);
+        break;
+      }
+      case "maxage": {
+        const seconds = parseInteger(args, i + 1);
+        if (seconds === undefined || seconds < 1) return "ERR maxage is not an integer or out of range";
+        all.push((other) => session.server.nowMs - other.createdMs >= seconds * 1000);
+        break;
+      }
+      case "type":
+        if (!TYPES.includes(value.toLowerCase())) return `ERR Unknown client type '${value}'`;
+        all.push(() => value.toLowerCase() === "normal");
+        break;
+      case "addr":
+        all.push((other) => other.connection.remote === value);
+        break;
+      case "laddr":
+        all.push((other) => other.connection.local === value);
+        break;
+      case "user":
+        if (value !== "default") return `ERR No such user '${value}'`;
+        break;
+      case "skipme":
+        if (!/^(yes|no)$/i.test(value)) return SYNTAX;
+        skipMe = value.toLowerCase() === "yes";
+        break;
+      default:
+        return SYNTAX;
+    }
+  }
+  if (skipMe) all.push((other) => other !== session);
+  return all;
+}
+
+function kill(session: Session, c: Context): void {
+  const { args, reply } = c;
+  const sessions = [...session.server.sessions.values()];
+  if (args.count === 3) {
+    const remote = args.text(2);
+    const victim = sessions.find(({ connection }) => connection.remote === remote);
+    if (victim === undefined) {
+      reply.error(NO_SUCH_CLIENT);
+      return;
+    }
+    reply.ok();
+    end(session, victim);
+    return;
+  }
+  const chosen = filters(session, args);
+  if (typeof chosen === "string") {
+    reply.error(chosen);
+    return;
+  }
+  const victims = sessions.filter((other) => chosen.every((matches) => matches(other)));
+  reply.int(victims.length);
+  for (const victim of victims) end(session, victim);
+}
+
+/** One's own connection still gets the reply. */
+function end(session: Session, victim: Session): void {
+  if (victim === session) session.closing = true;
+  else victim.destroy();
+}
+
+function replyMode(session: Session, c: Context): void {
+  switch (c.args.lower(2)) {
+    case "on":
+      session.replyMode = REPLY_ON;
+      session.skipping = false;
+      session.guards &= ~GUARD_SILENT;
+      c.reply.ok();
+      break;
+    case "off":
+      session.replyMode = REPLY_OFF;
+      session.guards |= GUARD_SILENT;
+      break;
+    case "skip":
+      if (session.replyMode === REPLY_OFF) break;
+      session.replyMode = REPLY_SKIP_NEXT;
+      session.skipping = false;
+      session.guards |= GUARD_SILENT;
+      break;
+    default:
+      c.reply.error(SYNTAX);
+  }
+}
+
+function pause(session: Session, c: Context): void {
+  const { args, reply } = c;
+  const mode = args.count === 4 ? args.lower(3) : "all";
+  if (args.count > 4 || (mode !== "all" && mode !== "write")) {
+    reply.error(args.count > 4 ? SYNTAX : "ERR CLIENT PAUSE mode must be WRITE or ALL");
+    return;
+  }
+  const ms = parseInteger(args, 2);
+  if (ms === undefined) {
+    reply.error("ERR timeout is not an integer or out of range");
+    return;
+  }
+  if (ms < 0) {
+    reply.error("ERR timeout is negative");
+    return;
+  }
+  session.server.startPause(session.server.nowMs + ms, mode === "all");
+  reply.ok();
+}
+
+function unpause(session: Session, c: Context): void {
+  session.server.endPause();
+  c.reply.ok();
+}
+
+/** No command here blocks in the sense of BLPOP, so nobody can be woken. */
+function unblock(_session: Session, c: Context): void {
+  const { args, reply } = c;
+  if (args.count > 4 || (args.count === 4 && !/^(timeout|error)$/i.test(args.text(3)))) {
+    reply.error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    return;
+  }
+  if (parseInteger(args, 2) === undefined) {
+    reply.error(NOT_INTEGER);
+    return;
+  }
+  reply.int(0);
+}
+
+/** The argument as ON or OFF; undefined after an error reply. */
+function onOff(c: Context): boolean | undefined {
+  const text = c.args.lower(2);
+  if (text === "on" || text === "off") {
+    c.reply.ok();
+    return text === "on";
+  }
+  c.reply.error(SYNTAX);
+  return undefined;
+}
+
+function noEvict(session: Session, c: Context): void {
+  session.noEvict = onOff(c) ?? session.noEvict;
+}
+
+function noTouch(session: Session, c: Context): void {
+  session.noTouch = onOff(c) ?? session.noTouch;
+}
+
+export const clientHosts: Readonly<Record<string, HostHandler>> = {
+  "client|setname": setname,
+  "client|getname": getname,
+  "client|setinfo": setinfo,
+  "client|id": id,
+  "client|info": info,
+  "client|list": list,
+  "client|kill": kill,
+  "client|reply": replyMode,
+  "client|pause": pause,
+  "client|unpause": unpause,
+  "client|unblock": unblock,
+  "client|no-evict": noEvict,
+  "client|no-touch": noTouch,
+};

@@ -1,0 +1,138 @@
+/**
+ * server/host-debug.ts: the parts of DEBUG that test suites of Redis clients use. Off unless enable-debug-command allows it.
+ */
+import type { Context } from "../commands/context.js";
+import { NO_SUCH_KEY } from "../commands/texts.js";
+import { KeyState } from "../ports/keyspace.js";
+import type { HostHandler } from "./hosts.js";
+import { parseInteger } from "./numbers.js";
+import type { Session } from "./session.js";
+
+const NOT_ALLOWED =
+  'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.';
+
+const state: KeyState = new KeyState();
+
+function debug(session: Session, c: Context): void {
+  const { args, reply } = c;
+  const { server } = session;
+  const allowed = server.config.enableDebugCommand;
+  if (allowed === "no" || (allowed === "local" && !session.connection.loopback)) {
+    reply.error(NOT_ALLOWED);
+    return;
+  }
+  const word = args.lower(1);
+  switch (`${word} ${args.count}`) {
+    case "sleep 3":
+      sleep(session, c);
+      return;
+    case "object 3":
+      object(session, c);
+      return;
+    case "set-active-expire 3":
+      server.storage.setActiveExpire(args.text(2) !== "0");
+      reply.ok();
+      return;
+    case "reload 2":
+    case "loadaof 2":
+    case "change-repl-id 2":
+    case "jmap 2":
+      reply.ok();
+      return;
+    case "stringmatch-len 4": {
+      const text = "a".repeat(Math.min(parseInteger(args, 2) ?? 0, 1 << 20));
+      reply.int(text.length);
+      return;
+    }
+    case "quicklist-packed-threshold 3":
+    case "set-disable-deny-scripts 3":
+    case "replicate 3":
+      reply.ok();
+      return;
+    case "protocol 3":
+      protocol(c);
+      return;
+    default:
+      reply.error(`ERR unknown subcommand or wrong number of arguments for '${args.text(1)}'. Try DEBUG HELP.`);
+      return;
+  }
+}
+
+/** Redis's DEBUG SLEEP stops the whole server; here only this client waits, and the others are none the wiser. */
+function sleep(session: Session, c: Context): void {
+  const seconds = Number(c.args.text(2));
+  if (!(seconds >= 0 && seconds <= 3600)) {
+    c.reply.error("ERR value is not a valid float");
+    return;
+  }
+  if (session.inExec) {
+    c.reply.ok();
+    return;
+  }
+  const token = session.block();
+  session.server.after(seconds * 1000, () => session.unblock(token, () => c.reply.ok()));
+}
+
+function object(session: Session, c: Context): void {
+  const { args, space, reply } = c;
+  if (!space.find(session.db, args.bytes, args.start[2], args.length[2], state, false)) {
+    reply.error(NO_SUCH_KEY);
+    return;
+  }
+  const text = state.bytes.latin1Slice(state.valueAt, state.valueAt + Math.min(state.valueBytes, 20));
+  const integer = state.valueBytes <= 20 && /^(0|-?[1-9]\d*)$/.test(text) && Number.isSafeInteger(Number(text));
+  const encoding = state.raw ? "raw" : integer ? "int" : state.valueBytes <= 44 ? "embstr" : "raw";
+  const idle = Math.max(0, space.idleSeconds(session.db, args.bytes, args.start[2], args.length[2]));
+  reply.simple(
+    `Value at:0x0 refcount:1 encoding:${encoding} serializedlength:${state.valueBytes + 1} lru:0 lru_seconds_idle:${idle}`,
+  );
+}
+
+/** One reply of each RESP type, for tests of client libraries. */
+function protocol(c: Context): void {
+  const { args, reply } = c;
+  switch (args.lower(2)) {
+    case "string":
+      reply.bulkText("Hello World");
+      return;
+    case "integer":
+      reply.int(12345);
+      return;
+    case "double":
+      reply.double("3.141");
+      return;
+    case "null":
+      reply.nullBulk();
+      return;
+    case "array":
+      reply.array(3);
+      break;
+    case "set":
+      reply.set(3);
+      break;
+    case "map":
+      reply.map(3);
+      for (let i = 0; i < 3; i++) {
+        reply.int(i);
+        reply.bool(i === 1);
+      }
+      return;
+    case "verbatim":
+      reply.verbatim("This is a verbatim\nstring");
+      return;
+    case "true":
+      reply.bool(true);
+      return;
+    case "false":
+      reply.bool(false);
+      return;
+    default:
+      reply.error(
+        "ERR Wrong protocol type name. Please use one of the following: string|integer|double|null|array|set|map|attrib|push|verbatim|true|false",
+      );
+      return;
+  }
+  for (let i = 0; i < 3; i++) reply.int(i);
+}
+
+export const debugHosts: Readonly<Record<string, HostHandler>> = { debug };

@@ -1,0 +1,134 @@
+/**
+ * server/host-persistence.ts: SAVE BGSAVE LASTSAVE WAITAOF SHUTDOWN.
+ * Answers that take time are put off (session.block); the other clients go on meanwhile.
+ */
+import type { Context } from "../commands/context.js";
+import { SYNTAX } from "../commands/texts.js";
+import type { HostHandler } from "./hosts.js";
+import { parseInteger } from "./numbers.js";
+import type { ShutdownRequest } from "./ports.js";
+import type { Session } from "./session.js";
+
+const BUSY = "ERR Background save already in progress";
+
+function save(session: Session, c: Context): void {
+  const { reply } = c;
+  let token = 0;
+  const started = session.server.storage.snapshot((error) => {
+    session.unblock(token, () => {
+      if (error === undefined) reply.ok();
+      else reply.error(`ERR ${error.message}`);
+    });
+  });
+  if (started) token = session.block();
+  else reply.error(BUSY);
+}
+
+function bgsave(session: Session, c: Context): void {
+  const { args, reply } = c;
+  const { storage, parts } = session.server;
+  if (args.count > 2 || (args.count === 2 && args.lower(1) !== "schedule")) {
+    reply.error(SYNTAX);
+    return;
+  }
+  const schedule = args.count === 2;
+  const started = storage.snapshot((error) => {
+    if (error !== undefined) parts.log("warning", `background save failed: ${error.message}`);
+  });
+  if (started) reply.simple("Background saving started");
+  else if (schedule) reply.simple("Background saving scheduled");
+  else reply.error(BUSY);
+}
+
+/** The log is compacted by snapshots, all the time: there is nothing to rewrite but by making one now. */
+function bgrewriteaof(session: Session, c: Context): void {
+  session.server.storage.snapshot(() => {});
+  c.reply.simple("Background append only file rewriting started");
+}
+
+function lastsave(session: Session, c: Context): void {
+  c.reply.int(Math.floor(session.server.storage.figures().lastSaveMs / 1000));
+}
+
+/** WAITAOF numlocal numreplicas timeout: [1 when everything written so far is on this disk, replicas that have it]. */
+function waitaof(session: Session, c: Context): void {
+  const { args, reply } = c;
+  const local = parseInteger(args, 1);
+  if (local === undefined || local < 0 || local > 1) {
+    reply.error("ERR value is out of range, must be between 0 and 1");
+    return;
+  }
+  const replicas = parseInteger(args, 2);
+  if (replicas === undefined || replicas < 0) {
+    reply.error("ERR value is out of range, must be positive");
+    return;
+  }
+  const timeout = parseInteger(args, 3);
+  if (timeout === undefined) {
+    reply.error("ERR timeout is not an integer or out of range");
+    return;
+  }
+  if (timeout < 0) {
+    reply.error("ERR timeout is negative");
+    return;
+  }
+  const { server } = session;
+  const { storage } = server;
+  const wanted = storage.appendedLsn;
+  const answer = (): void => {
+    reply.array(2);
+    reply.int(storage.syncedLsn >= wanted ? 1 : 0);
+    reply.int(0);
+  };
+  if (local === 0 || storage.syncedLsn >= wanted || session.inExec) {
+    answer();
+    return;
+  }
+  const token = session.block();
+  const done = (): void => session.unblock(token, answer);
+  storage.sync(done);
+  if (timeout > 0) server.after(timeout, done);
+}
+
+function shutdown(session: Session, c: Context): void {
+  const { args, reply } = c;
+  let save: ShutdownRequest["save"] = "default";
+  let now = false;
+  let force = false;
+  let abort = false;
+  for (let i = 1; i < args.count; i++) {
+    const word = args.lower(i);
+    if (word === "nosave" || word === "save") {
+      if (save !== "default" && save !== word) {
+        reply.error(SYNTAX);
+        return;
+      }
+      save = word;
+    } else if (word === "now") now = true;
+    else if (word === "force") force = true;
+    else if (word === "abort") abort = true;
+    else {
+      reply.error(SYNTAX);
+      return;
+    }
+  }
+  if (abort) {
+    if (args.count > 2) {
+      reply.error(SYNTAX);
+      return;
+    }
+    reply.error("ERR No shutdown in progress.");
+    return;
+  }
+  const token = session.block();
+  session.server.parts.shutdown({ save, now, force }, (error) => session.unblock(token, () => reply.error(error)));
+}
+
+export const persistenceHosts: Readonly<Record<string, HostHandler>> = {
+  save,
+  bgsave,
+  bgrewriteaof,
+  lastsave,
+  waitaof,
+  shutdown,
+};

@@ -1,0 +1,131 @@
+/**
+ * server/outbox.ts: replies of one connection that cannot leave yet: because what they depend on is not durable, because
+ * the kernel took no more, or because one of these stands before them.
+ * Invariants: bytes leave in the order they came; a chunk leaves only when its position and those before it are durable;
+ * positions of chunks never fall. Memory is one buffer, given back when it grew and is empty.
+ */
+
+const BYTES_START = 128;
+const KEPT_BYTES_MAX = 4096;
+
+export class Outbox {
+  /** Bytes from `head` on wait; a release hands out bytes[head .. end). */
+  buf: Buffer | undefined;
+  head = 0;
+  private tail = 0;
+  // One entry per chunk. Chunks of equal position are joined, so there are few.
+  private readonly ends: number[] = [];
+  private readonly lsns: number[] = [];
+  private readonly replies: number[] = [];
+
+  get bytes(): number {
+    return this.tail - this.head;
+  }
+
+  get empty(): boolean {
+    return this.tail === this.head;
+  }
+
+  /** Highest position that anything here waits for; 0 when empty. */
+  get lastLsn(): number {
+    return this.lsns.length === 0 ? 0 : this.lsns[this.lsns.length - 1];
+  }
+
+  // HOT: once per write command under appendfsync always.
+  /**
+   * Add source[from .. to): `count` replies that depend on `lsn` (0 = on nothing but order). Copies.
+   */
+  push(source: Uint8Array, from: number, to: number, lsn: number, count: number): void {
+    const length = to - from;
+    const buf = this.room(length);
+    if (length <= 64) for (let i = 0; i < length; i++) buf[this.tail + i] = source[from + i];
+    else buf.set(source.subarray(from, to), this.tail);
+    this.tail += length;
+    const last = this.lsns.length - 1;
+    if (last >= 0 && lsn <= this.lsns[last]) {
+      this.ends[last] = this.tail;
+      this.replies[last] += count;
+    } else {
+      this.ends.push(this.tail);
+      this.lsns.push(lsn);
+      this.replies.push(count);
+    }
+  }
+
+  /** End of the bytes that may leave now; equal to head when none may. */
+  releasable(durableLsn: number): number {
+    let end = this.head;
+    for (let i = 0; i < this.lsns.length && this.lsns[i] <= durableLsn; i++) end = this.ends[i];
+    return end;
+  }
+
+  /**
+   * The bytes up to `end` (from releasable) have been sent.
+   * @param kept the buffer was taken by the writer: what remains moves to a new one.
+   */
+  sent(end: number, kept: boolean): void {
+    let chunks = 0;
+    while (chunks < this.ends.length && this.ends[chunks] <= end) chunks++;
+    if (chunks === this.ends.length) {
+      this.ends.length = 0;
+      this.lsns.length = 0;
+      this.replies.length = 0;
+      this.head = 0;
+      this.tail = 0;
+      if (kept || (this.buf as Buffer).length > KEPT_BYTES_MAX) this.buf = undefined;
+      return;
+    }
+    this.ends.splice(0, chunks);
+    this.lsns.splice(0, chunks);
+    this.replies.splice(0, chunks);
+    this.head = end;
+    if (kept) this.move(Buffer.allocUnsafeSlow(this.tail - end));
+  }
+
+  /** Drop every chunk above `durableLsn`; returns how many replies they held. For a log that failed. */
+  dropUndurable(durableLsn: number): number {
+    let chunks = 0;
+    let end = this.head;
+    while (chunks < this.lsns.length && this.lsns[chunks] <= durableLsn) end = this.ends[chunks++];
+    let replies = 0;
+    for (let i = chunks; i < this.replies.length; i++) replies += this.replies[i];
+    this.ends.length = chunks;
+    this.lsns.length = chunks;
+    this.replies.length = chunks;
+    this.tail = end;
+    return replies;
+  }
+
+  clear(): void {
+    this.dropUndurable(-1);
+    this.head = 0;
+    this.tail = 0;
+    this.buf = undefined;
+  }
+
+  private room(length: number): Buffer {
+    const buf = this.buf;
+    if (buf !== undefined && this.tail + length <= buf.length) return buf;
+    const waiting = this.tail - this.head;
+    const need = waiting + length;
+    if (buf !== undefined && need <= buf.length && this.head >= waiting) {
+      this.move(buf);
+      return buf;
+    }
+    let size = buf === undefined ? BYTES_START : buf.length * 2;
+    while (size < need) size *= 2;
+    const bigger = Buffer.allocUnsafe(size);
+    this.move(bigger);
+    return bigger;
+  }
+
+  /** Move what waits to the front of `target`. */
+  private move(target: Buffer): void {
+    const head = this.head;
+    if (this.buf !== undefined) this.buf.copy(target, 0, head, this.tail);
+    for (let i = 0; i < this.ends.length; i++) this.ends[i] -= head;
+    this.tail -= head;
+    this.head = 0;
+    this.buf = target;
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * server/ports.ts: what the server room needs of the rest of a node. node.ts puts real things in; tests put models in.
+ * Invariants: everything here is synchronous; what takes time calls back later, never inside the call.
+ */
+import type { Config } from "../config/config.js";
+import type { Keyspace } from "../ports/keyspace.js";
+import type { Scheduler } from "../ports/scheduler.js";
+import type { System } from "../ports/system.js";
+
+/** The keyspace, with the clock that its owner winds. */
+export interface Space extends Keyspace {
+  /** Let time pass; never back. */
+  setTime(nowMs: number): void;
+}
+
+/** How far a start has come while commands are answered with -LOADING. */
+export interface LoadProgress {
+  readonly startedMs: number;
+  readonly totalBytes: number;
+  readonly loadedBytes: number;
+  readonly etaSeconds: number;
+}
+
+/** Figures that only the storage knows; for INFO. Bytes and counts since start unless said. */
+export interface StorageFigures {
+  readonly hits: number;
+  readonly misses: number;
+  readonly expired: number;
+  readonly evicted: number;
+  /** Changes since the last snapshot. */
+  readonly dirty: number;
+  /** What maxmemory counts. */
+  readonly usedBytes: number;
+  readonly logBytes: number;
+  readonly logFlushes: number;
+  readonly lastFlushMs: number;
+  readonly snapshotRunning: boolean;
+  readonly snapshotStartedMs: number;
+  readonly lastSaveMs: number;
+  readonly lastSaveOk: boolean;
+  readonly loadMs: number;
+}
+
+/** The storage under the keyspace, as the server commands see it. */
+export interface Storage {
+  /** Highest position handed out, and the highest known to be on disk whatever appendfsync says. */
+  readonly appendedLsn: number;
+  readonly syncedLsn: number;
+  /** Undefined once commands may run. */
+  readonly loading: LoadProgress | undefined;
+  /** Why writes are refused ("No space left on device"), or undefined. Asked once per read. */
+  readonly refusal: string | undefined;
+  /** The log failed: nothing will become durable any more. */
+  readonly failed: boolean;
+  /** Is there room under maxmemory, after evicting where the policy allows? Asked before each denyoom command. */
+  makeRoom(): boolean;
+  /** Called after commands that may have left garbage behind. */
+  nudge(): void;
+  /** Call back when everything appended so far is on disk. Not called after a failure. */
+  sync(done: () => void): void;
+  /** Start a snapshot; false when one is running. `done` hears the error, or undefined. */
+  snapshot(done: (error: Error | undefined) => void): boolean;
+  setActiveExpire(on: boolean): void;
+  figures(): StorageFigures;
+  /** CONFIG RESETSTAT: hits, misses, expired and evicted begin at 0 again. */
+  resetFigures(): void;
+}
+
+export type LogLevel = "debug" | "verbose" | "notice" | "warning";
+
+/** How SHUTDOWN was worded. */
+export interface ShutdownRequest {
+  readonly save: "save" | "nosave" | "default";
+  readonly now: boolean;
+  readonly force: boolean;
+}
+
+export interface ServerParts {
+  readonly space: Space;
+  readonly storage: Storage;
+  readonly scheduler: Scheduler;
+  readonly system: System;
+  readonly config: Config;
+  /** kvorum's own version. */
+  readonly version: string;
+  /** 40 hex digits that name this node for good. */
+  readonly nodeId: string;
+  /** Slot 0..16383 of a key (core/ring/slot.ts, which this room may not import). */
+  readonly keySlot: (bytes: Uint8Array, at: number, length: number) => number;
+  /** Port that INFO tells (tcp_port); 0 when there is no TCP. Known after listening. */
+  readonly port: () => number;
+  readonly log: (level: LogLevel, text: string) => void;
+  /** Stop the node. @returns an error text when it cannot be done; otherwise the connections end with the process. */
+  readonly shutdown: (request: ShutdownRequest, refused: (error: string) => void) => void;
+}

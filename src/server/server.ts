@@ -1,0 +1,340 @@
+/**
+ * server/server.ts: all clients of one node: accepts connections, keeps what sessions share (the writer, the context, the
+ * counters), and tells those that wait when the log has come further.
+ * Invariants: `running` is true exactly while a session runs; the shared writer is empty between runs; nothing here reads a
+ * clock but through the scheduler, which it does at most twice per read.
+ */
+import type { Args } from "../codec/resp/args.js";
+import { LIMITS_DEFAULT, type RequestLimits } from "../codec/resp/request-parser.js";
+import { Context } from "../commands/context.js";
+import type { CommandSpec } from "../commands/spec.js";
+import { ALL_SPECS } from "../commands/table.js";
+import type { Config } from "../config/config.js";
+import type { Connection, ConnectionHandler } from "../ports/network.js";
+import type { Cancel, Scheduler } from "../ports/scheduler.js";
+import { checkTimes } from "./client-limits.js";
+import { GUARD_UNAUTHENTICATED } from "./client-state.js";
+import {
+  Dispatcher,
+  GUARD_LOADING,
+  GUARD_MAXMEMORY,
+  GUARD_MONITORED,
+  GUARD_PAUSED,
+  GUARD_READ_ONLY,
+} from "./dispatch.js";
+import { LatencyMonitor } from "./latency.js";
+import { Monitors } from "./monitor.js";
+import type { ServerParts, Space, Storage } from "./ports.js";
+import { Session } from "./session.js";
+import { SlowLog } from "./slowlog.js";
+import { Statistics, Traffic } from "./statistics.js";
+import { PROTECTED_MODE } from "./texts.js";
+
+const TICK_MS = 100;
+/** The shared writer is made anew when one reply made it larger than this. */
+const WRITER_BYTES_KEPT_MAX = 1024 * 1024;
+const WRITER_BYTES = 64 * 1024;
+/** Sessions looked at per tick for time limits: all of them within a second or so. */
+const SESSIONS_PER_TICK_MIN = 1000;
+/** From here on all commands are timed one by one, so that the slow log misses none. */
+const TIME_ALL_BELOW_US = 1000;
+
+export class Server {
+  readonly parts: ServerParts;
+  readonly space: Space;
+  readonly storage: Storage;
+  readonly config: Config;
+  readonly context: Context;
+  /** Arguments of commands that came whole; the context's, to begin with. */
+  readonly sharedArgs: Args;
+  readonly requestLimits: RequestLimits;
+  readonly dispatcher: Dispatcher;
+  readonly statistics: Statistics = new Statistics(ALL_SPECS);
+  readonly traffic: Traffic = new Traffic();
+  readonly slowlog: SlowLog;
+  readonly latency: LatencyMonitor;
+  readonly monitors: Monitors;
+  readonly sessions: Map<number, Session> = new Map();
+  /** Sessions whose next replies wait for the log. */
+  waiters: Session[] = [];
+  readonly pausedSessions: Set<Session> = new Set();
+  readonly pause: { endMs: number; all: boolean } = { endMs: 0, all: false };
+  readonly runId: string;
+  readonly startedMs: number;
+
+  guards = 0;
+  /** Wall clock of the current run, or of the last tick; never steps back. */
+  nowMs: number;
+  running = false;
+  /** The session that runs. */
+  current: Session | undefined = undefined;
+  blockedClients = 0;
+  timeAll = false;
+  peakUsedBytes = 0;
+  private readonly scheduler: Scheduler;
+  private nextId = 1;
+  private spareWaiters: Session[] = [];
+  private markMs = 0;
+  private runStartMs = 0;
+  private cancelTick: Cancel;
+  private tickQueue: Session[] = [];
+  private stopped = false;
+  private accepting = true;
+
+  constructor(parts: ServerParts) {
+    this.parts = parts;
+    this.space = parts.space;
+    this.storage = parts.storage;
+    this.config = parts.config;
+    this.scheduler = parts.scheduler;
+    this.nowMs = parts.scheduler.nowMs();
+    this.startedMs = this.nowMs;
+    this.runId = parts.system.randomHex(40);
+    this.context = new Context(parts.space, parts.config);
+    this.sharedArgs = this.context.args;
+    this.requestLimits = { ...LIMITS_DEFAULT };
+    this.slowlog = new SlowLog(parts.config);
+    this.latency = new LatencyMonitor(parts.config);
+    this.monitors = new Monitors(this);
+    this.dispatcher = new Dispatcher(this);
+    this.readConfig();
+    this.config.onChange("*", () => {
+      this.readConfig();
+      return undefined;
+    });
+    this.cancelTick = this.scheduler.after(TICK_MS, () => this.tick());
+  }
+
+  private readConfig(): void {
+    const { config } = this;
+    this.requestLimits.argsMax = config.commandArgsMax;
+    this.requestLimits.bulkBytesMax = config.maxValueBytes;
+    this.requestLimits.lineBytesMax = config.inlineBytesMax;
+    this.setGuard(GUARD_MAXMEMORY, config.maxmemory > 0);
+    const threshold = config.slowlogLogSlowerThan;
+    this.timeAll = (threshold >= 0 && threshold < TIME_ALL_BELOW_US) || config.latencyMonitorThreshold > 0;
+  }
+
+  setGuard(guard: number, on: boolean): void {
+    if (on) this.guards |= guard;
+    else this.guards &= ~guard;
+  }
+
+  /** Serve a new connection. For Network.listen. */
+  accept(connection: Connection): ConnectionHandler {
+    this.traffic.connections++;
+    const refusal = this.refusal(connection);
+    if (refusal !== undefined) {
+      this.traffic.rejected++;
+      const text = Buffer.from(`-${refusal}\r\n`);
+      connection.write(text, 0, text.length);
+      connection.end();
+      return NOBODY;
+    }
+    const session = new Session(this.nextId++, connection, this);
+    this.sessions.set(session.id, session);
+    this.lock(session);
+    return session;
+  }
+
+  private refusal(connection: Connection): string | undefined {
+    if (!this.accepting) return "ERR the server is going down";
+    if (this.sessions.size >= this.config.maxclients) return "ERR max number of clients reached";
+    if (this.config.protectedMode && this.config.requirepass === "" && !connection.loopback) return PROTECTED_MODE;
+    return undefined;
+  }
+
+  /** A session that has not logged in (any more), where a password is set. */
+  lock(session: Session): void {
+    const locked = this.config.requirepass !== "";
+    session.parser.authenticated = !locked;
+    session.guards = locked ? session.guards | GUARD_UNAUTHENTICATED : session.guards & ~GUARD_UNAUTHENTICATED;
+  }
+
+  unlock(session: Session): void {
+    session.parser.authenticated = true;
+    session.guards &= ~GUARD_UNAUTHENTICATED;
+  }
+
+  forget(session: Session): void {
+    this.sessions.delete(session.id);
+    this.pausedSessions.delete(session);
+    this.monitors.remove(session);
+  }
+
+  // HOT: once per read.
+  /** A session begins to run: the clock moves, the writer is its own. */
+  begin(session: Session): void {
+    const { context, scheduler, storage } = this;
+    this.running = true;
+    this.current = session;
+    this.runStartMs = scheduler.monotonicMs();
+    this.markMs = this.runStartMs;
+    const nowMs = scheduler.nowMs();
+    if (nowMs > this.nowMs) this.nowMs = nowMs;
+    session.activeMs = this.nowMs;
+    this.space.setTime(this.nowMs);
+    context.now = this.nowMs;
+    context.db = session.db;
+    context.reply.proto = session.proto;
+    if ((storage.refusal !== undefined) !== ((this.guards & GUARD_READ_ONLY) !== 0))
+      this.setGuard(GUARD_READ_ONLY, storage.refusal !== undefined);
+    if ((storage.loading !== undefined) !== ((this.guards & GUARD_LOADING) !== 0))
+      this.setGuard(GUARD_LOADING, storage.loading !== undefined);
+  }
+
+  // HOT: once per read, before its replies are written.
+  /** Share the time since the last look at the clock among the commands counted meanwhile. */
+  measure(): void {
+    const { statistics } = this;
+    if (statistics.pending === 0) return;
+    const only = statistics.pending === 1 ? statistics.onlyPending() : undefined;
+    if (only === undefined) {
+      const now = this.scheduler.monotonicMs();
+      statistics.attribute((now - this.markMs) * 1000);
+      this.markMs = now;
+    } else this.measureOne(only, this.context.args);
+  }
+
+  /** As measure(), after a command that is timed by itself: it may go to the slow log. `args` are still there. */
+  measureOne(spec: CommandSpec, args: Args): void {
+    const now = this.scheduler.monotonicMs();
+    const usec = (now - this.markMs) * 1000;
+    this.markMs = now;
+    this.statistics.attribute(usec);
+    this.noteSlow(spec, args, usec);
+  }
+
+  /** Time that no command is to be charged with has passed. */
+  skipTime(): void {
+    this.markMs = this.scheduler.monotonicMs();
+  }
+
+  // HOT: once per read.
+  finish(): void {
+    this.running = false;
+    this.current = undefined;
+    this.storage.nudge();
+  }
+
+  /** Milliseconds since the present run began. */
+  elapsedMs(): number {
+    return this.scheduler.monotonicMs() - this.runStartMs;
+  }
+
+  private noteSlow(spec: CommandSpec, args: Args, usec: number): void {
+    const threshold = this.config.slowlogLogSlowerThan;
+    if (threshold >= 0 && usec >= threshold && this.dispatcher.slowlogged(spec))
+      this.slowlog.add(this.current, args, usec, this.nowMs);
+    const limitMs = this.config.latencyMonitorThreshold;
+    if (limitMs > 0 && usec >= limitMs * 1000)
+      this.latency.add(spec.flags.includes("fast") ? "fast-command" : "command", usec / 1000, this.nowMs);
+  }
+
+  /** The shared writer's bytes were handed on. @param kept its buffer is not ours any more. */
+  emptyWriter(kept: boolean): void {
+    const { reply } = this.context;
+    reply.at = 0;
+    if (kept || reply.buf.length > WRITER_BYTES_KEPT_MAX) reply.buf = Buffer.allocUnsafeSlow(WRITER_BYTES);
+  }
+
+  // HOT: once per group commit.
+  /** The log has come further: give the replies that waited for it their way. */
+  durable(): void {
+    const { waiters } = this;
+    this.waiters = this.spareWaiters;
+    for (let i = 0; i < waiters.length; i++) waiters[i].durable();
+    waiters.length = 0;
+    this.spareWaiters = waiters;
+  }
+
+  /** The log failed. Everyone who waits for it is told that the outcome is unknown. */
+  logFailed(): void {
+    const { waiters } = this;
+    this.waiters = [];
+    for (const session of waiters) session.logFailed();
+  }
+
+  /** At most one client waits for the log: it may be synced without giving way to others. */
+  lone(): boolean {
+    return this.waiters.length <= 1;
+  }
+
+  endOfTurn(run: () => void): void {
+    this.scheduler.endOfTurn(run);
+  }
+
+  after(ms: number, run: () => void): Cancel {
+    return this.scheduler.after(ms, run);
+  }
+
+  /** CLIENT PAUSE until `endMs`. A pause under way is only made longer or stricter. */
+  startPause(endMs: number, all: boolean): void {
+    const { pause } = this;
+    const active = pause.endMs > this.nowMs;
+    pause.all = active ? pause.all || all : all;
+    pause.endMs = active ? Math.max(pause.endMs, endMs) : endMs;
+    this.setGuard(GUARD_PAUSED, true);
+    this.after(Math.max(1, pause.endMs - this.nowMs), () => {
+      if (pause.endMs <= this.scheduler.nowMs()) this.endPause();
+    });
+  }
+
+  endPause(): void {
+    if ((this.guards & GUARD_PAUSED) === 0) return;
+    this.pause.endMs = 0;
+    this.setGuard(GUARD_PAUSED, false);
+    const held = [...this.pausedSessions];
+    this.pausedSessions.clear();
+    for (const session of held) this.endOfTurn(() => session.resumeAfterPause());
+  }
+
+  setMonitored(on: boolean): void {
+    this.setGuard(GUARD_MONITORED, on);
+  }
+
+  private tick(): void {
+    if (this.stopped) return;
+    this.cancelTick = this.scheduler.after(TICK_MS, () => this.tick());
+    const nowMs = this.scheduler.nowMs();
+    if (nowMs > this.nowMs) this.nowMs = nowMs;
+    this.traffic.tick(this.scheduler.monotonicMs(), this.statistics.totalCalls);
+    if (this.tickQueue.length === 0) this.tickQueue = [...this.sessions.values()];
+    const count = Math.max(SESSIONS_PER_TICK_MIN, this.sessions.size / 10);
+    for (const session of this.tickQueue.splice(-count)) if (!session.closed) checkTimes(session, this.nowMs);
+  }
+
+  /** Take no new clients; those that are here may go on. */
+  stopAccepting(): void {
+    this.accepting = false;
+  }
+
+  /** True while replies wait to be sent or for the log. */
+  get draining(): boolean {
+    for (const session of this.sessions.values()) if (session.unsentBytes > 0 || session.blocked) return true;
+    return false;
+  }
+
+  /** Close every connection once its replies have left; at once with `now`. */
+  close(now: boolean): void {
+    this.accepting = false;
+    for (const session of [...this.sessions.values()]) {
+      if (now) session.destroy();
+      else session.onEnd();
+    }
+  }
+
+  /** Stop the clockwork; for good. */
+  stop(): void {
+    this.stopped = true;
+    this.cancelTick();
+  }
+}
+
+/** Handler of a connection that was refused. */
+const NOBODY: ConnectionHandler = {
+  onBytes: () => {},
+  onSent: () => {},
+  onEnd: () => {},
+  onClosed: () => {},
+};

@@ -1,0 +1,377 @@
+/**
+ * server/session.ts: one client: bytes in, commands in order, replies out in order.
+ * A read is parsed and run to its end, its replies gathered in the one ReplyWriter all sessions share, and written once.
+ * Replies that depend on what is not durable, and all behind them, go to the outbox until the log has come so far; other
+ * clients are not held up by that.
+ *
+ * It must never: hold borrowed bytes after onBytes returned (they are copied to the inbox), or run a command while stalled.
+ * Invariants: at most one session runs at a time; the shared writer is empty between runs. What one client can make us
+ * hold is bounded: unparsed bytes by client-query-buffer-limit, replies by the high-water mark plus one command's reply
+ * (reading stops there), and pushed messages by the output limits (it is cut off). After a slice of time a long pipeline
+ * lets the others have their turn.
+ */
+import type { Args } from "../codec/resp/args.js";
+import { DONE, ERROR, RequestParser } from "../codec/resp/request-parser.js";
+import type { Connection, ConnectionHandler } from "../ports/network.js";
+import { checkOutput, queryTooLong } from "./client-limits.js";
+import { ClientState } from "./client-state.js";
+import { Inbox } from "./inbox.js";
+import { Outbox } from "./outbox.js";
+import type { Server } from "./server.js";
+
+// Why a session reads and runs nothing at present.
+/** Its slice of time is over; goes on in the next turn. */
+const STALLED_SLICE = 1;
+/** Too many replies are waiting to be sent. */
+const STALLED_FULL = 2;
+/** A command's answer comes later. */
+const STALLED_BLOCKED = 4;
+/** CLIENT PAUSE holds a command back. */
+const STALLED_PAUSED = 8;
+
+/** Replies of one run are handed on when they are so long, so that the shared buffer stays small. */
+const FLUSH_BYTES = 64 * 1024;
+/** Above the first reading stops, below the second it goes on. */
+const UNSENT_HIGH_BYTES = 1024 * 1024;
+const UNSENT_LOW_BYTES = 256 * 1024;
+/** Commands between two looks at the clock, and how long one client may run while others wait. */
+const COMMANDS_PER_LOOK = 64;
+const SLICE_MS = 1;
+
+const UNCERTAIN: Buffer = Buffer.from(
+  "-UNCERTAIN the log failed before this was known to be on disk: it may have been applied or not\r\n",
+);
+
+export class Session extends ClientState implements ConnectionHandler {
+  readonly id: number;
+  readonly connection: Connection;
+  readonly server: Server;
+  readonly parser: RequestParser;
+  readonly outbox: Outbox = new Outbox();
+  readonly createdMs: number;
+
+  /** When the last bytes came: for timeout and CLIENT LIST. */
+  activeMs: number;
+  /** Since when more than the soft output limit waits; 0: not. */
+  overSoftMs = 0;
+  closed = false;
+  /** No further command runs; the connection ends when all replies have left. */
+  closing = false;
+
+  private stalled = 0;
+  private readonly inbox: Inbox = new Inbox();
+  /** A command that CLIENT PAUSE holds back. */
+  private postponed: Args | undefined = undefined;
+  /** Counts block(). */
+  private blockToken = 0;
+
+  // Of the replies in the shared writer: the first byte that must wait (-1: none), for what, and how many replies that is.
+  private gatedFrom = -1;
+  private gateLsn = 0;
+  private gatedReplies = 0;
+  /** It is on the server's list of those that wait for the log. */
+  private waiting = false;
+
+  constructor(id: number, connection: Connection, server: Server) {
+    super();
+    this.id = id;
+    this.connection = connection;
+    this.server = server;
+    this.parser = new RequestParser(server.sharedArgs, server.requestLimits);
+    this.createdMs = server.nowMs;
+    this.activeMs = server.nowMs;
+  }
+
+  /** Bytes of unfinished commands, for CLIENT LIST. */
+  get queryBytes(): number {
+    return this.inbox.length;
+  }
+
+  get unsentBytes(): number {
+    return this.outbox.bytes + this.connection.unsentBytes;
+  }
+
+  get blocked(): boolean {
+    return (this.stalled & STALLED_BLOCKED) !== 0;
+  }
+
+  // HOT: once per read.
+  onBytes(bytes: Buffer, length: number): void {
+    this.server.traffic.inBytes += length;
+    if (this.closing) return;
+    if (this.inbox.bytes !== undefined || this.stalled !== 0) {
+      this.keep(bytes, 0, length);
+      if (this.stalled === 0) this.runKept();
+      return;
+    }
+    const used = this.run(bytes, 0, length);
+    if (used < length && !this.closing) this.keep(bytes, used, length);
+  }
+
+  onSent(): void {
+    this.release();
+  }
+
+  onEnd(): void {
+    this.closing = true;
+    this.endWhenSent();
+  }
+
+  onClosed(): void {
+    this.closed = true;
+    this.closing = true;
+    this.inbox.clear();
+    this.postponed = undefined;
+    this.outbox.clear();
+    if (this.blocked) this.endBlock();
+    this.server.forget(this);
+  }
+
+  // HOT: its loop once per command. Guard: bench/compare.ts
+  /** Run the commands in bytes[from .. end). @returns how far they were used up. */
+  private run(bytes: Buffer, from: number, end: number): number {
+    const server = this.server;
+    const { parser } = this;
+    const { reply } = server.context;
+    server.begin(this);
+    let at = from;
+    let untilLook = COMMANDS_PER_LOOK;
+    for (;;) {
+      const state = parser.next(bytes, at, end);
+      at = parser.position;
+      if (state !== DONE) {
+        if (state === ERROR) this.protocolError(parser.errorText);
+        break;
+      }
+      this.command(parser.args);
+      if (this.closing || this.stalled !== 0) break;
+      if (reply.at >= FLUSH_BYTES) {
+        server.measure();
+        this.flush();
+        server.skipTime();
+        if (this.unsentBytes > UNSENT_HIGH_BYTES) {
+          this.stall(STALLED_FULL);
+          break;
+        }
+      }
+      if (--untilLook === 0) {
+        untilLook = COMMANDS_PER_LOOK;
+        if (server.elapsedMs() >= SLICE_MS && at < end) {
+          this.stall(STALLED_SLICE);
+          server.endOfTurn(() => this.unstall(STALLED_SLICE));
+          break;
+        }
+      }
+    }
+    this.finish();
+    return at;
+  }
+
+  // HOT: once per command.
+  private command(args: Args): void {
+    const { server } = this;
+    const { space } = server;
+    const before = server.context.reply.at;
+    this.replyFrom = before;
+    space.gate = 0;
+    server.dispatcher.command(this, args);
+    const gate = space.gate;
+    if (gate > this.gateLsn && gate > space.durableLsn) {
+      if (this.gatedFrom < 0) this.gatedFrom = before;
+      this.gateLsn = gate;
+    }
+    if (this.gatedFrom >= 0) this.gatedReplies++;
+  }
+
+  /** End a run: hand on its replies, and stop reading if the client does not take them. */
+  private finish(): void {
+    this.server.measure();
+    this.flush();
+    if ((this.stalled & STALLED_FULL) === 0 && this.unsentBytes > UNSENT_HIGH_BYTES) this.stall(STALLED_FULL);
+    this.server.finish();
+    if (this.closing) this.endWhenSent();
+  }
+
+  // HOT: once per read.
+  /** Send what may leave of the shared writer, keep the rest in the outbox; the writer is empty afterwards. */
+  private flush(): void {
+    const { connection, outbox, server } = this;
+    const { reply } = server.context;
+    const total = reply.at;
+    if (total === 0) return;
+    server.traffic.outBytes += total;
+    const gated = this.gatedFrom >= 0 && this.gateLsn > server.space.durableLsn ? this.gatedFrom : total;
+    const waitingBefore = outbox.bytes + connection.unsentBytes;
+    let kept = false;
+    let direct = 0;
+    if (waitingBefore === 0 && gated > 0) {
+      direct = gated;
+      kept = connection.write(reply.buf, 0, direct);
+    }
+    if (direct < total) {
+      if (direct < gated) outbox.push(reply.buf, direct, gated, 0, 0);
+      if (gated < total) {
+        outbox.push(reply.buf, gated, total, this.gateLsn, this.gatedReplies);
+        this.wait();
+      }
+      checkOutput(this, waitingBefore);
+    }
+    server.emptyWriter(kept);
+    this.gatedFrom = -1;
+    this.gateLsn = 0;
+    this.gatedReplies = 0;
+  }
+
+  /** Be told when the log has come further. */
+  private wait(): void {
+    if (this.server.storage.failed) this.logFailed();
+    else if (!this.waiting) {
+      this.waiting = true;
+      this.server.waiters.push(this);
+    }
+  }
+
+  /** The log has come further. */
+  durable(): void {
+    this.waiting = false;
+    if (!this.closed) this.release();
+  }
+
+  /** The log failed: what waits for it will never be known to be on disk, and the clients are told so. */
+  logFailed(): void {
+    this.waiting = false;
+    if (this.closed) return;
+    const { outbox } = this;
+    const lost = outbox.dropUndurable(this.server.space.durableLsn);
+    for (let i = 0; i < lost; i++) outbox.push(UNCERTAIN, 0, UNCERTAIN.length, 0, 1);
+    this.release();
+  }
+
+  // HOT: once per group commit and waiting session.
+  /** Send what has become free to leave. */
+  private release(): void {
+    const { connection, outbox, server } = this;
+    if (!outbox.empty && connection.unsentBytes === 0) {
+      const end = outbox.releasable(server.space.durableLsn);
+      if (end > outbox.head) outbox.sent(end, connection.write(outbox.buf as Buffer, outbox.head, end));
+    }
+    if (!outbox.empty && outbox.lastLsn > server.space.durableLsn) this.wait();
+    if (this.closing) this.endWhenSent();
+    else if ((this.stalled & STALLED_FULL) !== 0 && this.unsentBytes < UNSENT_LOW_BYTES) this.unstall(STALLED_FULL);
+  }
+
+  /** A message that is not the answer to a command of this client (MONITOR). Keeps its place among the replies. */
+  push(bytes: Buffer): void {
+    if (this.closing) return;
+    this.server.traffic.outBytes += bytes.length;
+    const waitingBefore = this.unsentBytes;
+    this.outbox.push(bytes, 0, bytes.length, 0, 0);
+    if (waitingBefore === 0) this.release();
+    else checkOutput(this, waitingBefore);
+  }
+
+  private protocolError(text: string): void {
+    this.server.context.reply.error(`ERR ${text}`);
+    this.server.parts.log("verbose", `client ${this.id} ${this.connection.remote}: ${text}`);
+    this.closing = true;
+  }
+
+  /** Keep bytes that cannot be used yet, behind those that are kept already. */
+  private keep(bytes: Buffer, from: number, to: number): void {
+    if (queryTooLong(this, to - from)) return;
+    this.inbox.append(bytes, from, to, this.parser.needed);
+  }
+
+  /** Run what was kept. */
+  private runKept(): void {
+    const { inbox } = this;
+    if (inbox.bytes === undefined) return;
+    const used = this.run(inbox.bytes, inbox.from, inbox.end);
+    if (this.closing) inbox.clear();
+    else inbox.usedTo(used);
+  }
+
+  private stall(why: number): void {
+    if (this.stalled === 0) this.connection.pause();
+    this.stalled |= why;
+  }
+
+  private unstall(why: number): void {
+    if ((this.stalled & why) === 0) return;
+    this.stalled &= ~why;
+    this.goOn();
+  }
+
+  private goOn(): void {
+    if (this.stalled !== 0 || this.closing) return;
+    this.runPostponed();
+    if (this.stalled === 0 && !this.closing) this.runKept();
+    if (this.stalled === 0 && !this.closing) this.connection.resume();
+  }
+
+  /**
+   * The current command's answer comes later: nothing further runs until `unblock`.
+   * @returns what unblock() has to be given.
+   */
+  block(): number {
+    this.stall(STALLED_BLOCKED);
+    this.server.blockedClients++;
+    return ++this.blockToken;
+  }
+
+  /**
+   * Give the answer that block() put off. It never runs inside another session's run. A second answer, and one to a
+   * connection that is gone, are passed over.
+   */
+  unblock(token: number, answer: () => void): void {
+    const { server } = this;
+    if (server.running) {
+      server.endOfTurn(() => this.unblock(token, answer));
+      return;
+    }
+    if (!this.blocked || token !== this.blockToken) return;
+    this.endBlock();
+    server.begin(this);
+    answer();
+    this.finish();
+    this.goOn();
+  }
+
+  private endBlock(): void {
+    this.stalled &= ~STALLED_BLOCKED;
+    this.server.blockedClients--;
+  }
+
+  /** Hold a command back until CLIENT PAUSE is over. */
+  postpone(args: Args): void {
+    this.postponed = args.clone();
+    this.stall(STALLED_PAUSED);
+    this.server.pausedSessions.add(this);
+  }
+
+  resumeAfterPause(): void {
+    this.unstall(STALLED_PAUSED);
+  }
+
+  private runPostponed(): void {
+    const args = this.postponed;
+    if (args === undefined) return;
+    this.postponed = undefined;
+    this.server.begin(this);
+    this.command(args);
+    this.finish();
+  }
+
+  /** Close when all replies have left. */
+  private endWhenSent(): void {
+    if (this.closed || this.blocked || this.server.running) return;
+    if (this.outbox.empty && this.connection.unsentBytes === 0) this.connection.end();
+  }
+
+  /** Close at once. */
+  destroy(): void {
+    this.closing = true;
+    this.outbox.clear();
+    this.connection.destroy();
+  }
+}

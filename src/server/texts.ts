@@ -1,0 +1,23 @@
+/**
+ * server/texts.ts: error texts that clients match, word for word Redis's, and long ones.
+ */
+
+export const WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled.";
+export const NO_PASSWORD_SET =
+  "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?";
+export const HELLO_NEEDS_AUTH =
+  "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
+export const NO_SUCH_CLIENT = "ERR No such client";
+export const BAD_CLIENT_NAME = "ERR Client names cannot contain spaces, newlines or special characters.";
+export const CLUSTER_DISABLED = "ERR This instance has cluster support disabled";
+
+/** Told to a client from elsewhere while there is no password; then the connection is closed. */
+export const PROTECTED_MODE: string =
+  "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. " +
+  "In this mode connections are only accepted from the loopback interface. " +
+  "If you want to connect from external computers to Redis you may adopt one of the following solutions: " +
+  "1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. " +
+  "2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. " +
+  "3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. " +
+  "4) Setup a an authentication password for the default user. " +
+  "NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.";

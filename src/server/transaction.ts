@@ -1,0 +1,130 @@
+/**
+ * server/transaction.ts: MULTI, EXEC, DISCARD, WATCH, UNWATCH of one client.
+ * EXEC runs its commands one after the other without giving way, so that everything they write lies in one batch of the
+ * log: after a crash all of it is there or none.
+ * Invariants: queued commands own their bytes; a watched key is remembered by its version, which changes with every write.
+ */
+import type { Args } from "../codec/resp/args.js";
+import type { Context } from "../commands/context.js";
+import type { CommandSpec } from "../commands/spec.js";
+import { KeyState } from "../ports/keyspace.js";
+import { GUARD_MULTI } from "./client-state.js";
+import type { HostHandler } from "./hosts.js";
+import type { Session } from "./session.js";
+
+interface Watched {
+  readonly db: number;
+  readonly key: Buffer;
+  readonly version: number;
+}
+
+/** What a client has queued or watched; made when first needed. */
+export class Transaction {
+  /** Between MULTI and EXEC. */
+  open = false;
+  /** A command was refused while queueing: EXEC will refuse all. */
+  broken = false;
+  readonly queue: { readonly spec: CommandSpec; readonly args: Args }[] = [];
+  watched: Watched[] = [];
+  /** Bytes the queued commands hold, for CLIENT LIST. */
+  queuedBytes = 0;
+
+  add(spec: CommandSpec, args: Args): void {
+    const copy = args.clone();
+    this.queue.push({ spec, args: copy });
+    this.queuedBytes += copy.bytes.length;
+  }
+}
+
+const state: KeyState = new KeyState();
+
+/** End a transaction, whatever its state: nothing queued, nothing watched. */
+export function endTransaction(session: Session): void {
+  session.transaction = undefined;
+  session.guards &= ~GUARD_MULTI;
+}
+
+function multi(session: Session, c: Context): void {
+  if ((session.guards & GUARD_MULTI) !== 0) {
+    c.reply.error("ERR MULTI calls can not be nested");
+    return;
+  }
+  session.transaction ??= new Transaction();
+  session.transaction.open = true;
+  session.guards |= GUARD_MULTI;
+  c.reply.ok();
+}
+
+function exec(session: Session, c: Context): void {
+  const transaction = session.transaction;
+  if (transaction?.open !== true) {
+    c.reply.error("ERR EXEC without MULTI");
+    return;
+  }
+  endTransaction(session);
+  if (transaction.broken) {
+    c.reply.error("EXECABORT Transaction discarded because of previous errors.");
+    return;
+  }
+  const { space } = c;
+  let gate = 0;
+  for (const { db, key, version } of transaction.watched) {
+    space.gate = 0;
+    const now = space.find(db, key, 0, key.length, state, false) ? state.version : 0;
+    gate = Math.max(gate, space.gate);
+    if (now !== version) {
+      space.gate = gate;
+      c.reply.nullArray();
+      return;
+    }
+  }
+  c.reply.array(transaction.queue.length);
+  const { args } = c;
+  session.inExec = true;
+  for (const queued of transaction.queue) {
+    space.gate = 0;
+    c.args = queued.args;
+    session.server.dispatcher.run(session, queued.spec);
+    gate = Math.max(gate, space.gate);
+  }
+  session.inExec = false;
+  c.args = args;
+  space.gate = gate;
+}
+
+function discard(session: Session, c: Context): void {
+  if (session.transaction?.open !== true) {
+    c.reply.error("ERR DISCARD without MULTI");
+    return;
+  }
+  endTransaction(session);
+  c.reply.ok();
+}
+
+function watch(session: Session, c: Context): void {
+  if ((session.guards & GUARD_MULTI) !== 0) {
+    c.reply.error("ERR WATCH inside MULTI is not allowed");
+    return;
+  }
+  session.transaction ??= new Transaction();
+  const { watched } = session.transaction;
+  const { args, space } = c;
+  let gate = 0;
+  for (let i = 1; i < args.count; i++) {
+    const key = Buffer.from(args.view(i));
+    if (watched.some((other) => other.db === session.db && other.key.equals(key))) continue;
+    space.gate = 0;
+    const version = space.find(session.db, key, 0, key.length, state, false) ? state.version : 0;
+    gate = Math.max(gate, space.gate);
+    watched.push({ db: session.db, key, version });
+  }
+  space.gate = gate;
+  c.reply.ok();
+}
+
+function unwatch(session: Session, c: Context): void {
+  if (session.transaction !== undefined) session.transaction.watched = [];
+  c.reply.ok();
+}
+
+export const transactionHosts: Readonly<Record<string, HostHandler>> = { multi, exec, discard, watch, unwatch };
