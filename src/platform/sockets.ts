@@ -84,7 +84,7 @@ class PlainConnection implements Connection {
   readonly local: string;
   readonly loopback: boolean;
   readonly fd: number;
-  unsentBytes = 0;
+  private writing = false;
   private readonly socket: Socket;
 
   constructor(socket: Socket) {
@@ -107,17 +107,21 @@ class PlainConnection implements Connection {
     if (socket.isPaused()) socket.resume();
   }
 
+  get unsentBytes(): number {
+    return this.writing ? Math.max(1, this.socket.writableLength) : 0;
+  }
+
   private onSent: () => void = () => {};
 
   write(bytes: Buffer, from: number, to: number): boolean {
     const socket = this.socket;
     if (socket.destroyed) return false;
-    this.unsentBytes = to - from;
+    this.writing = true;
     // The callback comes in a later tick even when all was sent, so a reply that the kernel took still counts as unsent
     // until then. That costs one more write for what is answered meanwhile, never a wrong order.
     socket.write(Buffer.from(bytes.subarray(from, to)), (error) => {
       if (error != null) return; // 'close' follows
-      this.unsentBytes = 0;
+      this.writing = false;
       this.onSent();
     });
     return false;

@@ -214,8 +214,8 @@ export class Session extends ClientState implements ConnectionHandler {
         outbox.push(reply.buf, gated, total, this.gateLsn, this.gatedReplies);
         this.wait();
       }
-      checkOutput(this, waitingBefore);
     }
+    if (direct < total || connection.unsentBytes > 0) checkOutput(this, waitingBefore);
     server.emptyWriter(kept);
     this.gatedFrom = -1;
     this.gateLsn = 0;

@@ -1,0 +1,349 @@
+/**
+ * test/unit/server/session.test.ts: sessions over real sockets: order, pieces, gating, slices, limits. Every test runs on
+ * the direct path of platform/direct-socket.ts and on the plain one.
+ */
+// timeout: 120s
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { command, type Harness, type HarnessOptions, type RawClient, sleep, startServer } from "./harness.js";
+
+/** One test on both paths. */
+function both(name: string, options: HarnessOptions, body: (h: Harness) => Promise<void>): void {
+  for (const plain of [false, true]) {
+    test(`${name} (${plain ? "plain" : "direct"})`, async () => {
+      const h = await startServer({ ...options, plain });
+      try {
+        await body(h);
+      } finally {
+        await h.close();
+      }
+    });
+  }
+}
+
+both("half a command per packet", {}, async (h) => {
+  const c = await h.client();
+  const bytes = command("SET", "key", "value") + command("GET", "key") + "ping\r\n";
+  for (const byte of bytes) {
+    c.write(byte);
+    await sleep(1);
+  }
+  await c.expect("+OK\r\n$5\r\nvalue\r\n+PONG\r\n");
+});
+
+both("a pipeline of 30,000 commands keeps its order and lets others have their turn", {}, async (h) => {
+  const c = await h.client();
+  const other = await h.client();
+  const count = 30_000;
+  let bytes = "";
+  for (let i = 0; i < count; i++) bytes += command("ECHO", String(i));
+  c.write(bytes);
+  assert.is(await other.ask("PING"), "+PONG");
+  for (let i = 0; i < count; i++) {
+    const text = String(i);
+    await c.expect(`$${text.length}\r\n${text}\r\n`);
+  }
+});
+
+both("replies wait for what they depend on, and nothing else waits", { manual: true }, async (h) => {
+  const c = await h.client();
+  const other = await h.client();
+  other.send("SET", "old", "1");
+  await sleep(20);
+  h.commit();
+  await other.expect("+OK\r\n");
+  // The write waits, and everything behind it on its connection.
+  c.write(command("PING") + command("SET", "new", "2") + command("PING") + command("GET", "old"));
+  await c.expect("+PONG\r\n");
+  await sleep(30);
+  assert.is(c.received.length, 0);
+  // Another connection reads what is durable at once, and what is not when it has become so.
+  assert.is(await other.ask("GET", "old"), "$1");
+  await other.expect("1\r\n");
+  other.send("GET", "new");
+  await sleep(30);
+  assert.is(other.received.length, 0);
+  // More of the same connection queues up behind.
+  c.send("ECHO", "last");
+  await sleep(10);
+  assert.is(c.received.length, 0);
+  h.commit();
+  await c.expect("+OK\r\n+PONG\r\n$1\r\n1\r\n$4\r\nlast\r\n");
+  await other.expect("$1\r\n2\r\n");
+  assert.is(await c.ask("PING"), "+PONG");
+});
+
+both("each reply leaves with its own commit", { manual: true }, async (h) => {
+  const c = await h.client();
+  c.send("SET", "a", "1");
+  await sleep(20);
+  c.send("SET", "b", "2");
+  await sleep(20);
+  h.space.setDurable(1);
+  h.server.durable();
+  await c.expect("+OK\r\n");
+  await sleep(20);
+  assert.is(c.received.length, 0);
+  h.commit();
+  await c.expect("+OK\r\n");
+});
+
+both("a failed log answers what waits with UNCERTAIN, one error per reply", { manual: true }, async (h) => {
+  const c = await h.client();
+  c.write(command("SET", "a", "1") + command("GET", "a") + command("SET", "b", "1"));
+  await sleep(20);
+  c.send("SET", "c", "1");
+  await sleep(20);
+  h.storage.failed = true;
+  h.storage.refusal = "Input/output error";
+  h.server.logFailed();
+  for (let i = 0; i < 4; i++) assert.match(await c.line(), /^-UNCERTAIN /);
+  assert.is(await c.ask("SET", "d", "1"), "-MISCONF Errors writing to the log: Input/output error");
+  assert.match(await c.ask("GET", "a"), /^-UNCERTAIN /);
+  assert.is(await c.ask("PING"), "+PONG");
+});
+
+both("a half-closed client still gets its replies", { manual: true }, async (h) => {
+  const c = await h.client();
+  c.socket.end(command("SET", "a", "1"));
+  await sleep(30);
+  h.commit();
+  await c.expect("+OK\r\n");
+  await c.closed();
+});
+
+both("QUIT answers, closes, and drops what follows", {}, async (h) => {
+  const c = await h.client();
+  c.write(command("SET", "a", "1") + command("QUIT") + command("SET", "a", "2"));
+  await c.expect("+OK\r\n+OK\r\n");
+  await c.closed();
+  assert.is(c.received.length, 0);
+  const other = await h.client();
+  other.send("GET", "a");
+  await other.expect("$1\r\n1\r\n");
+});
+
+both("a value of 64 MiB", { config: { maxValueBytes: 64 * 1024 * 1024 } }, async (h) => {
+  const c = await h.client();
+  const size = 64 * 1024 * 1024;
+  const value = Buffer.alloc(size, "abcdefghijklmnop");
+  c.write(`*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$${size}\r\n`);
+  c.write(value);
+  c.write("\r\n");
+  await c.expect("+OK\r\n");
+  c.send("GET", "big");
+  const chunks: Buffer[] = [];
+  let total = 0;
+  await c.until(
+    () => {
+      total += c.received.length;
+      chunks.push(c.received);
+      c.received = Buffer.alloc(0);
+      return total >= size + 13;
+    },
+    "the value",
+    20_000,
+  );
+  const reply = Buffer.concat(chunks);
+  assert.is(reply.subarray(0, 11).latin1Slice(), `$${size}\r\n`);
+  assert.ok(reply.subarray(11, 11 + size).equals(value));
+  c.write(`*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$${size + 1}\r\n`);
+  assert.is(await c.line(), "-ERR Protocol error: invalid bulk length");
+  await c.closed();
+});
+
+both(
+  "a declared length that never comes costs nothing",
+  { config: { maxValueBytes: 512 * 1024 * 1024 } },
+  async (h) => {
+    const before = process.memoryUsage();
+    const clients: RawClient[] = [];
+    for (let i = 0; i < 50; i++) {
+      const c = await h.client();
+      c.write("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536870912\r\nabc");
+      c.write("*1000000\r\n$1\r\n");
+      clients.push(c);
+    }
+    await sleep(100);
+    const after = process.memoryUsage();
+    assert.ok(after.arrayBuffers - before.arrayBuffers < 10 * 1024 * 1024);
+    assert.is(await (await h.client()).ask("PING"), "+PONG");
+  },
+);
+
+both("a client that never reads is not read from either, and harms nobody", {}, async (h) => {
+  const value = "x".repeat(100_000);
+  const other = await h.client();
+  assert.is(await other.ask("SET", "v", value), "+OK");
+  const c = await h.client();
+  c.socket.pause();
+  // 2 GB of replies, were they all made.
+  c.write(command("GET", "v").repeat(20_000));
+  await sleep(300);
+  const session = [...h.server.sessions.values()].at(-1);
+  assert.ok(session !== undefined && session.unsentBytes < 4 * 1024 * 1024, String(session?.unsentBytes));
+  assert.ok(session.queryBytes < 1024 * 1024);
+  assert.is(await other.ask("PING"), "+PONG");
+  c.socket.resume();
+  await sleep(50);
+  assert.ok(c.received.length > 0);
+});
+
+both(
+  "a client over its hard output limit is cut off",
+  { config: { clientOutputBufferLimit: "normal 2mb 0 0" } },
+  async (h) => {
+    const other = await h.client();
+    assert.is(await other.ask("SET", "v", "x".repeat(16 * 1024 * 1024)), "+OK");
+    const c = await h.client();
+    c.socket.pause();
+    c.send("GET", "v");
+    c.send("GET", "v");
+    await sleep(200);
+    assert.is(h.server.sessions.size, 1);
+    assert.is(h.server.traffic.outputLimitDisconnections, 1);
+    assert.ok(h.logged.some((line) => line.includes("not taken")));
+    assert.is(await other.ask("PING"), "+PONG");
+  },
+);
+
+both("a monitor that never reads is cut off", { config: { clientOutputBytesMax: 65536 } }, async (h) => {
+  const monitor = await h.client();
+  assert.is(await monitor.ask("MONITOR"), "+OK");
+  monitor.socket.pause();
+  const c = await h.client();
+  for (let i = 0; i < 400 && h.server.sessions.size === 2; i++)
+    assert.is(await c.ask("SET", "k", "x".repeat(30_000)), "+OK");
+  assert.is(h.server.sessions.size, 1);
+  assert.is(await c.ask("PING"), "+PONG");
+});
+
+both(
+  "more unparsed bytes than the limit close the connection",
+  { config: { clientQueryBufferLimit: 1024 * 1024, maxValueBytes: 1024 * 1024 } },
+  async (h) => {
+    const c = await h.client();
+    c.write(command("MSET", ...Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? `k${i}` : "x".repeat(200_000)))));
+    await c.closed();
+    assert.is(h.server.traffic.queryLimitDisconnections, 1);
+  },
+);
+
+both("maxclients", { config: { maxclients: 2 } }, async (h) => {
+  const first = await h.client();
+  const second = await h.client();
+  assert.is(await first.ask("PING"), "+PONG");
+  assert.is(await second.ask("PING"), "+PONG");
+  const third = await h.client();
+  assert.is(await third.line(), "-ERR max number of clients reached");
+  await third.closed();
+  second.destroy();
+  await sleep(30);
+  assert.is(await (await h.client()).ask("PING"), "+PONG");
+});
+
+both("timeout closes the idle", { config: { timeout: 1 } }, async (h) => {
+  const idle = await h.client();
+  const busy = await h.client();
+  for (let i = 0; i < 8; i++) {
+    assert.is(await busy.ask("PING"), "+PONG");
+    await sleep(200);
+  }
+  await idle.closed();
+  assert.is(await busy.ask("PING"), "+PONG");
+});
+
+both("requests of a browser are dropped", {}, async (h) => {
+  const c = await h.client();
+  c.write("POST / HTTP/1.1\r\nHost: localhost\r\n\r\nSET a 1\r\n");
+  await c.closed();
+  assert.is(c.received.length, 0);
+  assert.ok(h.logged.some((line) => line.includes("security")));
+  const other = await h.client();
+  other.write("*2\r\n$5\r\nHost:\r\n$1\r\nx\r\n");
+  await other.closed();
+});
+
+both("CLIENT REPLY OFF, SKIP and ON", {}, async (h) => {
+  const c = await h.client();
+  c.write("client reply skip\r\nset a 1\r\nget a\r\n");
+  await c.expect("$1\r\n1\r\n");
+  c.write("client reply off\r\nset a 2\r\nnosuch\r\nget\r\nget a\r\nclient reply on\r\nget a\r\n");
+  await c.expect("+OK\r\n$1\r\n2\r\n");
+});
+
+both("CLIENT PAUSE holds back and lets go", {}, async (h) => {
+  const admin = await h.client();
+  const c = await h.client();
+  assert.is(await admin.ask("CLIENT", "PAUSE", "10000", "WRITE"), "+OK");
+  assert.is(await c.ask("PING"), "+PONG");
+  c.write("set 'a b' 1\r\nget 'a b'\r\n");
+  await sleep(40);
+  assert.is(c.received.length, 0);
+  assert.is(await admin.ask("CLIENT", "UNPAUSE"), "+OK");
+  await c.expect("+OK\r\n$1\r\n1\r\n");
+  assert.is(await admin.ask("CLIENT", "PAUSE", "60"), "+OK");
+  const started = performance.now();
+  assert.is(await c.ask("PING"), "+PONG");
+  assert.ok(performance.now() - started > 30);
+});
+
+both("answers that come later keep their place; the others go on", {}, async (h) => {
+  const c = await h.client();
+  const other = await h.client();
+  c.write(command("PING") + command("SAVE") + command("ECHO", "x"));
+  await c.expect("+PONG\r\n");
+  assert.is(await other.ask("PING"), "+PONG");
+  await c.expect("+OK\r\n$1\r\nx\r\n");
+  c.write(command("SET", "a", "1") + command("WAITAOF", "1", "0", "0") + command("PING"));
+  await c.expect("+OK\r\n*2\r\n:1\r\n:0\r\n+PONG\r\n");
+  c.write(command("SHUTDOWN", "NOSAVE") + command("PING"));
+  await c.expect("-ERR Errors trying to SHUTDOWN. Check logs.\r\n+PONG\r\n");
+  assert.equal(h.shutdowns, [{ save: "nosave", now: false, force: false }]);
+  assert.is(h.server.blockedClients, 0);
+});
+
+both("a client that goes away while it waits", {}, async (h) => {
+  const c = await h.client();
+  c.send("SAVE");
+  await sleep(5);
+  c.destroy();
+  await sleep(60);
+  assert.is(h.server.blockedClients, 0);
+  const other = await h.client();
+  assert.is(await other.ask("PING"), "+PONG");
+});
+
+both("CLIENT KILL, and a server that closes", {}, async (h) => {
+  const c = await h.client();
+  const other = await h.client();
+  const id = (await other.ask("CLIENT", "ID")).slice(1);
+  assert.is(await c.ask("CLIENT", "KILL", "ID", id), ":1");
+  await other.closed();
+  assert.is(await c.ask("CLIENT", "KILL", "ID", id), ":0");
+  h.server.close(false);
+  await c.closed();
+});
+
+test("ten thousand idle connections", async () => {
+  const h = await startServer();
+  const clients: RawClient[] = [];
+  // Both ends are in this process, so the limit counts twice.
+  const wanted = 8000;
+  const before = process.memoryUsage().rss;
+  try {
+    for (let i = 0; i < wanted; i += 100)
+      clients.push(...(await Promise.all(Array.from({ length: 100 }, () => h.client()))));
+    // Connected means queued by the kernel; accepted comes after.
+    for (let i = 0; i < 100 && h.server.sessions.size < wanted; i++) await sleep(20);
+    assert.is(h.server.sessions.size, wanted);
+    assert.is(await (clients[17] as RawClient).ask("PING"), "+PONG");
+    assert.is(await (clients.at(-1) as RawClient).ask("SET", "a", "1"), "+OK");
+    const each = (process.memoryUsage().rss - before) / wanted;
+    assert.ok(each < 30_000, `${each} bytes for both ends of a connection`);
+  } finally {
+    await h.close();
+  }
+});
+
+test.run();
