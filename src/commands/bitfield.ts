@@ -165,19 +165,30 @@ function perform(c: Context, value: Uint8Array, operation: Operation): void {
   const { code, signed, bits, operand, overflow } = operation;
   // SET of an unsigned field takes its value as unsigned, so that -1 is too large, not too small.
   const given = signed ? operand : BigInt.asUintN(64, operand);
-  const wanted = code === SET ? given : before + operand;
+  const start = code === SET ? given : before;
+  const amount = code === SET ? 0n : operand;
   const width = BigInt(bits);
   const max = signed ? (1n << (width - 1n)) - 1n : (1n << width) - 1n;
   const min = signed ? -max - 1n : 0n;
-  let after = wanted;
-  if (wanted > max || wanted < min) {
+  const over = overflowOf(start, amount, min, max, signed && bits < 64);
+  let after = start + amount;
+  if (over !== 0) {
     if (overflow === FAIL) {
       c.reply.nullBulk();
       return;
     }
-    if (overflow === SATURATE) after = wanted > max ? max : min;
-    else after = signed ? BigInt.asIntN(bits, wanted) : BigInt.asUintN(bits, wanted);
+    if (overflow === SATURATE) after = over > 0 ? max : min;
+    else after = signed ? BigInt.asIntN(bits, after) : BigInt.asUintN(bits, after);
   }
   c.reply.bigint(code === SET ? before : after);
   write(value, operation, after);
+}
+
+/**
+ * Does start + amount leave min..max upwards (1), downwards (-1) or not at all (0)?
+ * @param wraps compute the room above as Redis does, in 64 bits: a start near -2^63 then counts as too large.
+ */
+function overflowOf(start: bigint, amount: bigint, min: bigint, max: bigint, wraps: boolean): number {
+  if (start + amount > max || (wraps && amount > BigInt.asIntN(64, max - start))) return 1;
+  return start + amount < min ? -1 : 0;
 }

@@ -4,7 +4,7 @@
  * It keeps no log: `gate` stays 0 and everything counts as durable.
  */
 import { keySlot } from "../../src/core/ring/slot.js";
-import type { Keyspace, KeyState, Visit } from "../../src/ports/keyspace.js";
+import type { KeyState, Keyspace, Visit } from "../../src/ports/keyspace.js";
 
 interface Entry {
   readonly key: Buffer;

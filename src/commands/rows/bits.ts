@@ -67,7 +67,7 @@ export const BIT_ROWS: readonly CommandRow[] = [
     arity: -4,
     flags: "write denyoom",
     keys: "2 OW update; 3..-1 RO access",
-    args: "operation destkey key...",
+    args: "operation destkey:key key...",
     since: "2.6.0",
     group: "bitmap",
     complexity: "O(N), N being the length of the longest string",
