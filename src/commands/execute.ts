@@ -6,7 +6,7 @@
 import { Args } from "../codec/resp/args.js";
 import type { ReplyWriter } from "../codec/resp/reply-writer.js";
 import { assert } from "../lib/assert.js";
-import { type Context, OUTCOME_NOTHING, OUTCOME_PUT } from "./context.js";
+import { type Context, OUTCOME_NOTHING, OUTCOME_REMOVE } from "./context.js";
 import { type CommandSpec, KIND_EACH, KIND_KEY } from "./spec.js";
 
 /** Does the command take `count` arguments, its name (or both its words) included? */
@@ -69,7 +69,7 @@ function step(c: Context, spec: CommandSpec, keyIndex: number): void {
 }
 
 function apply(c: Context, args: Args, keyAt: number, keyBytes: number): void {
-  if (c.outcome !== OUTCOME_PUT) {
+  if (c.outcome === OUTCOME_REMOVE) {
     c.space.remove(c.db, args.bytes, keyAt, keyBytes);
     return;
   }

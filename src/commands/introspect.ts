@@ -286,7 +286,7 @@ function getKeys(c: Context, withFlags: boolean): void {
 }
 
 /** What the subcommands of a container are, as lines for people. */
-export function writeHelp(c: Context, container: CommandSpec): void {
+function writeHelp(c: Context, container: CommandSpec): void {
   const subcommands = container.subcommands ?? [];
   if (c.args.count !== 2) {
     writeUnknownSubcommand(c.reply, container, c.args);

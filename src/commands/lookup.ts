@@ -55,7 +55,7 @@ export class NameTable {
 function hash(bytes: Uint8Array, at: number, length: number): number {
   let h = length;
   const end = length > 24 ? 24 : length;
-  for (let i = 0; i < end; i++) h = (h * 31 + (bytes[at + i] | 32)) | 0;
+  for (let i = 0; i < end; i++) h = (Math.imul(h, 31) + (bytes[at + i] | 32)) | 0;
   return h ^ (h >>> 7);
 }
 

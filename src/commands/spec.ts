@@ -23,9 +23,6 @@ export type Kind = "key" | "each" | "keys" | "space" | "host";
 
 export const KIND_KEY = 0;
 export const KIND_EACH = 1;
-export const KIND_KEYS = 2;
-export const KIND_SPACE = 3;
-export const KIND_HOST = 4;
 const KINDS: readonly Kind[] = ["key", "each", "keys", "space", "host"];
 
 /** How "each" joins per-key results: integers added up, replies collected as an array, or one +OK. */
@@ -53,7 +50,7 @@ export type Flag =
   | "allow_busy";
 
 /** In the order in which COMMAND prints them. */
-export const FLAGS: readonly Flag[] = [
+const FLAGS: readonly Flag[] = [
   "write",
   "readonly",
   "denyoom",
@@ -167,7 +164,7 @@ export class CommandSpec {
   readonly step: number;
   readonly keySpecs: readonly KeySpec[];
   readonly kind: Kind;
-  /** `kind` as a small integer, for switches. */
+  /** `kind` as a small integer: its place in KINDS. */
   readonly kindCode: number;
   readonly reduce: Reduce | undefined;
   readonly run: Handler | undefined;

@@ -60,7 +60,7 @@ export function mSetNx(c: Context): void {
 }
 
 /** @returns true, after having written the error, when a value of so many bytes may not be. */
-export function tooLong(c: Context, bytes: Integer): boolean {
+function tooLong(c: Context, bytes: Integer): boolean {
   if (bytes <= c.host.maxValueBytes) return false;
   c.reply.error(TOO_LONG);
   return true;

@@ -94,6 +94,7 @@ class Reader {
   }
 
   private named(word: string): Mutable {
+    assert(/^[a-z]/.test(word), "a name was expected in the command table", this.text, word);
     if (this.eat("=")) {
       const args = [this.item()];
       while (this.eat("|")) args.push(this.item());

@@ -180,6 +180,39 @@ for (const proto of [2, 3]) {
   });
 }
 
+test("random decimals are added alike", async () => {
+  if (path === undefined) return;
+  const random = randomFrom(SEED);
+  const digits = (most: number): string =>
+    Array.from({ length: Math.floor(random() * most) }, () => Math.floor(random() * 10)).join("");
+  const decimal = (): string => {
+    const sign = ["", "", "-", "+"][Math.floor(random() * 4)];
+    const exponent = random() < 0.3 ? `e${Math.floor((random() - 0.5) ** 3 * 40_000)}` : "";
+    if (random() < 0.1)
+      return `${sign}0x${Math.floor(random() * 2 ** 40).toString(16)}.${digits(6)}p${exponent.slice(1) || 0}`;
+    return `${sign}${digits(random() < 0.1 ? 40 : 10)}.${digits(random() < 0.1 ? 30 : 6)}${exponent}`;
+  };
+  const commands = Array.from({ length: 5000 }, () => [
+    buffers("SET", "k", decimal()),
+    buffers("INCRBYFLOAT", "k", decimal()),
+    buffers("INCRBYFLOAT", "k", decimal()),
+  ]).flat();
+  await compare(redis, new CommandDriver(new ModelKeyspace()), commands, []);
+});
+
+test("random patterns match alike", async () => {
+  if (path === undefined) return;
+  const random = randomFrom(SEED);
+  const text = (alphabet: string, most: number): string =>
+    Array.from({ length: Math.floor(random() * most) }, () => alphabet[Math.floor(random() * alphabet.length)]).join(
+      "",
+    );
+  const commands = [buffers("SELECT", "0"), buffers("FLUSHALL")];
+  for (let i = 0; i < 40; i++) commands.push(buffers("SET", text("ab]^-\\\xff", 6), ""));
+  for (let i = 0; i < 3000; i++) commands.push(buffers("KEYS", text("**??[[]]^-\\ab", 10)));
+  await compare(redis, new CommandDriver(new ModelKeyspace()), commands, []);
+});
+
 test("what DUMP gives, Redis restores", async () => {
   if (path === undefined) return;
   const driver = new CommandDriver(new ModelKeyspace());
