@@ -11,8 +11,12 @@ const SLOWLOG_COUNT_DEFAULT = 10;
 
 function slowlogGet(session: Session, c: Context): void {
   const { args, reply } = c;
+  if (args.count > 3) {
+    reply.error(`ERR unknown subcommand or wrong number of arguments for '${args.text(1)}'. Try SLOWLOG HELP.`);
+    return;
+  }
   const count = args.count > 2 ? parseInteger(args, 2) : SLOWLOG_COUNT_DEFAULT;
-  if (args.count > 3 || count === undefined || count < -1) {
+  if (count === undefined || count < -1) {
     reply.error("ERR count should be greater than or equal to -1");
     return;
   }

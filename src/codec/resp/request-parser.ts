@@ -250,8 +250,8 @@ export class RequestParser {
     // Not indexOf: it would run on into what lies behind `end`, which may be megabytes.
     let cr = Math.max(searched, at);
     while (cr < end && bytes[cr] !== CR) cr++;
+    if (cr - at > this.limits.lineBytesMax) return LINE_TOO_LONG;
     if (cr + 1 >= end) {
-      if (cr === end && end - at > this.limits.lineBytesMax) return LINE_TOO_LONG;
       this.searched = cr - base;
       return NO_LINE_YET;
     }

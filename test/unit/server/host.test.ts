@@ -1,0 +1,279 @@
+/**
+ * test/unit/server/host.test.ts: the connection and server commands whose answers are our own (redis-server judges the
+ * others in test/integration/clients-protocol.test.ts).
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { ALL_SPECS } from "../../../src/commands/table.js";
+import { HOSTS } from "../../../src/server/hosts.js";
+import { quoted } from "../../../src/server/shown.js";
+import { command, type Harness, type HarnessOptions, type RawClient, sleep, startServer } from "./harness.js";
+
+function served(name: string, options: HarnessOptions, body: (c: RawClient, h: Harness) => Promise<void>): void {
+  test(name, async () => {
+    const h = await startServer(options);
+    try {
+      await body(await h.client(), h);
+    } finally {
+      await h.close();
+    }
+  });
+}
+
+/** Fields that clients, exporters and dashboards read. */
+const INFO_FIELDS =
+  "redis_version server_name kvorum_version redis_mode os arch_bits process_id run_id tcp_port uptime_in_seconds uptime_in_days hz executable config_file " +
+  "connected_clients blocked_clients maxclients tracking_clients used_memory used_memory_human used_memory_rss used_memory_peak used_memory_dataset " +
+  "used_memory_overhead total_system_memory maxmemory maxmemory_policy mem_fragmentation_ratio loading rdb_changes_since_last_save rdb_bgsave_in_progress " +
+  "rdb_last_save_time rdb_last_bgsave_status aof_enabled aof_rewrite_in_progress aof_last_write_status total_connections_received total_commands_processed " +
+  "instantaneous_ops_per_sec total_net_input_bytes total_net_output_bytes instantaneous_input_kbps instantaneous_output_kbps rejected_connections " +
+  "expired_keys evicted_keys keyspace_hits keyspace_misses pubsub_channels pubsub_patterns latest_fork_usec total_error_replies role connected_slaves " +
+  "master_replid master_repl_offset used_cpu_sys used_cpu_user cluster_enabled db0";
+
+served("INFO has every field that is relied on", {}, async (c) => {
+  assert.is(await c.ask("SET", "k", "v"), "+OK");
+  c.send("INFO");
+  const text = await c.bulk();
+  for (const field of INFO_FIELDS.split(" ")) assert.ok(text.includes(`\r\n${field}:`), field);
+  assert.not.match(text, /# Commandstats/);
+  assert.match(text, /redis_version:7\.2\.4\r\n/);
+  assert.match(text, /db0:keys=1,expires=0,avg_ttl=0\r\n/);
+  for (const [words, sections] of [
+    [["keyspace"], ["Keyspace"]],
+    [
+      ["CPU", "Clients"],
+      ["Clients", "CPU"],
+    ],
+    [["nosuch"], []],
+    [["default", "errorstats"], undefined],
+  ] as const) {
+    c.send("INFO", ...words);
+    const part = await c.bulk();
+    const titles = [...part.matchAll(/^# (\w+)/gm)].map(([, title]) => title);
+    if (sections !== undefined) assert.equal(titles, sections);
+    else assert.ok(titles.includes("Errorstats") && titles.includes("Keyspace"));
+  }
+});
+
+served("counters: calls, rejected, failed, errors; RESETSTAT", {}, async (c) => {
+  c.write("get a\r\nget a\r\nget\r\nset s x\r\nincr s\r\nnosuch\r\nconfig get hz\r\n");
+  await c.until(() => c.received.includes("hz"), "the last reply");
+  await sleep(5);
+  c.received = Buffer.alloc(0);
+  c.send("INFO", "commandstats", "errorstats", "latencystats");
+  const text = await c.bulk();
+  assert.match(text, /cmdstat_get:calls=2,usec=\d+,usec_per_call=[\d.]+,rejected_calls=1,failed_calls=0\r\n/);
+  assert.match(text, /cmdstat_incr:calls=1,usec=\d+,usec_per_call=[\d.]+,rejected_calls=0,failed_calls=1\r\n/);
+  assert.match(text, /cmdstat_config\|get:calls=1/);
+  assert.match(text, /errorstat_ERR:count=3\r\n/);
+  assert.match(text, /latency_percentiles_usec_get:p50=[\d.]+,p99=[\d.]+,p99\.9=[\d.]+\r\n/);
+  assert.is(await c.ask("CONFIG", "RESETSTAT"), "+OK");
+  c.send("INFO", "commandstats", "errorstats");
+  const after = await c.bulk();
+  assert.not.match(after, /cmdstat_get|errorstat/);
+});
+
+served("HELLO in both protocols", {}, async (c) => {
+  c.send("HELLO");
+  assert.is(await c.line(), "*14");
+  await c.until(() => c.received.includes("modules\r\n*0\r\n"), "the rest");
+  c.received = Buffer.alloc(0);
+  c.send("HELLO", "3", "SETNAME", "me");
+  assert.is(await c.line(), "%7");
+  await c.until(() => c.received.includes("modules\r\n*0\r\n"), "the rest");
+  c.received = Buffer.alloc(0);
+  c.write("client getname\r\nget nokey\r\nmulti\r\nexec\r\nreset\r\nget nokey\r\n");
+  await c.expect("$2\r\nme\r\n_\r\n+OK\r\n*0\r\n+RESET\r\n$-1\r\n");
+});
+
+served("CLIENT LIST and INFO describe a client", {}, async (c, h) => {
+  const other = await h.client();
+  c.write(
+    "client setname me\r\nclient setinfo lib-name ioredis\r\nclient setinfo LIB-VER 6.0.0\r\nselect 3\r\nmulti\r\nset a 1\r\n",
+  );
+  await c.expect("+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n");
+  assert.is(await c.ask("CLIENT", "SETINFO", "lib-name", "a b"), "+QUEUED");
+  other.send("CLIENT", "LIST", "ID", "1");
+  const line = await other.bulk();
+  assert.match(
+    line,
+    /^id=1 addr=127\.0\.0\.1:\d+ laddr=127\.0\.0\.1:\d+ fd=\d+ name=me age=\d+ idle=\d+ flags=x db=3 sub=0 psub=0 ssub=0 multi=2 /,
+  );
+  assert.match(line, / cmd=client\|setinfo user=default redir=-1 resp=2 lib-name=ioredis lib-ver=6\.0\.0\n$/);
+  other.send("CLIENT", "INFO");
+  assert.match(await other.bulk(), /^id=2 .* flags=N db=0 .* cmd=client\|info /);
+  other.send("CLIENT", "LIST");
+  assert.is((await other.bulk()).split("\n").length, 3);
+});
+
+served("CONFIG GET and SET", {}, async (c) => {
+  c.send("CONFIG", "GET", "databases");
+  await c.expect("*2\r\n$9\r\ndatabases\r\n$2\r\n16\r\n");
+  assert.is(await c.ask("CONFIG", "SET", "slowlog-max-len", "5", "timeout", "100"), "+OK");
+  c.send("CONFIG", "GET", "slowlog-max-len");
+  await c.expect("*2\r\n$15\r\nslowlog-max-len\r\n$1\r\n5\r\n");
+  assert.match(
+    await c.ask("CONFIG", "SET", "port", "1"),
+    /^-ERR CONFIG SET failed \(possibly related to argument 'port'\) - can't set immutable config/,
+  );
+  c.send("CONFIG", "GET", "*");
+  await c.until(() => c.received.includes("appendonly"), "all options");
+});
+
+served("a password set at run time locks the next client out, not this one", {}, async (c, h) => {
+  assert.is(await c.ask("CONFIG", "SET", "requirepass", "secret"), "+OK");
+  assert.is(await c.ask("PING"), "+PONG");
+  const other = await h.client();
+  assert.is(await other.ask("PING"), "-NOAUTH Authentication required.");
+  assert.is(await other.ask("AUTH", "secret"), "+OK");
+  assert.is(await other.ask("PING"), "+PONG");
+  c.send("ACL", "LIST");
+  assert.is(await c.line(), "*1");
+  assert.match(await c.bulk(), /^user default on #[0-9a-f]{64} ~\* &\* \+@all$/);
+});
+
+served("SLOWLOG", { config: { slowlogLogSlowerThan: 0, slowlogMaxLen: 3 } }, async (c) => {
+  assert.is(await c.ask("SET", "k", "x".repeat(300)), "+OK");
+  assert.is(await c.ask("AUTH", "default", "secret"), "+OK");
+  assert.is(await c.ask("DEL", ...Array.from({ length: 40 }, (_, i) => `k${i}`)), ":0");
+  c.send("SLOWLOG", "GET", "2");
+  assert.is(await c.line(), "*2");
+  assert.is(await c.line(), "*6");
+  assert.is(await c.line(), ":2");
+  await c.until(() => c.received.includes("(redacted)"), "the rest");
+  const rest = c.received.latin1Slice();
+  assert.match(rest, /\.\.\. \(10 more arguments\)/);
+  assert.not.match(rest, /secret/);
+  c.received = Buffer.alloc(0);
+  await sleep(5);
+  c.received = Buffer.alloc(0);
+  assert.is(await c.ask("SLOWLOG", "LEN"), ":3");
+  assert.is(await c.ask("SLOWLOG", "RESET"), "+OK");
+});
+
+served(
+  "slow commands are found in a pipeline of fast ones",
+  { config: { slowlogLogSlowerThan: 5000 } },
+  async (c, h) => {
+    const find = h.space.find.bind(h.space);
+    h.space.find = (...args) => {
+      const until = performance.now() + 8;
+      if (args[1].latin1Slice(args[2], args[2] + args[3]) === "slow") while (performance.now() < until);
+      return find(...args);
+    };
+    c.write(command("PING").repeat(50) + command("TYPE", "slow") + command("EXPIRE", "slow", "5") + command("PING"));
+    await c.until(() => c.received.includes(":0\r\n+PONG"), "all replies");
+    c.received = Buffer.alloc(0);
+    c.send("GET", "slow");
+    await c.expect("$-1\r\n");
+    const names = h.server.slowlog.newest(-1).map(({ args }) => args[0]);
+    assert.ok(names.includes("GET"));
+    assert.not.ok(names.includes("PING"));
+  },
+);
+
+served("LATENCY", { config: { latencyMonitorThreshold: 1 } }, async (c, h) => {
+  const find = h.space.find.bind(h.space);
+  h.space.find = (...args) => {
+    const until = performance.now() + 3;
+    while (performance.now() < until);
+    return find(...args);
+  };
+  assert.is(await c.ask("GET", "k"), "$-1");
+  c.send("LATENCY", "LATEST");
+  assert.is(await c.line(), "*1");
+  assert.is(await c.line(), "*4");
+  assert.is(await c.bulk(), "fast-command");
+  await c.line();
+  assert.match(await c.line(), /^:\d+$/);
+  await c.line();
+  c.send("LATENCY", "HISTOGRAM", "get");
+  await c.expect("*2\r\n$3\r\nget\r\n*4\r\n$5\r\ncalls\r\n:1\r\n$14\r\nhistogram_usec\r\n*2\r\n");
+  await c.line();
+  await c.line();
+  assert.is(await c.ask("LATENCY", "RESET"), ":1");
+  c.send("LATENCY", "DOCTOR");
+  assert.match(await c.bulk(), /No delay/);
+});
+
+served("MONITOR shows commands, not secrets", {}, async (c, h) => {
+  const other = await h.client();
+  assert.is(await c.ask("MONITOR"), "+OK");
+  other.write('set "a\\n\\x01" v\r\nauth default secret\r\nconfig get hz\r\nselect 2\r\nget b\r\n');
+  assert.match(await c.line(), /^\+\d+\.\d{6} \[0 127\.0\.0\.1:\d+\] "set" "a\\n\\x01" "v"$/);
+  assert.match(await c.line(), / "auth" "\(redacted\)" "\(redacted\)"$/);
+  assert.match(await c.line(), / "select" "2"$/);
+  assert.match(await c.line(), / \[2 127\.0\.0\.1:\d+\] "get" "b"$/);
+  assert.is(quoted('"\\\r\t\x07\b\xff'), '"\\"\\\\\\r\\t\\a\\b\\xff"');
+  c.destroy();
+  await sleep(20);
+  assert.is(h.server.monitors.count, 0);
+  assert.is(h.server.guards, 0);
+});
+
+served("OOM, MISCONF and LOADING refuse, reads go on", { config: { maxmemory: 1024 * 1024 } }, async (c, h) => {
+  h.storage.room = false;
+  assert.is(await c.ask("SET", "a", "1"), "-OOM command not allowed when used memory > 'maxmemory'.");
+  assert.is(await c.ask("GET", "a"), "$-1");
+  assert.is(await c.ask("DEL", "a"), ":0");
+  assert.is(await c.ask("MULTI"), "+OK");
+  assert.is(await c.ask("GET", "a"), "-OOM command not allowed when used memory > 'maxmemory'.");
+  assert.is(await c.ask("EXEC"), "-EXECABORT Transaction discarded because of previous errors.");
+  h.storage.room = true;
+  h.storage.refusal = "No space left on device";
+  assert.is(await c.ask("SET", "a", "1"), "-MISCONF Errors writing to the log: No space left on device");
+  assert.is(await c.ask("GET", "a"), "$-1");
+  h.storage.refusal = undefined;
+  assert.is(await c.ask("SET", "a", "1"), "+OK");
+  (h.storage as { loading: unknown }).loading = { startedMs: 0, totalBytes: 10, loadedBytes: 5, etaSeconds: 3 };
+  assert.is(await c.ask("GET", "a"), "-LOADING Redis is loading the dataset in memory");
+  c.send("INFO", "persistence");
+  const text = await c.bulk();
+  assert.match(text, /\r\nloading:1\r\n/);
+  assert.match(text, /\r\nloading_eta_seconds:3\r\n/);
+  (h.storage as { loading: unknown }).loading = undefined;
+  assert.is(await c.ask("DEBUG", "SLEEP", "0").then((line) => line.slice(0, 31)), "-ERR DEBUG command not allowed.");
+});
+
+served("DEBUG, where it is allowed", { config: { enableDebugCommand: "local" } }, async (c) => {
+  assert.is(await c.ask("DEBUG", "SLEEP", "0.01"), "+OK");
+  assert.is(await c.ask("DEBUG", "SET-ACTIVE-EXPIRE", "0"), "+OK");
+  assert.is(await c.ask("SET", "k", "12"), "+OK");
+  assert.match(
+    await c.ask("DEBUG", "OBJECT", "k"),
+    /^\+Value at:0x0 refcount:1 encoding:int serializedlength:\d+ lru:\d+ lru_seconds_idle:0$/,
+  );
+  assert.is(await c.ask("DEBUG", "OBJECT", "nokey"), "-ERR no such key");
+  assert.match(await c.ask("DEBUG", "NOSUCH"), /^-ERR unknown subcommand/);
+});
+
+served("CLUSTER KEYSLOT, ROLE, TIME, WAIT, LOLWUT, LASTSAVE, COMMAND COUNT", {}, async (c) => {
+  assert.is(await c.ask("CLUSTER", "KEYSLOT", "123456789"), ":12739");
+  assert.is(await c.ask("LASTSAVE"), ":1");
+  assert.is(await c.ask("WAIT", "1", "100"), ":0");
+  assert.match(await c.ask("COMMAND", "COUNT"), /^:\d+$/);
+  c.send("ROLE");
+  await c.expect("*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n");
+  c.send("TIME");
+  assert.is(await c.line(), "*2");
+  const seconds = Number(await c.bulk());
+  assert.ok(Math.abs(seconds - Date.now() / 1000) < 5);
+  await c.bulk();
+  c.send("LOLWUT");
+  assert.match(await c.bulk(), /kvorum ver\. 0\.0\.0-test/);
+  c.send("CLIENT", "HELP");
+  assert.match(await c.line(), /^\*\d+$/);
+});
+
+test("every command that is the server's has a handler", () => {
+  const missing = ALL_SPECS.filter(
+    ({ kind, run, subcommands, fullName }) =>
+      kind === "host" && run === undefined && subcommands === undefined && HOSTS[fullName] === undefined,
+  );
+  assert.equal(
+    missing.map(({ fullName }) => fullName),
+    [],
+  );
+});
+
+test.run();
