@@ -6,7 +6,7 @@
 import { Args } from "../codec/resp/args.js";
 import type { ReplyWriter } from "../codec/resp/reply-writer.js";
 import { assert } from "../lib/assert.js";
-import { type Context, OUTCOME_NOTHING, OUTCOME_REMOVE } from "./context.js";
+import { type Context, OUTCOME_NOTHING, OUTCOME_PUT, OUTCOME_REMOVE } from "./context.js";
 import { type CommandSpec, KIND_EACH, KIND_KEY } from "./spec.js";
 
 /** Does the command take `count` arguments, its name (or both its words) included? */
@@ -45,11 +45,13 @@ function upToNul(text: string): string {
 
 // HOT: once per command. No allocation, closure or string. Guard: bench/micro/commands.ts
 /**
- * Run one command; its reply is appended to c.reply. The caller has set args, db, now and reply and checked arity.
+ * Run one command; its reply is appended to c.reply. The caller has set args, db, reply and now, in
+ * the keyspace too, and has checked arity.
  * Commands of kind "host" run here too when the table has their handler.
  */
 export function execute(c: Context, spec: CommandSpec): void {
-  c.space.now = c.now;
+  // The wall clock may have stepped back since the keyspace last looked at it: one time for both, the later one.
+  if (c.space.now > c.now) c.now = c.space.now;
   c.outcome = OUTCOME_NOTHING;
   if (spec.kindCode === KIND_KEY) step(c, spec, spec.firstKey);
   else if (spec.kindCode === KIND_EACH) each(c, spec);
@@ -73,6 +75,7 @@ function apply(c: Context, args: Args, keyAt: number, keyBytes: number): void {
     c.space.remove(c.db, args.bytes, keyAt, keyBytes);
     return;
   }
+  assert(c.outcome === OUTCOME_PUT, "an outcome of no known kind");
   const { space, db, newBytes, newAt, newLength, newExpireAt, newRaw } = c;
   space.put(db, args.bytes, keyAt, keyBytes, newBytes, newAt, newLength, newExpireAt, newRaw);
   if (c.newIdleSeconds >= 0 || c.newFrequency >= 0) {

@@ -93,14 +93,15 @@ function commandInfo(c: Context): void {
   reply.array(args.count - 2);
   for (let i = 2; i < args.count; i++) {
     const spec = specByName(args.lower(i));
-    if (spec === undefined) reply.nullArray();
+    if (spec === undefined) reply.nullBulk();
     else writeInfo(c, spec);
   }
 }
 
 function commandList(c: Context): void {
   const { args, reply } = c;
-  let chosen: readonly CommandSpec[] = COMMANDS;
+  // Subcommands too, unlike COMMAND itself.
+  let chosen: readonly CommandSpec[] = ALL_SPECS;
   if (args.count > 2) {
     const filtered = args.count === 5 && isWord(args, 2, "filterby") ? filterBy(c, 3) : undefined;
     if (filtered === undefined) {
@@ -109,7 +110,7 @@ function commandList(c: Context): void {
     }
     chosen = filtered;
   }
-  reply.set(chosen.length);
+  reply.array(chosen.length);
   for (const spec of chosen) reply.bulkText(spec.fullName);
 }
 

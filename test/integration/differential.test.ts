@@ -6,8 +6,12 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { COMMANDS } from "../../src/commands/table.js";
+import { MemoryDisk } from "../../src/platform/memory-disk.js";
+import type { Keyspace } from "../../src/ports/keyspace.js";
+import { Engine } from "../../src/storage/engine.js";
 import { CommandDriver } from "../lib/command-driver.js";
 import { CommandGenerator, DATABASES, KEYS, randomFrom } from "../lib/command-generator.js";
+import { FakeScheduler } from "../lib/fake-scheduler.js";
 import { ModelKeyspace } from "../lib/model-keyspace.js";
 import { findRedisServer, RedisServer } from "../lib/redis-server.js";
 import { bulkOf, elements, integerOf, replyEnd, showReply } from "../lib/replies.js";
@@ -161,21 +165,59 @@ async function payloads(): Promise<Buffer[]> {
   return made;
 }
 
-for (const proto of [2, 3]) {
-  test(`random commands are answered alike in RESP${proto}`, async () => {
+/** A keyspace, and what to do now and then to let it work in the background. */
+interface Subject {
+  readonly space: Keyspace;
+  readonly rest: () => void;
+}
+
+function model(random: () => number): Subject {
+  return { space: new ModelKeyspace(random), rest: () => {} };
+}
+
+/** The real store, with its log on a disk in memory. */
+function store(): Subject {
+  const scheduler = new FakeScheduler();
+  scheduler.wallMs = Date.now();
+  const engine = new Engine(new MemoryDisk(scheduler), scheduler, {
+    mode: "no",
+    partitions: 4,
+    segmentBytes: 1 << 22,
+    newNode: () => ({ node: "0".repeat(40), hashSecret: [SEED, 2] }),
+    seed: SEED,
+  });
+  let loaded = false;
+  engine.load(1000, (error) => {
+    if (error !== undefined) throw error;
+    loaded = true;
+  });
+  while (!loaded) scheduler.endTurn();
+  return { space: engine.store, rest: () => scheduler.advance(1) };
+}
+
+const SUBJECTS = [
+  { name: "the model", proto: 2, make: model },
+  { name: "the model", proto: 3, make: model },
+  { name: "the store", proto: 2, make: store },
+];
+
+for (const { name, proto, make } of SUBJECTS) {
+  test(`random commands are answered alike by ${name} in RESP${proto}`, async () => {
     if (path === undefined) return;
     console.log(`seed ${SEED}`);
     const random = randomFrom(SEED + proto);
     await redis.run([buffers("HELLO", String(proto)), buffers("FLUSHALL")]);
     const generator = new CommandGenerator(random, await payloads());
     await redis.run([buffers("FLUSHALL")]);
-    const driver = new CommandDriver(new ModelKeyspace(random));
+    const { space, rest } = make(random);
+    const driver = new CommandDriver(space);
     driver.context.reply.proto = proto;
     const history: string[] = [];
     for (let done = 0; done < COMMANDS_PER_PROTOCOL; done += BATCH) {
       const batch = Array.from({ length: BATCH }, () => generator.next());
       await compare(redis, driver, [...batch, ...sweep()], history);
       history.splice(0, history.length - 50);
+      rest();
     }
   });
 }

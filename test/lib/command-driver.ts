@@ -16,6 +16,7 @@ import { INTROSPECTION } from "../../src/commands/introspect.js";
 import type { CommandSpec } from "../../src/commands/spec.js";
 import { lookup, lookupSubcommand } from "../../src/commands/table.js";
 import type { Keyspace } from "../../src/ports/keyspace.js";
+import { Store } from "../../src/storage/store.js";
 import { encodeCommand } from "./redis-server.js";
 
 export const HOST: Host = { maxValueBytes: 512 * 1024 * 1024, maxmemoryPolicy: "noeviction" };
@@ -36,6 +37,9 @@ export class CommandDriver {
     if (this.parser.next(bytes, 0, bytes.length) !== DONE) throw new Error("the command was not parsed");
     c.args = this.parser.args;
     c.now = now;
+    c.space.gate = 0;
+    if (c.space instanceof Store) c.space.setTime(now);
+    else c.space.now = now;
     c.reply.at = 0;
     this.dispatch();
     return Buffer.from(c.reply.buf.subarray(0, c.reply.at));

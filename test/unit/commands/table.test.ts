@@ -102,7 +102,7 @@ test("COMMAND and its subcommands", () => {
   assert.is(driver.text("COMMAND GETKEYS nosuch x"), "-ERR Invalid command specified\r\n");
   assert.is(driver.text("COMMAND GETKEYS SET a"), "-ERR Invalid number of arguments specified for command\r\n");
   assert.is(driver.text("COMMAND GETKEYSANDFLAGS SET a b"), "*1\r\n*2\r\n$1\r\na\r\n*2\r\n+OW\r\n+update\r\n");
-  assert.is(driver.text("COMMAND INFO nosuch"), "*1\r\n*-1\r\n");
+  assert.is(driver.text("COMMAND INFO nosuch"), "*1\r\n$-1\r\n");
   assert.is(driver.text("COMMAND LIST FILTERBY PATTERN getr*"), "*1\r\n$8\r\ngetrange\r\n");
   assert.is(driver.text("COMMAND LIST FILTERBY ACLCAT bitmap").split("\r\n")[0], "*7");
   assert.is(driver.text("COMMAND LIST FILTERBY MODULE x"), "*0\r\n");
