@@ -47,6 +47,7 @@ export class Engine {
   loadMs = 0;
   lastSaveMs = 0;
   lastSaveOk = true;
+  snapshotStartedMs = 0;
   /** Longest slice of upkeep, ms; for INFO. */
   upkeepMsMax = 0;
   private readonly disk: Disk;
@@ -176,6 +177,7 @@ export class Engine {
     const wal = this.wal;
     const dirty = this.store.stats.dirty;
     const logged = wal.sinceSnapshotBytes;
+    this.snapshotStartedMs = this.scheduler.nowMs();
     this.removeSnapshotsBut(1);
     this.snapshotter.start((error, startLsn) => {
       this.lastSaveOk = error === undefined;
@@ -203,9 +205,19 @@ export class Engine {
     if (oldest !== undefined && this.wal !== undefined) this.wal.dropBefore(oldest + 1);
   }
 
+  /** Call back when everything appended so far is on the disk, whatever appendfsync says. Not after a failure. */
+  sync(done: () => void): void {
+    const wal = this.wal as Wal;
+    const upTo = wal.appendedLsn;
+    const check = (): void => {
+      if (wal.syncedLsn >= upTo) done();
+      else wal.syncNow(() => this.scheduler.after(wal.syncedLsn >= upTo ? 0 : 1, check));
+    };
+    check();
+  }
+
   /**
    * Stop: flush, seal, close. `done` once it is safe to exit.
-   * @param save write a snapshot first, as a clean stop does, when it is small enough to be quick.
    */
   stop(done: (error: DiskError | undefined) => void): void {
     const wal = this.wal;
@@ -244,7 +256,10 @@ class LogOf {
   get appendedLsn(): number {
     return this.engine.wal?.appendedLsn ?? 0;
   }
-  get durableLsn(): number {
-    return this.engine.wal?.durableLsn ?? 0;
+  get syncedLsn(): number {
+    return this.engine.wal?.syncedLsn ?? 0;
+  }
+  syncNow(done: () => void): void {
+    this.engine.wal?.syncNow(done);
   }
 }

@@ -69,6 +69,12 @@ export class PartitionIndex {
     return this.depth === 0 ? this.directory[0] : this.directory[hash >>> (32 - this.depth)];
   }
 
+  /** Directory entry where the block after the one at `entry` begins, wherever in its span `entry` lies. */
+  entryAfter(entry: number): number {
+    const span = this.depth - this.directory[entry].depth;
+    return ((entry >>> span) + 1) << span;
+  }
+
   // HOT: once per key looked up.
   /** First cell that can hold the hash: the caller walks on while tags are equal. @returns cell number, or -1. */
   first(block: Block, hash: number): number {

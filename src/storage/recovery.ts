@@ -72,10 +72,15 @@ export class Recovery {
     return (this.wal as WalReader).step();
   }
 
+  /** Bytes to be read, as far as known: the log's are counted once the snapshot is through. */
+  totalBytes(): number {
+    return this.snapshotBytes + (this.wal?.totalBytes ?? 0);
+  }
+
   /** 0 to 1. */
   progress(): number {
     const read = (this.snapshot?.readBytes ?? this.snapshotBytes) + (this.wal?.readBytes ?? 0);
-    const total = this.snapshotBytes + (this.wal?.totalBytes ?? 0);
+    const total = this.totalBytes();
     return total === 0 ? 1 : Math.min(1, read / total);
   }
 

@@ -30,7 +30,7 @@ export class SnapshotReader {
   private readonly name: string;
   private readonly apply: (body: Buffer, at: number, length: number) => void;
   private readonly file: FileHandle;
-  private window: Buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+  private window: Buffer = Buffer.alloc(0);
   private windowAt = 0;
   private windowBytes = 0;
   private position = 0;
@@ -60,7 +60,8 @@ export class SnapshotReader {
   private fill(bytes: number): number {
     const have = this.windowAt + this.windowBytes - this.position;
     if (have >= bytes) return have;
-    if (bytes > this.window.length) this.window = Buffer.allocUnsafeSlow(bytes + WINDOW_BYTES);
+    const useful = Math.max(bytes, Math.min(WINDOW_BYTES, this.totalBytes - this.position));
+    if (useful > this.window.length) this.window = Buffer.allocUnsafeSlow(useful);
     const want = Math.min(this.window.length, this.totalBytes - this.position);
     this.windowAt = this.position;
     this.windowBytes = this.disk.read(this.file, this.window, 0, want, this.position);

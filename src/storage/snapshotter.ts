@@ -29,7 +29,10 @@ const SLICE_MS = 1;
 /** What the snapshotter needs to know of the log. */
 export interface LogView {
   readonly appendedLsn: number;
-  readonly durableLsn: number;
+  /** On the disk, whatever appendfsync promises: a snapshot must not outlive the log it leans on. */
+  readonly syncedLsn: number;
+  /** Sync what is written so far, if anything is left to. */
+  syncNow(done: () => void): void;
 }
 
 export type SnapshotDone = (error: DiskError | undefined, startLsn: number) => void;
@@ -166,8 +169,8 @@ export class Snapshotter {
   /** A record in the snapshot that the log lost would be a write nobody was told of, and half of an EXEC perhaps. */
   private awaitLog(): void {
     if (this.aborted) return this.finish(new Error("stopped"));
-    if (this.log.durableLsn < this.endLsn) {
-      this.scheduler.after(1, () => this.awaitLog());
+    if (this.log.syncedLsn < this.endLsn) {
+      this.log.syncNow(() => this.scheduler.after(1, () => this.awaitLog()));
       return;
     }
     try {

@@ -51,11 +51,10 @@ export class Sweeper {
   private sweepIndex(db: number, index: PartitionIndex, done: () => boolean): boolean {
     while (this.entry < index.directory.length) {
       const block = index.directory[this.entry];
-      if (block.expireAtMin <= this.store.now) {
-        this.sweepBlock(db, block);
-        this.entry += 1 << (index.depth - block.depth);
-        if (done()) return true;
-      } else this.entry += 1 << (index.depth - block.depth);
+      this.entry = index.entryAfter(this.entry);
+      if (block.expireAtMin > this.store.now) continue;
+      this.sweepBlock(db, block);
+      if (done()) return true;
     }
     let earliest = Number.POSITIVE_INFINITY;
     for (const block of index.directory) if (block.expireAtMin < earliest) earliest = block.expireAtMin;

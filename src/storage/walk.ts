@@ -51,7 +51,7 @@ function walkPartition(
       visited++;
       lastTag = tag;
     }
-    entry += 1 << (index.depth - block.depth);
+    entry = index.entryAfter(entry);
   }
   return { next: -1, visited };
 }
@@ -59,9 +59,8 @@ function walkPartition(
 /** The blocks of an index, each once, in hash order. */
 export function* blocksOf(index: PartitionIndex): Generator<Block> {
   for (let entry = 0; entry < index.directory.length; ) {
-    const block = index.directory[entry];
-    yield block;
-    entry += 1 << (index.depth - block.depth);
+    yield index.directory[entry];
+    entry = index.entryAfter(entry);
   }
 }
 

@@ -40,7 +40,8 @@ export class FakeScheduler implements Scheduler {
     const until = this.ms + ms;
     this.wallMs += ms;
     for (;;) {
-      this.endTurn();
+      // Work that goes on turn after turn (snapshot slices) gets a fair number of turns per step of time.
+      for (let turns = 0; turns < 100 && this.endTurn() > 0; turns++);
       const due = this.timers.filter((timer) => timer.at <= until).sort((a, b) => a.at - b.at)[0];
       if (due === undefined) break;
       this.timers = this.timers.filter((timer) => timer !== due);

@@ -46,7 +46,6 @@ export async function serve(argv: readonly string[], load?: () => Promise<NodeMo
   const stopping = firstSignal();
   let node: Running;
   try {
-    // @ts-expect-error
     const { start }: NodeModule = load === undefined ? await import("../../node.js") : await load();
     node = await start(config);
   } catch (error) {

@@ -156,7 +156,6 @@ export const tlsRows: Rows<TlsValues> = {
     default: 0,
     min: 0,
     max: 65535,
-    refuse: "this version has no TLS yet; put a TLS proxy in front of it",
     doc: "TCP port with TLS. 0: none.",
   },
   tlsCertFile: { kind: "string", default: "", path: true, doc: "Certificate chain in PEM." },

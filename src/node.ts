@@ -1,0 +1,305 @@
+/**
+ * node.ts: one node, wired: disk, engine, server, sockets. A table of contents: what there is and in which order it starts and
+ * stops; no rule of its own.
+ * Start: lock the directory, open the engine, listen (clients hear -LOADING), recover, serve. Stop: take no more clients, answer
+ * what was asked, flush, seal, let go of the directory. A failed log: those who wait hear -UNCERTAIN, then the node fails.
+ */
+import { randomBytes, randomInt } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { version } from "./cli/version.js";
+import type { Config } from "./config/config.js";
+import { keySlot } from "./core/ring/slot.js";
+import { EXIT_PORT_IN_USE } from "./lib/errors.js";
+import { lockDirectory } from "./platform/directory-lock.js";
+import { lineLogger, type LogLevel } from "./platform/log.js";
+import { MemoryDisk } from "./platform/memory-disk.js";
+import { NodeDisk } from "./platform/node-disk.js";
+import { NodeScheduler } from "./platform/node-scheduler.js";
+import { NodeSystem } from "./platform/node-system.js";
+import { createNetwork } from "./platform/sockets.js";
+import type { Disk } from "./ports/disk.js";
+import type { Listener, ListenOptions, TlsOptions } from "./ports/network.js";
+import { startScreen } from "./server/start-screen.js";
+import type { ServerParts, ShutdownRequest } from "./server/ports.js";
+import { Server } from "./server/server.js";
+import { Engine } from "./storage/engine.js";
+import { ServedStorage } from "./storage/served.js";
+
+const LOAD_SLICE_MS = 4;
+/** After a disk failure clients get this long to hear of it. */
+const LAST_WORDS_MS = 200;
+const DRAIN_POLL_MS = 5;
+/** On a clean stop a snapshot is written when it is quick: it makes the next start quicker. */
+const STOP_SNAPSHOT_BYTES_MAX: number = 256 << 20;
+
+export interface NodeEnd {
+  /** Exit code for a process that is nothing but this node; 0 = it was asked to stop. */
+  readonly code: number;
+  readonly message: string;
+}
+
+export interface NodeParts {
+  /** Keep everything in memory: nothing outlives the node. */
+  readonly memory?: boolean;
+  /** Where the node's lines go; absent = standard output. */
+  readonly log?: (level: LogLevel, text: string) => void;
+}
+
+export class RunningNode {
+  readonly config: Config;
+  readonly server: Server;
+  readonly engine: Engine;
+  /** Resolves when the node must end, or was told to by SHUTDOWN. */
+  readonly failed: Promise<NodeEnd>;
+  startScreen = "";
+  listeners: Listener[] = [];
+  private readonly scheduler: NodeScheduler = new NodeScheduler();
+  private readonly served: ServedStorage;
+  private readonly release: () => void;
+  private readonly log: (level: LogLevel, text: string) => void;
+  private readonly memory: boolean;
+  private end: (end: NodeEnd) => void = () => {};
+  private stopping: Promise<void> | undefined;
+
+  constructor(config: Config, disk: Disk, release: () => void, parts: NodeParts) {
+    this.config = config;
+    this.release = release;
+    this.memory = parts.memory === true;
+    this.log =
+      parts.log ??
+      lineLogger(
+        config.logFormat,
+        () => levelOf(config),
+        (line) => void process.stdout.write(line),
+      );
+    this.failed = new Promise((resolve) => {
+      this.end = resolve;
+    });
+    this.engine = new Engine(disk, this.scheduler, {
+      mode: config.appendfsync,
+      partitions: config.partitions,
+      segmentBytes: config.walSegmentBytes,
+      newNode: () => ({
+        node: randomBytes(20).toString("hex"),
+        hashSecret: [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()],
+      }),
+      seed: randomInt(2 ** 31),
+    });
+    this.served = new ServedStorage(this.engine, this.scheduler.nowMs(), () => this.scheduler.monotonicMs());
+    this.server = new Server(this.serverParts());
+    this.followConfig();
+  }
+
+  private serverParts(): ServerParts {
+    return {
+      space: this.engine.store,
+      storage: this.served,
+      scheduler: this.scheduler,
+      system: new NodeSystem(),
+      config: this.config,
+      version: version(),
+      nodeId: this.engine.meta.node,
+      keySlot,
+      port: () => this.listeners.find((listener) => listener.port > 0)?.port ?? 0,
+      log: this.log,
+      shutdown: (request, refused) => this.shutdown(request, refused),
+    };
+  }
+
+  private followConfig(): void {
+    const { config, engine } = this;
+    const follow = (): undefined => {
+      engine.store.setPolicy(config.maxmemoryPolicy);
+      engine.store.eviction.maxBytes = config.maxmemory;
+      engine.store.eviction.samples = config.maxmemorySamples;
+      engine.wal?.setMode(config.appendfsync);
+      return undefined;
+    };
+    follow();
+    config.onChange("*", follow);
+    config.onWarning((text) => this.log("warning", text));
+  }
+
+  async listen(): Promise<void> {
+    const { config } = this;
+    const network = createNetwork();
+    const accept = this.server.accept.bind(this.server);
+    const common = { backlog: config.tcpBacklog, keepAliveSeconds: config.tcpKeepalive };
+    const tcp: { port: number; tls?: TlsOptions }[] = [];
+    if (config.port > 0 || config.anyPort) tcp.push({ port: config.port });
+    if (config.tlsPort > 0) tcp.push({ port: config.tlsPort, tls: tlsOptions(config) });
+    for (const { port, tls } of tcp) {
+      for (const address of config.bind) {
+        const options: ListenOptions = {
+          ...common,
+          host: hostOf(address),
+          port,
+          ...(tls === undefined ? {} : { tls }),
+        };
+        try {
+          this.listeners.push(await network.listen(options, accept));
+        } catch (error) {
+          const code = (error as NodeJS.ErrnoException).code;
+          if (address.startsWith("-") && (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT")) continue;
+          throw listenError(error, `${hostOf(address)}:${port}`);
+        }
+      }
+    }
+    if (config.unixsocket !== "") await this.listenUnix(network, common);
+  }
+
+  private async listenUnix(
+    network: ReturnType<typeof createNetwork>,
+    common: { backlog: number; keepAliveSeconds: number },
+  ): Promise<void> {
+    const { unixsocket, unixsocketperm } = this.config;
+    // As Redis: a socket file left behind by a process that died is in nobody's use.
+    if (fs.lstatSync(unixsocket, { throwIfNoEntry: false })?.isSocket()) fs.unlinkSync(unixsocket);
+    try {
+      this.listeners.push(await network.listen({ ...common, path: unixsocket }, this.server.accept.bind(this.server)));
+    } catch (error) {
+      throw listenError(error, unixsocket);
+    }
+    if (unixsocketperm !== 0) fs.chmodSync(unixsocket, unixsocketperm);
+  }
+
+  /** Recover, then serve. @throws CorruptionError, FormatError, DiskError, each with an exit code. */
+  async load(): Promise<void> {
+    const { engine, server } = this;
+    await new Promise<void>((resolve, reject) => {
+      engine.load(LOAD_SLICE_MS, (error) => (error === undefined ? resolve() : reject(error)));
+    });
+    const wal = engine.wal as NonNullable<typeof engine.wal>;
+    wal.onDurable = () => server.durable();
+    wal.lone = () => server.lone();
+    wal.onFailed = (error) => {
+      this.log("warning", `${error.message}: nothing is acknowledged any more`);
+      server.logFailed();
+      server.stopAccepting();
+      this.scheduler.after(LAST_WORDS_MS, () => this.end({ code: error.exitCode, message: error.message }));
+    };
+    this.served.ready();
+    this.startScreen = startScreen({
+      version: version(),
+      config: this.config,
+      addresses: this.listeners.map((listener) =>
+        listener.path === "" ? `${listener.host}:${listener.port}` : listener.path,
+      ),
+      directory: this.memory ? undefined : this.config.dir,
+      keys: engine.store.table.keys.reduce((sum, keys) => sum + keys, 0),
+      loadMs: engine.loadMs,
+      droppedBytes: engine.recovery?.droppedBytes ?? 0,
+      pid: process.pid,
+    });
+    engine.recovery = undefined;
+  }
+
+  private shutdown(request: ShutdownRequest, refused: (error: string) => void): void {
+    this.log("warning", "User requested shutdown...");
+    const finish = (): void => {
+      this.stop(request.save !== "nosave", request.now).then(
+        () => this.end({ code: 0, message: "SHUTDOWN" }),
+        (error: Error & { exitCode?: number }) => this.end({ code: error.exitCode ?? 70, message: error.message }),
+      );
+    };
+    if (request.save !== "save") return finish();
+    const started = this.engine.snapshot((error) => {
+      if (error !== undefined && !request.force) refused(`ERR Errors trying to SHUTDOWN. Check logs.`);
+      else finish();
+    });
+    if (!started) finish();
+  }
+
+  /** Stop in good order. Everything acknowledged is on disk when it resolves. */
+  stop(save = true, now = false): Promise<void> {
+    this.stopping ??= this.stopOnce(save, now);
+    return this.stopping;
+  }
+
+  private async stopOnce(save: boolean, now: boolean): Promise<void> {
+    const { server, engine } = this;
+    server.stopAccepting();
+    const closed = this.listeners.map((listener) => listener.close());
+    await this.drained(now);
+    server.close(now);
+    const quick = engine.store.usedBytes() <= STOP_SNAPSHOT_BYTES_MAX && engine.store.stats.dirty > 0;
+    if (save && !this.memory && quick && engine.wal?.failure === undefined) {
+      await new Promise<void>((resolve) => {
+        if (!engine.snapshot(() => resolve())) resolve();
+      });
+    }
+    const failure = await new Promise<Error | undefined>((resolve) => engine.stop(resolve));
+    server.close(true);
+    server.stop();
+    await Promise.all(closed);
+    this.release();
+    if (failure !== undefined) throw failure;
+  }
+
+  private async drained(now: boolean): Promise<void> {
+    const until = this.scheduler.monotonicMs() + (now ? 0 : this.config.shutdownTimeout);
+    while (this.server.draining && this.scheduler.monotonicMs() < until) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+    }
+  }
+}
+
+/** Start a node and wait until it serves. @throws with `exitCode`: configuration 64, data 65, port 69, disk 74, directory 75. */
+export async function start(config: Config, parts: NodeParts = {}): Promise<RunningNode> {
+  let disk: Disk;
+  let release = (): void => {};
+  if (parts.memory === true) disk = new MemoryDisk(new NodeScheduler());
+  else {
+    disk = new NodeDisk(config.dir);
+    release = (await lockDirectory(config.dir)).release;
+  }
+  let node: RunningNode | undefined;
+  try {
+    node = new RunningNode(config, disk, release, parts);
+    await node.listen();
+    await node.load();
+    return node;
+  } catch (error) {
+    for (const listener of node?.listeners ?? []) void listener.close();
+    node?.server.close(true);
+    node?.server.stop();
+    release();
+    throw error;
+  }
+}
+
+function hostOf(address: string): string {
+  const host = address.replace(/^-/, "");
+  if (host === "*") return "0.0.0.0";
+  return host === "::*" ? "::" : host;
+}
+
+function listenError(error: unknown, where: string): Error {
+  const { code } = error as NodeJS.ErrnoException;
+  const what =
+    code === "EADDRINUSE"
+      ? `${where} is in use by another process. Stop that one, or choose another port with --port`
+      : `cannot listen on ${where}: ${(error as Error).message}`;
+  return Object.assign(new Error(what, { cause: error }), { exitCode: EXIT_PORT_IN_USE });
+}
+
+function tlsOptions(config: Config): TlsOptions {
+  const read = (name: string): Buffer => fs.readFileSync(path.resolve(name));
+  const auth = config.tlsAuthClients;
+  return {
+    cert: read(config.tlsCertFile),
+    key: read(config.tlsKeyFile),
+    clientCert: auth === "yes" ? "required" : auth,
+    ...(config.tlsKeyFilePass === "" ? {} : { passphrase: config.tlsKeyFilePass }),
+    ...(config.tlsCaCertFile === "" ? {} : { ca: read(config.tlsCaCertFile) }),
+    ...(config.tlsProtocols.includes("TLSv1.2") || config.tlsProtocols.length === 0
+      ? {}
+      : { minVersion: "TLSv1.3" as const }),
+  };
+}
+
+function levelOf(config: Config): LogLevel {
+  const level: string = config.loglevel;
+  return level === "debug" || level === "verbose" || level === "warning" ? level : "notice";
+}

@@ -1,0 +1,125 @@
+/**
+ * storage/served.ts: the engine as the server room asks about it: may writes go on, how far is loading, what are the figures.
+ */
+import type { Engine } from "./engine.js";
+
+/** See server/ports.ts, StorageFigures. */
+export interface ServedFigures {
+  readonly hits: number;
+  readonly misses: number;
+  readonly expired: number;
+  readonly evicted: number;
+  readonly dirty: number;
+  readonly usedBytes: number;
+  readonly logBytes: number;
+  readonly logFlushes: number;
+  readonly lastFlushMs: number;
+  readonly snapshotRunning: boolean;
+  readonly snapshotStartedMs: number;
+  readonly lastSaveMs: number;
+  readonly lastSaveOk: boolean;
+  readonly loadMs: number;
+}
+
+export class ServedStorage {
+  private readonly engine: Engine;
+  private loaded = false;
+  private readonly startedMs: number;
+  private readonly monotonicMs: () => number;
+  private readonly loadStartedMs: number;
+
+  constructor(engine: Engine, startedMs: number, monotonicMs: () => number) {
+    this.engine = engine;
+    this.startedMs = startedMs;
+    this.monotonicMs = monotonicMs;
+    this.loadStartedMs = monotonicMs();
+  }
+
+  /** Recovery ended: commands may run. */
+  ready(): void {
+    this.loaded = true;
+  }
+
+  get appendedLsn(): number {
+    return this.engine.wal?.appendedLsn ?? 0;
+  }
+
+  get syncedLsn(): number {
+    return this.engine.wal?.syncedLsn ?? 0;
+  }
+
+  get loading(): { startedMs: number; totalBytes: number; loadedBytes: number; etaSeconds: number } | undefined {
+    if (this.loaded) return undefined;
+    const recovery = this.engine.recovery;
+    const progress = recovery?.progress() ?? 0;
+    const totalBytes = recovery?.totalBytes() ?? 0;
+    const seconds = (this.monotonicMs() - this.loadStartedMs) / 1000;
+    const etaSeconds = progress > 0 ? Math.ceil((seconds / progress) * (1 - progress)) : 1;
+    return {
+      startedMs: this.startedMs,
+      totalBytes,
+      loadedBytes: Math.floor(totalBytes * progress),
+      etaSeconds: Math.max(1, etaSeconds),
+    };
+  }
+
+  get refusal(): string | undefined {
+    const wal = this.engine.wal;
+    if (wal === undefined) return undefined;
+    if (wal.failure !== undefined) return wal.failure.message;
+    return wal.outOfSpace() ? "No space left on device" : undefined;
+  }
+
+  get failed(): boolean {
+    return this.engine.wal?.failure !== undefined;
+  }
+
+  makeRoom(): boolean {
+    return this.engine.store.eviction.makeRoom();
+  }
+
+  nudge(): void {
+    this.engine.nudge();
+  }
+
+  sync(done: () => void): void {
+    this.engine.sync(done);
+  }
+
+  snapshot(done: (error: Error | undefined) => void): boolean {
+    return this.engine.snapshot(done);
+  }
+
+  setActiveExpire(on: boolean): void {
+    this.engine.store.activeExpire = on;
+  }
+
+  figures(): ServedFigures {
+    const { engine } = this;
+    const { store, snapshotter, wal } = engine;
+    return {
+      hits: store.stats.hits,
+      misses: store.stats.misses,
+      expired: store.stats.expired,
+      evicted: store.stats.evicted,
+      dirty: store.stats.dirty,
+      usedBytes: store.usedBytes(),
+      logBytes: engine.diskBytes(),
+      logFlushes: wal?.flushes ?? 0,
+      lastFlushMs: wal?.lastFlushMs ?? 0,
+      snapshotRunning: snapshotter.running,
+      snapshotStartedMs: engine.snapshotStartedMs,
+      lastSaveMs: engine.lastSaveMs,
+      lastSaveOk: engine.lastSaveOk,
+      loadMs: engine.loadMs,
+    };
+  }
+
+  resetFigures(): void {
+    const { stats } = this.engine.store;
+    stats.hits = 0;
+    stats.misses = 0;
+    stats.expired = 0;
+    stats.evicted = 0;
+  }
+}

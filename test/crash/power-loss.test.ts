@@ -1,0 +1,237 @@
+/**
+ * test/crash/power-loss.test.ts: durability frozen at sync k, for every k of a scripted run, with every unsynced write kept, lost
+ * or torn: the directory opens again, holds every acknowledged command and no half of one, and takes writes.
+ */
+// timeout: 120s
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Random } from "../../src/lib/random.js";
+import { KeyState } from "../../src/ports/keyspace.js";
+import { Engine } from "../../src/storage/engine.js";
+import type { SyncMode, Wal } from "../../src/storage/wal.js";
+import { FakeScheduler } from "../lib/fake-scheduler.js";
+import { PowerLoss, SimDisk } from "../lib/sim-disk.js";
+
+const SEQ = Buffer.from("seq");
+
+function engineOptions(mode: SyncMode) {
+  return {
+    mode,
+    partitions: 2,
+    segmentBytes: 64 * 1024,
+    newNode: () => ({ node: "0".repeat(40), hashSecret: [3, 4] as [number, number] }),
+    seed: 1,
+  };
+}
+
+/** @returns the engine once loaded, or undefined when the power went first. */
+function open(disk: SimDisk, scheduler: FakeScheduler, mode: SyncMode): Engine | undefined {
+  try {
+    const engine = new Engine(disk, scheduler, engineOptions(mode));
+    let result: Error | undefined | null = null;
+    engine.load(1e9, (error) => {
+      result = error;
+    });
+    for (let i = 0; i < 1000 && result === null && !disk.crashed; i++) scheduler.endTurn();
+    if (disk.crashed) return undefined;
+    if (result) throw result;
+    return engine;
+  } catch (error) {
+    if (error instanceof PowerLoss || disk.crashed) return undefined;
+    throw error;
+  }
+}
+
+/** Models after each command; index = command number. */
+class Script {
+  readonly states: Map<string, string>[] = [new Map()];
+  private readonly random: Random;
+  constructor(seed: number) {
+    this.random = new Random(seed);
+  }
+
+  /** Run one more command: several records that belong together, as an EXEC has. */
+  command(engine: Engine): void {
+    const model = new Map(this.states[this.states.length - 1]);
+    const number = this.states.length;
+    const store = engine.store;
+    store.gate = 0;
+    const changes = 1 + this.random.below(4);
+    if (this.random.below(40) === 0) {
+      store.flush(-1);
+      model.clear();
+    }
+    for (let i = 0; i < changes; i++) {
+      const name = `k${this.random.below(12)}`;
+      const key = Buffer.from(name);
+      if (this.random.below(4) === 0) {
+        store.remove(0, key, 0, key.length);
+        model.delete(name);
+      } else {
+        const value = Buffer.alloc(this.random.below(this.random.below(10) === 0 ? 3000 : 60), 97 + (number % 26));
+        store.put(0, key, 0, key.length, value, 0, value.length, 0, false);
+        model.set(name, value.toString());
+      }
+    }
+    const seq = Buffer.from(String(number));
+    store.put(0, SEQ, 0, SEQ.length, seq, 0, seq.length, 0, false);
+    model.set("seq", String(number));
+    this.states.push(model);
+  }
+}
+
+function contents(engine: Engine): Map<string, string> {
+  const found = new Map<string, string>();
+  let cursor = 0;
+  do {
+    cursor = engine.store.scan(0, cursor, 1000, (s: KeyState) => {
+      found.set(
+        s.bytes.latin1Slice(s.keyAt, s.keyAt + s.keyBytes),
+        s.bytes.latin1Slice(s.valueAt, s.valueAt + s.valueBytes),
+      );
+    });
+  } while (cursor !== 0);
+  return found;
+}
+
+interface Outcome {
+  syncs: number;
+  disk: SimDisk;
+  script: Script;
+  acknowledged: number;
+  scheduler: FakeScheduler;
+}
+
+/** Run the script until it ends or the power goes at sync `crashAt`. */
+function run(seed: number, mode: SyncMode, crashAt: number, commands: number): Outcome {
+  const scheduler = new FakeScheduler();
+  const disk = new SimDisk(scheduler);
+  disk.crashAt = crashAt;
+  const script = new Script(seed);
+  const random = new Random(seed + 1);
+  let acknowledged = 0;
+  const engine = open(disk, scheduler, mode);
+  if (engine === undefined) return { syncs: disk.syncs, disk, script, acknowledged, scheduler };
+  const wal = engine.wal as Wal;
+  const ends: number[] = [0];
+  try {
+    for (let i = 0; i < commands && !disk.crashed; i++) {
+      script.command(engine);
+      ends.push(wal.appendedLsn);
+      if (random.below(3) > 0) scheduler.endTurn();
+      if (random.below(30) === 0) engine.snapshot(() => {});
+      if (random.below(20) === 0) scheduler.advance(random.below(1500));
+      const promised = mode === "always" ? wal.durableLsn : wal.syncedLsn;
+      while (acknowledged + 1 < ends.length && ends[acknowledged + 1] <= promised) acknowledged++;
+    }
+    if (!disk.crashed) engine.stop(() => {});
+    scheduler.advance(50);
+  } catch (error) {
+    if (!(error instanceof PowerLoss) && !disk.crashed) throw error;
+  }
+  const promised = mode === "always" ? wal.durableLsn : wal.syncedLsn;
+  while (acknowledged + 1 < ends.length && ends[acknowledged + 1] <= promised) acknowledged++;
+  return { syncs: disk.syncs, disk, script, acknowledged, scheduler };
+}
+
+function verify(outcome: Outcome, mode: SyncMode, fate: number, what: string): void {
+  const scheduler = new FakeScheduler();
+  let disk = outcome.disk.afterPowerLoss(scheduler, fate);
+  if (fate % 3 === 0) {
+    // The power goes once more, during recovery.
+    disk.crashAt = 1 + (fate % 5);
+    open(disk, scheduler, mode);
+    disk = disk.afterPowerLoss(scheduler, fate + 1);
+  }
+  let engine: Engine | undefined;
+  try {
+    engine = open(disk, scheduler, mode);
+  } catch (error) {
+    throw new Error(`${what}: ${(error as Error).stack}`);
+  }
+  assert.ok(engine, what);
+  const found = contents(engine);
+  const number = Number(found.get("seq") ?? 0);
+  assert.ok(
+    number >= outcome.acknowledged,
+    `${what}: command ${outcome.acknowledged} was acknowledged, ${number} is the last found`,
+  );
+  assert.equal([...found].sort(), [...outcome.script.states[number]].sort(), what);
+  const script = outcome.script;
+  script.states.length = number + 1;
+  script.command(engine);
+  scheduler.advance(20);
+  const wal = engine.wal as Wal;
+  assert.is(wal.durableLsn, wal.appendedLsn, what);
+  const again = open(disk.afterPowerLoss(new FakeScheduler(), 1), new FakeScheduler(), mode);
+  assert.ok(again, what);
+  if (mode === "always")
+    assert.equal([...contents(again)].sort(), [...script.states[script.states.length - 1]].sort(), what);
+}
+
+for (const [seed, mode] of [
+  [1, "always"],
+  [2, "always"],
+  [3, "everysec"],
+] as const) {
+  test(`power goes at every sync, seed ${seed}, appendfsync ${mode}`, () => {
+    const whole = run(seed, mode, Number.POSITIVE_INFINITY, 150);
+    assert.ok(whole.syncs > 20, `${whole.syncs} syncs`);
+    for (let k = 1; k <= whole.syncs + 1; k++) {
+      for (let fate = 0; fate < 6; fate++)
+        verify(run(seed, mode, k, 150), mode, k * 100 + fate, `seed ${seed}, sync ${k}, fate ${fate}`);
+    }
+  });
+}
+
+test("a failed write or sync is latched: nothing is acknowledged after it", () => {
+  for (const kind of ["failWrites", "failSyncs"] as const) {
+    const scheduler = new FakeScheduler();
+    const disk = new SimDisk(scheduler);
+    const engine = open(disk, scheduler, "always") as Engine;
+    const wal = engine.wal as Wal;
+    let failed = 0;
+    wal.onFailed = () => failed++;
+    const script = new Script(9);
+    script.command(engine);
+    scheduler.advance(10);
+    const durable = wal.durableLsn;
+    assert.is(durable, wal.appendedLsn);
+    disk[kind] = true;
+    script.command(engine);
+    scheduler.advance(10);
+    disk[kind] = false;
+    script.command(engine);
+    scheduler.advance(5000);
+    assert.is(failed, 1, kind);
+    assert.ok(wal.failure);
+    assert.is(wal.durableLsn, durable, `${kind}: acknowledged after a failure`);
+  }
+});
+
+test("a disk without room: refused ahead of need, nothing lost, and it goes on when there is room", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new SimDisk(scheduler);
+  disk.freeBytesLeft = 300 * 1024;
+  const engine = open(disk, scheduler, "always") as Engine;
+  const wal = engine.wal as Wal;
+  const script = new Script(4);
+  let refused = false;
+  for (let i = 0; i < 5000 && !refused; i++) {
+    refused = wal.outOfSpace();
+    if (refused) break;
+    script.command(engine);
+    scheduler.advance(5);
+  }
+  assert.ok(refused, "never refused");
+  assert.is(wal.failure, undefined);
+  assert.is(wal.durableLsn, wal.appendedLsn);
+  disk.freeBytesLeft = 100 << 20;
+  scheduler.advance(5000);
+  assert.not.ok(wal.outOfSpace());
+  script.command(engine);
+  scheduler.advance(50);
+  assert.is(wal.durableLsn, wal.appendedLsn);
+});
+
+test.run();

@@ -1,0 +1,274 @@
+/**
+ * test/lib/sim-disk.ts: the Disk port with a model of what survives power loss.
+ * Per file: the bytes the disk holds, and the writes not synced yet, in order. At a crash each of those is kept, lost or torn by
+ * sectors of 512 bytes, as the seed says; names made, renamed and removed since the last directory sync survive as a prefix.
+ * Also breaks on demand: the k-th sync never returns (crash), writes or syncs fail, the disk is full.
+ */
+
+import { Random } from "../../src/lib/random.js";
+import type { Disk, Done, FileHandle } from "../../src/ports/disk.js";
+import type { Scheduler } from "../../src/ports/scheduler.js";
+
+const SECTOR = 512;
+
+/** Thrown out of a blocking call when the power goes: nothing after it happens. */
+export class PowerLoss extends Error {}
+
+interface PendingWrite {
+  position: number;
+  bytes: Buffer;
+}
+
+class SimFile {
+  durable: Buffer = Buffer.alloc(0);
+  view: Buffer = Buffer.alloc(0);
+  pending: PendingWrite[] = [];
+  /** The view's buffer belongs to another disk too: copy before the first write. */
+  shared = false;
+
+  apply(target: "durable" | "view", write: PendingWrite): void {
+    if (this.shared && target === "view") {
+      this.view = Buffer.from(this.view);
+      this.shared = false;
+    }
+    const end = write.position + write.bytes.length;
+    if (end > this[target].length)
+      this[target] = Buffer.concat([this[target], Buffer.alloc(end - this[target].length)]);
+    write.bytes.copy(this[target], write.position);
+  }
+
+  sync(): void {
+    for (const write of this.pending) this.apply("durable", write);
+    this.pending = [];
+  }
+}
+
+type NameOp =
+  | { kind: "create"; name: string; file: SimFile }
+  | { kind: "rename"; from: string; to: string }
+  | { kind: "remove"; name: string };
+
+export class SimDisk implements Disk {
+  names: Map<string, SimFile> = new Map();
+  durableNames: Map<string, SimFile> = new Map();
+  private nameOps: NameOp[] = [];
+  private readonly handles = new Map<FileHandle, { file: SimFile; durable: boolean }>();
+  private nextHandle = 1;
+  private readonly scheduler: Scheduler;
+  /** Syncs so far: fsync, directory syncs, and writes to durable handles. */
+  syncs = 0;
+  /** The power goes when sync number `crashAt` is asked for. */
+  crashAt: number = Number.POSITIVE_INFINITY;
+  crashed = false;
+  failWrites = false;
+  failSyncs = false;
+  freeBytesLeft: number = Number.POSITIVE_INFINITY;
+
+  constructor(scheduler: Scheduler) {
+    this.scheduler = scheduler;
+  }
+
+  /** What a disk holds after power loss, under a new scheduler. */
+  afterPowerLoss(scheduler: Scheduler, seed: number): SimDisk {
+    const random = new Random(seed);
+    const next = new SimDisk(scheduler);
+    const names = new Map(this.durableNames);
+    const kept = random.below(this.nameOps.length + 1);
+    for (const op of this.nameOps.slice(0, kept)) applyNameOp(names, op);
+    const survivors = new Map<SimFile, SimFile>();
+    for (const [name, file] of names) {
+      let survivor = survivors.get(file);
+      if (survivor === undefined) {
+        survivor = new SimFile();
+        survivor.durable = Buffer.from(file.durable);
+        for (const write of file.pending) keepSome(survivor, write, random);
+        survivor.view = Buffer.from(survivor.durable);
+        survivors.set(file, survivor);
+      }
+      next.names.set(name, survivor);
+    }
+    next.durableNames = new Map(next.names);
+    return next;
+  }
+
+  /** The same names under another scheduler; the bytes of `copied` are its own, writes to the others replace their buffers. */
+  fork(scheduler: Scheduler, copied: string): SimDisk {
+    const next = new SimDisk(scheduler);
+    for (const [name, file] of this.names) {
+      if (name.endsWith(".tmp")) continue;
+      const twin = new SimFile();
+      twin.view = name === copied ? Buffer.from(file.view) : file.view;
+      twin.shared = name !== copied;
+      next.names.set(name, twin);
+    }
+    next.durableNames = new Map(next.names);
+    return next;
+  }
+
+  private countSync(): void {
+    if (this.crashed) throw new PowerLoss();
+    this.syncs++;
+    if (this.syncs >= this.crashAt) {
+      this.crashed = true;
+      throw new PowerLoss();
+    }
+  }
+
+  private alive(): void {
+    if (this.crashed) throw new PowerLoss();
+  }
+
+  private handle(handle: FileHandle): { file: SimFile; durable: boolean } {
+    const found = this.handles.get(handle);
+    if (found === undefined) throw new Error("EBADF");
+    return found;
+  }
+
+  list(): string[] {
+    return [...this.names.keys()];
+  }
+  exists(name: string): boolean {
+    return this.names.has(name);
+  }
+
+  open(name: string, options: { create?: boolean; durable?: boolean }): FileHandle {
+    this.alive();
+    let file = this.names.get(name);
+    if (options.create) {
+      if (file !== undefined) throw new Error(`EEXIST: ${name}`);
+      file = new SimFile();
+      this.names.set(name, file);
+      this.nameOps.push({ kind: "create", name, file });
+    }
+    if (file === undefined) throw new Error(`ENOENT: ${name}`);
+    const handle = this.nextHandle++;
+    this.handles.set(handle, { file, durable: options.durable === true });
+    return handle;
+  }
+
+  close(handle: FileHandle): void {
+    this.handles.delete(handle);
+  }
+  size(handle: FileHandle): number {
+    return this.handle(handle).file.view.length;
+  }
+
+  read(handle: FileHandle, into: Buffer, at: number, length: number, position: number): number {
+    const { view } = this.handle(handle).file;
+    const bytes = Math.max(0, Math.min(length, view.length - position));
+    view.copy(into, at, position, position + bytes);
+    return bytes;
+  }
+
+  private enter(file: SimFile, from: Buffer, at: number, length: number, position: number): void {
+    if (this.failWrites) throw Object.assign(new Error("EIO: write"), { code: "EIO" });
+    if (position + length > file.view.length) {
+      const more = position + length - file.view.length;
+      if (more > this.freeBytesLeft) throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+      this.freeBytesLeft -= more;
+    }
+    const write = { position, bytes: Buffer.from(from.subarray(at, at + length)) };
+    file.apply("view", write);
+    file.pending.push(write);
+  }
+
+  write(handle: FileHandle, from: Buffer, at: number, length: number, position: number): void {
+    this.alive();
+    const { file, durable } = this.handle(handle);
+    this.enter(file, from, at, length, position);
+    if (durable) this.sync(handle);
+  }
+
+  sync(handle: FileHandle): void {
+    this.countSync();
+    if (this.failSyncs) throw Object.assign(new Error("EIO: fsync"), { code: "EIO" });
+    this.handle(handle).file.sync();
+  }
+
+  truncate(handle: FileHandle, bytes: number): void {
+    const { file } = this.handle(handle);
+    file.view = Buffer.from(file.view.subarray(0, bytes));
+  }
+
+  rename(from: string, to: string): void {
+    this.alive();
+    const op: NameOp = { kind: "rename", from, to };
+    applyNameOp(this.names, op);
+    this.nameOps.push(op);
+  }
+
+  remove(name: string): void {
+    this.alive();
+    if (!this.names.has(name)) throw new Error(`ENOENT: ${name}`);
+    const op: NameOp = { kind: "remove", name };
+    applyNameOp(this.names, op);
+    this.nameOps.push(op);
+  }
+
+  syncDirectory(): void {
+    this.countSync();
+    for (const op of this.nameOps) applyNameOp(this.durableNames, op);
+    this.nameOps = [];
+  }
+
+  freeBytes(): number {
+    return this.freeBytesLeft;
+  }
+
+  writeAsync(handle: FileHandle, from: Buffer, at: number, length: number, position: number, done: Done): void {
+    const { file, durable } = this.handle(handle);
+    this.later(done, () => {
+      this.enter(file, from, at, length, position);
+      if (durable) {
+        this.countSync();
+        if (this.failSyncs) throw Object.assign(new Error("EIO: fsync"), { code: "EIO" });
+        file.sync();
+      }
+    });
+  }
+
+  syncAsync(handle: FileHandle, done: Done): void {
+    const { file } = this.handle(handle);
+    this.later(done, () => {
+      this.countSync();
+      if (this.failSyncs) throw Object.assign(new Error("EIO: fsync"), { code: "EIO" });
+      file.sync();
+    });
+  }
+
+  /** In another turn; after a power loss never. */
+  private later(done: Done, work: () => void): void {
+    this.scheduler.endOfTurn(() => {
+      if (this.crashed) return;
+      try {
+        work();
+      } catch (error) {
+        if (!(error instanceof PowerLoss)) done(error as Error);
+        return;
+      }
+      done(null);
+    });
+  }
+}
+
+function applyNameOp(names: Map<string, SimFile>, op: NameOp): void {
+  if (op.kind === "create") names.set(op.name, op.file);
+  else if (op.kind === "remove") names.delete(op.name);
+  else {
+    const file = names.get(op.from);
+    if (file === undefined) return;
+    names.delete(op.from);
+    names.set(op.to, file);
+  }
+}
+
+function keepSome(survivor: SimFile, write: PendingWrite, random: Random): void {
+  const fate = random.below(3);
+  if (fate === 0) return;
+  if (fate === 1) return survivor.apply("durable", write);
+  const unit = random.below(2) === 0 ? SECTOR : SECTOR * 8;
+  for (let at = 0; at < write.bytes.length; at += unit) {
+    if (random.below(2) === 0) continue;
+    survivor.apply("durable", { position: write.position + at, bytes: write.bytes.subarray(at, at + unit) });
+  }
+}
