@@ -78,6 +78,7 @@ export class Server {
   private runStartMs = 0;
   private cancelTick: Cancel;
   private tickQueue: Session[] = [];
+  private cancelPauseTimer: Cancel = () => {};
   private stopped = false;
   private accepting = true;
 
@@ -275,9 +276,17 @@ export class Server {
     pause.all = active ? pause.all || all : all;
     pause.endMs = active ? Math.max(pause.endMs, endMs) : endMs;
     this.setGuard(GUARD_PAUSED, true);
-    this.after(Math.max(1, pause.endMs - this.nowMs), () => {
-      if (pause.endMs <= this.scheduler.nowMs()) this.endPause();
-    });
+    this.awaitPauseEnd();
+  }
+
+  /** A timer may be a little early by the wall clock, and the pause may have grown meanwhile: look again then. */
+  private awaitPauseEnd(): void {
+    const left = this.pause.endMs - this.scheduler.nowMs();
+    if (left <= 0) this.endPause();
+    else {
+      this.cancelPauseTimer();
+      this.cancelPauseTimer = this.after(left, () => this.awaitPauseEnd());
+    }
   }
 
   endPause(): void {
@@ -309,9 +318,10 @@ export class Server {
     this.accepting = false;
   }
 
-  /** True while replies wait to be sent or for the log. */
+  /** True while replies wait to be sent, or for the log. */
   get draining(): boolean {
-    for (const session of this.sessions.values()) if (session.unsentBytes > 0 || session.blocked) return true;
+    // A blocked session does not count: the one that sent SHUTDOWN is blocked by it.
+    for (const session of this.sessions.values()) if (session.unsentBytes > 0) return true;
     return false;
   }
 
@@ -328,6 +338,7 @@ export class Server {
   stop(): void {
     this.stopped = true;
     this.cancelTick();
+    this.cancelPauseTimer();
   }
 }
 
