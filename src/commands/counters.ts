@@ -35,7 +35,7 @@ export function decrBy(c: Context): void {
   const amount = integerArg(c, 2);
   if (amount === undefined) return;
   if (amount === INT64_MIN) c.reply.error("ERR decrement would overflow");
-  else add(c, typeof amount === "number" ? -amount : -amount);
+  else add(c, -amount);
 }
 
 function add(c: Context, amount: Integer): void {

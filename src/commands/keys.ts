@@ -5,7 +5,7 @@
  * which is a write, and borrowed bytes are good until the next write.
  */
 import type { Context } from "./context.js";
-import { clamp, integerArg, isWord } from "./numbers.js";
+import { type Integer, integerArg, isWord } from "./numbers.js";
 import { DB_RANGE, NO_SUCH_KEY, SAME_OBJECT, SYNTAX } from "./texts.js";
 
 // HOT: once per key of DEL. No allocation.
@@ -75,12 +75,18 @@ function transfer(c: Context, db: number, index = 2): void {
 }
 
 const INT32_MAX = 0x7fffffff;
+const BAD_FIRST_DB = "ERR invalid first DB index";
+const BAD_SECOND_DB = "ERR invalid second DB index";
+
+function isInt32(value: Integer): boolean {
+  return value <= INT32_MAX && value >= -INT32_MAX - 1;
+}
 
 /** A database number; -1 after having written an error. */
 function dbArg(c: Context, index: number): number {
   const given = integerArg(c, index);
   if (given === undefined) return -1;
-  if (given > INT32_MAX || given < -INT32_MAX - 1) {
+  if (!isInt32(given)) {
     c.reply.error(`ERR value is out of range, value must between ${-INT32_MAX - 1} and ${INT32_MAX}`);
     return -1;
   }
@@ -162,13 +168,13 @@ function flush(c: Context, db: number): void {
 
 /** Exchanging two databases would rename every record of both, in the log and on every replica. */
 export function swapDb(c: Context): void {
-  for (let i = 1; i <= 2; i++) {
-    const given = integerArg(c, i, `ERR invalid ${i === 1 ? "first" : "second"} DB index`);
-    if (given === undefined) return;
-    if (clamp(given, -1, c.databases) !== Number(given) || given < 0 || given >= c.databases) {
-      c.reply.error(DB_RANGE);
-      return;
-    }
-  }
-  c.reply.error("ERR SWAPDB is not supported: a key's database is part of its name in the log and on every replica");
+  const first = integerArg(c, 1, BAD_FIRST_DB);
+  if (first === undefined) return;
+  const second = integerArg(c, 2, BAD_SECOND_DB);
+  if (second === undefined) return;
+  if (!isInt32(first)) c.reply.error(BAD_FIRST_DB);
+  else if (!isInt32(second)) c.reply.error(BAD_SECOND_DB);
+  else if (first < 0 || first >= c.databases || second < 0 || second >= c.databases) c.reply.error(DB_RANGE);
+  else
+    c.reply.error("ERR SWAPDB is not supported: a key's database is part of its name in the log and on every replica");
 }

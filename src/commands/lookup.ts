@@ -51,10 +51,12 @@ export class NameTable {
   }
 }
 
-/** Case-insensitive for letters. Reads at most the first and last few bytes: a name of a megabyte costs no more. */
+const HASHED_BYTES_MAX = 24;
+
+/** Case-insensitive for letters. Reads at most HASHED_BYTES_MAX bytes: a name of a megabyte costs no more. */
 function hash(bytes: Uint8Array, at: number, length: number): number {
   let h = length;
-  const end = length > 24 ? 24 : length;
+  const end = length > HASHED_BYTES_MAX ? HASHED_BYTES_MAX : length;
   for (let i = 0; i < end; i++) h = (Math.imul(h, 31) + (bytes[at + i] | 32)) | 0;
   return h ^ (h >>> 7);
 }

@@ -131,10 +131,7 @@ export function setRange(c: Context): void {
     c.reply.int(old);
     return;
   }
-  if (given > c.host.maxValueBytes || tooLong(c, Number(given) + length)) {
-    if (given > c.host.maxValueBytes) c.reply.error(TOO_LONG);
-    return;
-  }
+  if (tooLong(c, given) || tooLong(c, Number(given) + length)) return;
   const offset = Number(given);
   const total = Math.max(old, offset + length);
   const value = c.scratch(total);
