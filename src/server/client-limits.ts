@@ -24,10 +24,12 @@ function cutOff(session: Session): void {
   session.destroy();
 }
 
-/** Would `more` unparsed bytes be too many? The connection is then closed. */
+/** Would `more` bytes of queries be too many? The connection is then closed. */
 export function queryTooLong(session: Session, more: number): boolean {
   const { config, parts, traffic } = session.server;
-  if (session.queryBytes + more <= config.clientQueryBufferLimit) return false;
+  // What MULTI queues and WATCH remembers came as queries too.
+  const held = session.queryBytes + (session.transaction?.bytes ?? 0);
+  if (held + more <= config.clientQueryBufferLimit) return false;
   parts.log("warning", `client ${session.id} ${session.connection.remote}: query buffer limit reached: closed`);
   traffic.queryLimitDisconnections++;
   session.destroy();

@@ -13,6 +13,7 @@ import { nearest } from "../commands/lookup.js";
 import type { CommandSpec } from "../commands/spec.js";
 import { ALL_SPECS, COMMANDS, lookup, lookupSubcommand } from "../commands/table.js";
 import { assert } from "../lib/assert.js";
+import { queryTooLong } from "./client-limits.js";
 import {
   GUARD_MULTI,
   GUARD_SILENT,
@@ -63,6 +64,7 @@ const NEVER_PAUSED_PREFIX = [
   "quit",
   "reset",
 ];
+const MINUS = 45;
 /** A command with so much to read or to answer is timed by itself. */
 const LARGE_BYTES = 64 * 1024;
 const SUGGESTED_NAMES: readonly string[] = COMMANDS.map(({ name }) => name);
@@ -129,7 +131,10 @@ export class Dispatcher {
     server.statistics.count(index);
     if (host !== undefined) host(session, c);
     else execute(c, spec);
-    if (reply.errors !== errors) this.countErrors(spec, reply.errors - errors);
+    // An array with errors in it (EXEC) is no failure of its own: those were counted where they arose.
+    if (reply.errors !== errors && reply.buf[before] === MINUS) this.countError(spec);
+    if ((server.guards & GUARD_MONITORED) !== 0 && (this.bits[index] & HIDDEN_FROM_MONITOR) === 0)
+      server.monitors.feed(session, args);
     if (timed || reply.at - before > LARGE_BYTES || largeArgs(args)) server.measureOne(spec, args);
   }
 
@@ -166,12 +171,13 @@ export class Dispatcher {
       this.queue(session, spec, args);
       return false;
     }
-    if ((guards & GUARD_MONITORED) !== 0 && (bits & HIDDEN_FROM_MONITOR) === 0) server.monitors.feed(session, args);
     return true;
   }
 
   private queue(session: Session, spec: CommandSpec, args: Args): void {
-    session.transaction?.add(spec, args);
+    const { transaction } = session;
+    if (transaction === undefined || queryTooLong(session, 0)) return;
+    transaction.add(spec, args);
     this.context.reply.queued();
     if ((session.guards & GUARD_SILENT) !== 0) this.silence(session);
   }
@@ -235,10 +241,8 @@ export class Dispatcher {
     this.refused(session, spec);
   }
 
-  private countErrors(spec: CommandSpec, count: number): void {
+  private countError(spec: CommandSpec): void {
     const { statistics } = this.server;
-    // EXEC's errors were counted with the commands that made them.
-    if (spec.name === "exec" && count > 1) return;
     statistics.failed[spec.index]++;
     statistics.error(this.context.reply.lastErrorCode, 1);
   }

@@ -52,6 +52,8 @@ export interface Storage {
   readonly refusal: string | undefined;
   /** The log failed: nothing will become durable any more. */
   readonly failed: boolean;
+  /** More than enough is waiting for the disk: clients that wait for it are read no further. Asked after each read. */
+  readonly congested?: boolean;
   /** Is there room under maxmemory, after evicting where the policy allows? Asked before each denyoom command. */
   makeRoom(): boolean;
   /** Called after commands that may have left garbage behind. */

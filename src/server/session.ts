@@ -28,6 +28,8 @@ const STALLED_FULL = 2;
 const STALLED_BLOCKED = 4;
 /** CLIENT PAUSE holds a command back. */
 const STALLED_PAUSED = 8;
+/** The log has more than enough to write. */
+const STALLED_LOG = 16;
 
 /** Replies of one run are handed on when they are so long, so that the shared buffer stays small. */
 const FLUSH_BYTES = 64 * 1024;
@@ -188,6 +190,7 @@ export class Session extends ClientState implements ConnectionHandler {
     this.server.measure();
     this.flush();
     if ((this.stalled & STALLED_FULL) === 0 && this.unsentBytes > UNSENT_HIGH_BYTES) this.stall(STALLED_FULL);
+    if (this.server.storage.congested === true) this.holdWrites();
     this.server.finish();
     if (this.closing) this.endWhenSent();
   }
@@ -225,16 +228,29 @@ export class Session extends ClientState implements ConnectionHandler {
   /** Be told when the log has come further. */
   private wait(): void {
     if (this.server.storage.failed) this.logFailed();
-    else if (!this.waiting) {
-      this.waiting = true;
-      this.server.waiters.push(this);
-    }
+    else this.listen();
+  }
+
+  /** The log has more to write than it should: a client that writes is read on when it has come further. */
+  private holdWrites(): void {
+    const writes = this.waiting || this.lastCommand?.write === true || this.lastCommand?.name === "exec";
+    if (!writes || this.closing) return;
+    this.stall(STALLED_LOG);
+    this.listen();
+  }
+
+  private listen(): void {
+    if (this.waiting) return;
+    this.waiting = true;
+    this.server.waiters.push(this);
   }
 
   /** The log has come further. */
   durable(): void {
     this.waiting = false;
-    if (!this.closed) this.release();
+    if (this.closed) return;
+    this.release();
+    if ((this.stalled & STALLED_LOG) !== 0) this.unstall(STALLED_LOG);
   }
 
   /** The log failed: what waits for it will never be known to be on disk, and the clients are told so. */

@@ -8,6 +8,7 @@ import type { Args } from "../codec/resp/args.js";
 import type { Context } from "../commands/context.js";
 import type { CommandSpec } from "../commands/spec.js";
 import { KeyState } from "../ports/keyspace.js";
+import { queryTooLong } from "./client-limits.js";
 import { GUARD_MULTI } from "./client-state.js";
 import type { HostHandler } from "./hosts.js";
 import type { Session } from "./session.js";
@@ -18,6 +19,9 @@ interface Watched {
   readonly version: number;
 }
 
+/** What an argument costs beyond its bytes, roughly: there is a limit on what a client may make us hold. */
+const OVERHEAD_BYTES = 64;
+
 /** What a client has queued or watched; made when first needed. */
 export class Transaction {
   /** Between MULTI and EXEC. */
@@ -25,14 +29,20 @@ export class Transaction {
   /** A command was refused while queueing: EXEC will refuse all. */
   broken = false;
   readonly queue: { readonly spec: CommandSpec; readonly args: Args }[] = [];
-  watched: Watched[] = [];
-  /** Bytes the queued commands hold, for CLIENT LIST. */
-  queuedBytes = 0;
+  /** By database and key, so that watching a key again costs nothing. */
+  readonly watched: Map<string, Watched> = new Map();
+  /** Bytes that queue and watched keys hold. */
+  bytes = 0;
 
   add(spec: CommandSpec, args: Args): void {
     const copy = args.clone();
     this.queue.push({ spec, args: copy });
-    this.queuedBytes += copy.bytes.length;
+    this.bytes += copy.bytes.length + copy.count * OVERHEAD_BYTES;
+  }
+
+  watch(id: string, watched: Watched): void {
+    this.watched.set(id, watched);
+    this.bytes += watched.key.length + OVERHEAD_BYTES;
   }
 }
 
@@ -68,7 +78,7 @@ function exec(session: Session, c: Context): void {
   }
   const { space } = c;
   let gate = 0;
-  for (const { db, key, version } of transaction.watched) {
+  for (const { db, key, version } of transaction.watched.values()) {
     space.gate = 0;
     const now = space.find(db, key, 0, key.length, state, false) ? state.version : 0;
     gate = Math.max(gate, space.gate);
@@ -106,24 +116,25 @@ function watch(session: Session, c: Context): void {
     c.reply.error("ERR WATCH inside MULTI is not allowed");
     return;
   }
-  session.transaction ??= new Transaction();
-  const { watched } = session.transaction;
+  const transaction = (session.transaction ??= new Transaction());
   const { args, space } = c;
+  if (queryTooLong(session, 0)) return;
   let gate = 0;
   for (let i = 1; i < args.count; i++) {
+    const id = `${session.db} ${args.text(i)}`;
+    if (transaction.watched.has(id)) continue;
     const key = Buffer.from(args.view(i));
-    if (watched.some((other) => other.db === session.db && other.key.equals(key))) continue;
     space.gate = 0;
     const version = space.find(session.db, key, 0, key.length, state, false) ? state.version : 0;
     gate = Math.max(gate, space.gate);
-    watched.push({ db: session.db, key, version });
+    transaction.watch(id, { db: session.db, key, version });
   }
   space.gate = gate;
   c.reply.ok();
 }
 
 function unwatch(session: Session, c: Context): void {
-  if (session.transaction !== undefined) session.transaction.watched = [];
+  session.transaction?.watched.clear();
   c.reply.ok();
 }
 

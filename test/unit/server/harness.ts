@@ -56,6 +56,7 @@ export class FakeStorage implements Storage {
   refusal: string | undefined = undefined;
   failed = false;
   room = true;
+  congested = false;
   syncedLsn = 0;
   snapshots = 0;
   private readonly space: LoggedSpace;

@@ -56,7 +56,8 @@ served("INFO has every field that is relied on", {}, async (c) => {
 });
 
 served("counters: calls, rejected, failed, errors; RESETSTAT", {}, async (c) => {
-  c.write("get a\r\nget a\r\nget\r\nset s x\r\nincr s\r\nnosuch\r\nconfig get hz\r\n");
+  // An error within EXEC is counted once, where it arose.
+  c.write("get a\r\nget a\r\nget\r\nset s x\r\nmulti\r\nincr s\r\nexec\r\nnosuch\r\nconfig get hz\r\n");
   await c.until(() => c.received.includes("hz"), "the last reply");
   await sleep(5);
   c.received = Buffer.alloc(0);
@@ -64,6 +65,7 @@ served("counters: calls, rejected, failed, errors; RESETSTAT", {}, async (c) => 
   const text = await c.bulk();
   assert.match(text, /cmdstat_get:calls=2,usec=\d+,usec_per_call=[\d.]+,rejected_calls=1,failed_calls=0\r\n/);
   assert.match(text, /cmdstat_incr:calls=1,usec=\d+,usec_per_call=[\d.]+,rejected_calls=0,failed_calls=1\r\n/);
+  assert.match(text, /cmdstat_exec:calls=1,usec=\d+,usec_per_call=[\d.]+,rejected_calls=0,failed_calls=0\r\n/);
   assert.match(text, /cmdstat_config\|get:calls=1/);
   assert.match(text, /errorstat_ERR:count=3\r\n/);
   assert.match(text, /latency_percentiles_usec_get:p50=[\d.]+,p99=[\d.]+,p99\.9=[\d.]+\r\n/);
@@ -205,6 +207,8 @@ served("MONITOR shows commands, not secrets", {}, async (c, h) => {
   assert.match(await c.line(), / "select" "2"$/);
   assert.match(await c.line(), / \[2 127\.0\.0\.1:\d+\] "get" "b"$/);
   assert.is(quoted('"\\\r\t\x07\b\xff'), '"\\"\\\\\\r\\t\\a\\b\\xff"');
+  other.write("multi\r\nget c\r\nexec\r\n");
+  for (const word of ["multi", "get", "exec"]) assert.ok((await c.line()).includes(` "${word}"`), word);
   c.destroy();
   await sleep(20);
   assert.is(h.server.monitors.count, 0);

@@ -103,6 +103,26 @@ both("a failed log answers what waits with UNCERTAIN, one error per reply", { ma
   assert.is(await c.ask("PING"), "+PONG");
 });
 
+both("a log that does not keep up holds writers back, readers not", { manual: true }, async (h) => {
+  const writer = await h.client();
+  const reader = await h.client();
+  h.storage.congested = true;
+  writer.send("SET", "a", "1");
+  await sleep(20);
+  writer.send("SET", "b", "1");
+  await sleep(20);
+  assert.is(h.space.appendedLsn, 1);
+  assert.is(await reader.ask("GET", "nokey"), "$-1");
+  assert.is(await reader.ask("PING"), "+PONG");
+  h.storage.congested = false;
+  h.commit();
+  await writer.expect("+OK\r\n");
+  await sleep(20);
+  assert.is(h.space.appendedLsn, 2);
+  h.commit();
+  await writer.expect("+OK\r\n");
+});
+
 both("a half-closed client still gets its replies", { manual: true }, async (h) => {
   const c = await h.client();
   c.socket.end(command("SET", "a", "1"));
@@ -226,6 +246,23 @@ both(
     c.write(command("MSET", ...Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? `k${i}` : "x".repeat(200_000)))));
     await c.closed();
     assert.is(h.server.traffic.queryLimitDisconnections, 1);
+  },
+);
+
+both(
+  "a transaction may not be queued without end",
+  { config: { clientQueryBufferLimit: 1024 * 1024, maxValueBytes: 1024 * 1024 } },
+  async (h) => {
+    const c = await h.client();
+    c.write(command("MULTI") + command("SET", "k", "x".repeat(100_000)).repeat(20));
+    await c.closed();
+    const other = await h.client();
+    const keys = Array.from({ length: 3000 }, (_, i) => `key${i}`);
+    for (let i = 0; i < 3; i++) assert.is(await other.ask("WATCH", ...keys), "+OK");
+    other.write(command("WATCH", ...keys.map((key) => key + "x".repeat(100))).repeat(4));
+    other.write(command("WATCH", ...keys.map((key) => key + "y".repeat(200))));
+    other.write(command("WATCH", ...keys.map((key) => key + "z".repeat(200))));
+    await other.closed();
   },
 );
 
