@@ -13,7 +13,7 @@ const ON_REQUEST: readonly SectionName[] = ["commandstats", "errorstats", "laten
 const DEFAULT = ALL.filter((name) => !ON_REQUEST.includes(name));
 
 /** INFO's text. `words` are section names, "default", "all" or "everything", lower case; none = default. */
-export function infoText(server: Server, words: readonly string[]): string {
+function infoText(server: Server, words: readonly string[]): string {
   const wanted = new Set<string>();
   for (const word of words.length === 0 ? ["default"] : words) {
     const names = word === "all" || word === "everything" ? ALL : word === "default" ? DEFAULT : [word];

@@ -5,7 +5,7 @@
 import type { Args } from "../codec/resp/args.js";
 import { findOption } from "../config/options.js";
 
-export const REDACTED = "(redacted)";
+const REDACTED = "(redacted)";
 
 /** The argument as text, or REDACTED. */
 export function shownArg(args: Args, index: number): string {

@@ -181,7 +181,7 @@ test("TLS", async () => {
   const file = (name: string): string => join(directory, name);
   try {
     const subject = ["-subj", "/CN=localhost", "-days", "2", "-nodes", "-newkey", "rsa:2048"];
-    execFileSync("openssl", ["req", "-x509", ...subject, "-keyout", file("key"), "-out", file("cert")], {
+    execFileSync("/usr/bin/openssl", ["req", "-x509", ...subject, "-keyout", file("key"), "-out", file("cert")], {
       stdio: "ignore",
     });
   } catch {
