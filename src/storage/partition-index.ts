@@ -2,31 +2,36 @@
  * storage/partition-index.ts: the index of one partition of one database: 32-bit hash -> references of records.
  *
  * Extendible hashing over small blocks, so that growth is always a step of a few microseconds, whatever the size (one hash tag
- * can put fifty million keys into one partition): the directory maps the hash's leading bits to a block; a block grows in
- * steps up to CELLS_MAX cells and then splits in two by the next bit. Inside a block: linear probing that keeps hash order.
+ * can put fifty million keys into one partition): the directory maps the hash's leading bits to a block; a full block splits in
+ * two by the next bit. Inside a block: linear probing that keeps hash order.
  *
- *   block.cells: Int32Array of pairs { tag, ref }; ref 0 = empty. tag = hash ^ 0x80000000, so that signed order of tags is
- *   the unsigned order of hashes.
+ *   block.cells: pairs { tag, ref }; ref 0 = empty. tag = hash ^ 0x80000000, so that signed order of tags is the unsigned
+ *   order of hashes.
  *
  * Invariants: within a block non-empty cells are in ascending order of tag; a cell lies at or after its home, with no empty
  * cell between; home is monotone in the hash. So the whole partition can be walked in hash order, and a walk can resume
  * at a hash after any growth: that is SCAN's cursor.
- * Price: a block is 72 to 90 % full, about 10 bytes a key. Source: Fagin et al., "Extendible Hashing", 1979; sorted linear
- * probing: Amble and Knuth, "Ordered hash tables", 1974.
+ *
+ * Price: about 12 bytes a key. Blocks of one size would all split at about the same number of keys, and be half empty
+ * together; so the size differs from partition to partition (256 to 512 cells), and at any moment they are 65 % full on average.
+ * Sources: Fagin et al., "Extendible Hashing", 1979; ordered probing: Amble and Knuth, "Ordered hash tables", 1974.
  */
 import { assert } from "../lib/assert.js";
+import type { CellPool } from "./cell-pool.js";
 
-const SIZES: readonly number[] = [
-  4, 8, 12, 16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024,
-];
-const CELLS_MAX = 1024;
+/** A partition with few keys has one small block: sizes before the full one. */
+const SMALL_SIZES: readonly number[] = [16, 64];
+const FULL_MIN = 256;
+/** Cells behind the last home, for what is pushed past the end. */
+const SLACK = 12;
 /** Beyond it a block no longer splits but grows: only equal hashes can get here, and a directory must stay small. */
 const DEPTH_MAX = 22;
 const FILL_MAX = 0.9;
-const SIGN = 0x80000000 | 0;
+const SIGN: number = 0x80000000 | 0;
+const GOLDEN = 0.6180339887498949;
 
 export class Block {
-  /** Cells that hash to a home; `slack` more stand behind them for what is pushed past the end. */
+  /** Cells that hash to a home. */
   slots: number;
   cells: Int32Array;
   count = 0;
@@ -35,27 +40,26 @@ export class Block {
   /** No key of the block has a deadline before this one: what the sweep looks at. Infinity = none has. */
   expireAtMin: number = Number.POSITIVE_INFINITY;
 
-  constructor(slots: number, depth: number) {
+  constructor(slots: number, depth: number, cells: Int32Array) {
     this.slots = slots;
     this.depth = depth;
-    this.cells = new Int32Array((slots + slackOf(slots)) * 2);
+    this.cells = cells;
   }
 }
 
-function slackOf(slots: number): number {
-  return slots < 64 ? 4 : 4 + (slots >>> 5);
-}
+/** Where a block's cells are put while they are laid anew. One block at a time. */
+let scratch: Int32Array = new Int32Array((FULL_MIN * 2 + SLACK) * 2);
 
 // HOT: the home of a hash within a block: its bits after the shared ones, scaled to the block's slots.
 function homeOf(hash: number, depth: number, slots: number): number {
-  return slots <= CELLS_MAX
+  return slots <= 65536
     ? (((hash << depth) >>> 16) * slots) >>> 16
     : Math.floor((((hash << depth) >>> 0) * slots) / 4_294_967_296);
 }
 
 export class PartitionIndex {
-  /** Directory: 2^depth entries, a block stands in as many as its own depth leaves open. */
-  directory: Block[] = [new Block(SIZES[0], 0)];
+  /** 2^depth entries; a block stands in as many neighbouring ones as its own depth leaves open. */
+  directory: Block[];
   depth = 0;
   count = 0;
   /** Keys with a deadline. */
@@ -64,6 +68,20 @@ export class PartitionIndex {
   removedLsn = 0;
   /** Lower bound of all blocks' expireAtMin. */
   expireAtMin: number = Number.POSITIVE_INFINITY;
+  private readonly pool: CellPool;
+  /** Slots of a full-sized block in this partition. */
+  private readonly fullSlots: number;
+
+  /** @param partition its number: decides the size of its blocks. */
+  constructor(pool: CellPool, partition: number) {
+    this.pool = pool;
+    this.fullSlots = Math.floor(FULL_MIN * 2 ** ((partition * GOLDEN) % 1)) & ~7;
+    this.directory = [this.makeBlock(SMALL_SIZES[0], 0)];
+  }
+
+  private makeBlock(slots: number, depth: number): Block {
+    return new Block(slots, depth, this.pool.take((slots + SLACK) * 2));
+  }
 
   blockOf(hash: number): Block {
     return this.depth === 0 ? this.directory[0] : this.directory[hash >>> (32 - this.depth)];
@@ -80,13 +98,13 @@ export class PartitionIndex {
   first(block: Block, hash: number): number {
     const cells = block.cells;
     const tag = hash ^ SIGN;
-    let cell = homeOf(hash, block.depth, block.slots);
-    const end = cells.length >> 1;
-    while (cell < end && cells[cell * 2 + 1] !== 0) {
-      const seen = cells[cell * 2];
-      if (seen === tag) return cell;
+    let cell = homeOf(hash, block.depth, block.slots) * 2;
+    const end = cells.length;
+    while (cell < end && cells[cell + 1] !== 0) {
+      const seen = cells[cell];
+      if (seen === tag) return cell >> 1;
       if (seen > tag) return -1;
-      cell++;
+      cell += 2;
     }
     return -1;
   }
@@ -99,7 +117,7 @@ export class PartitionIndex {
     return cells[after * 2] === cells[cell * 2] ? after : -1;
   }
 
-  /** Add a reference. Amortised O(1); at worst one block of CELLS_MAX cells is laid anew. */
+  /** Add a reference. At worst one block is laid anew. @returns the block it is in. */
   insert(hash: number, ref: number): Block {
     let block = this.blockOf(hash);
     while (block.count + 1 > block.slots * FILL_MAX || !place(block, hash, ref)) {
@@ -126,7 +144,7 @@ export class PartitionIndex {
     cells[gap * 2] = 0;
     block.count--;
     this.count--;
-    if (block.count < block.slots >> 2 && block.slots > SIZES[0]) this.shrink(block);
+    if (block.count < block.slots >> 3 && block.slots > SMALL_SIZES[0]) this.shrink(block);
   }
 
   noteDeadline(block: Block, expireAt: number): void {
@@ -134,9 +152,14 @@ export class PartitionIndex {
     if (expireAt < this.expireAtMin) this.expireAtMin = expireAt;
   }
 
+  /** The block's memory goes back; the block is not to be used again. */
+  release(block: Block): void {
+    this.pool.give(block.cells);
+  }
+
   private makeRoom(block: Block): void {
-    if (block.slots < CELLS_MAX || block.depth >= DEPTH_MAX) {
-      relay(block, nextSize(block.slots));
+    if (block.slots < this.fullSlots || block.depth >= DEPTH_MAX) {
+      this.relay(block, this.nextSize(block.slots));
       return;
     }
     if (block.depth === this.depth) {
@@ -148,48 +171,97 @@ export class PartitionIndex {
     this.split(block);
   }
 
-  private split(block: Block): void {
-    const depth = block.depth + 1;
-    const halves = [new Block(CELLS_MAX >> 1, depth), new Block(CELLS_MAX >> 1, depth)];
-    const cells = block.cells;
-    for (let i = 0; i < cells.length; i += 2) {
-      if (cells[i + 1] === 0) continue;
-      const hash = cells[i] ^ SIGN;
-      const half = halves[(hash >>> (32 - depth)) & 1];
-      // Equal leading bits can fill one half: it grows as any block does.
-      while (half.count + 1 > half.slots * FILL_MAX || !place(half, hash, cells[i + 1]))
-        relay(half, nextSize(half.slots));
-      half.count++;
-    }
-    for (const half of halves) half.expireAtMin = block.expireAtMin;
-    const directory = this.directory;
-    const start = this.directoryStart(block);
-    const span = 1 << (this.depth - block.depth);
-    for (let i = 0; i < span; i++) directory[start + i] = halves[i < span >> 1 ? 0 : 1];
+  private nextSize(slots: number): number {
+    for (const size of SMALL_SIZES) if (size > slots) return size;
+    return slots < this.fullSlots ? this.fullSlots : Math.floor(slots * 1.25);
   }
 
-  /** First directory entry of a block. O(log) would need its prefix stored; a block knows a hash of its own instead. */
+  /** The block keeps the hashes whose next bit is 0; a new one gets those where it is 1. O(cells). */
+  private split(block: Block): void {
+    const start = this.directoryStart(block);
+    const used = toScratch(block);
+    const depth = block.depth + 1;
+    const upper = this.makeBlock(block.slots, depth);
+    upper.expireAtMin = block.expireAtMin;
+    block.depth = depth;
+    block.cells.fill(0);
+    let middle = 0;
+    while (middle < used && (((scratch[middle * 2] ^ SIGN) >>> (32 - depth)) & 1) === 0) middle++;
+    this.layInto(block, 0, middle);
+    this.layInto(upper, middle, used);
+    const span = 1 << (this.depth - depth);
+    for (let i = 0; i < span; i++) this.directory[start + span + i] = upper;
+  }
+
+  /** Lay scratch cells [from, to) into an empty block, or into a larger one when a run reaches its end. */
+  private layInto(block: Block, from: number, to: number): void {
+    block.count = to - from;
+    while (!lay(block, from, to)) {
+      const slots = Math.floor(block.slots * 1.25);
+      this.pool.give(block.cells);
+      block.slots = slots;
+      block.cells = this.pool.take((slots + SLACK) * 2);
+    }
+  }
+
+  private relay(block: Block, slots: number): void {
+    const used = toScratch(block);
+    assert(used === block.count, "a block's count is off", used, block.count);
+    this.pool.give(block.cells);
+    block.slots = slots;
+    block.cells = this.pool.take((slots + SLACK) * 2);
+    this.layInto(block, 0, used);
+  }
+
+  /** First directory entry of a block that is not empty. */
   private directoryStart(block: Block): number {
     const cells = block.cells;
     let i = 0;
     while (cells[i + 1] === 0) i += 2;
-    const hash = cells[i] ^ SIGN;
     const span = this.depth - block.depth;
-    const entry = this.depth === 0 ? 0 : hash >>> (32 - this.depth);
+    const entry = this.depth === 0 ? 0 : (cells[i] ^ SIGN) >>> (32 - this.depth);
     return (entry >>> span) << span;
   }
 
-  /** Fewer cells after many removals, so that memory follows the data. Blocks are not joined again: they become tiny. */
+  /** Fewer cells after many removals, so that memory follows the data. Blocks are not joined again: they become small. */
   private shrink(block: Block): void {
-    let slots = SIZES[0];
-    while (block.count > slots * FILL_MAX * 0.8) slots = nextSize(slots);
-    if (slots < block.slots) relay(block, slots);
+    let slots = SMALL_SIZES[0];
+    while (block.count > slots * FILL_MAX * 0.7) slots = this.nextSize(slots);
+    if (slots < block.slots) this.relay(block, slots);
   }
 }
 
-function nextSize(slots: number): number {
-  for (const size of SIZES) if (size > slots) return size;
-  return Math.floor(slots * 1.25);
+/** Copy a block's occupied cells to scratch, in order. @returns how many. */
+function toScratch(block: Block): number {
+  const cells = block.cells;
+  if (scratch.length < cells.length) scratch = new Int32Array(cells.length);
+  let used = 0;
+  for (let i = 0; i < cells.length; i += 2) {
+    if (cells[i + 1] === 0) continue;
+    scratch[used * 2] = cells[i];
+    scratch[used * 2 + 1] = cells[i + 1];
+    used++;
+  }
+  return used;
+}
+
+/** Lay scratch cells [from, to), which are in order, into a block of zeros. @returns false when they do not fit: cells are zeros again. */
+function lay(block: Block, from: number, to: number): boolean {
+  const cells = block.cells;
+  const end = cells.length >> 1;
+  let free = 0;
+  for (let i = from; i < to; i++) {
+    const home = homeOf(scratch[i * 2] ^ SIGN, block.depth, block.slots);
+    const cell = home > free ? home : free;
+    if (cell >= end) {
+      cells.fill(0);
+      return false;
+    }
+    cells[cell * 2] = scratch[i * 2];
+    cells[cell * 2 + 1] = scratch[i * 2 + 1];
+    free = cell + 1;
+  }
+  return true;
 }
 
 /** Put {hash, ref} where order wants it. @returns false when the run reaches the end of the block: nothing was changed. */
@@ -208,34 +280,5 @@ function place(block: Block, hash: number, ref: number): boolean {
   }
   cells[cell * 2] = tag;
   cells[cell * 2 + 1] = ref;
-  return true;
-}
-
-/** Lay a block's cells anew over `slots` slots, or more when they do not fit. O(cells). */
-function relay(block: Block, slots: number): void {
-  const old = block.cells;
-  let size = slots;
-  for (;;) {
-    block.slots = size;
-    block.cells = new Int32Array((size + slackOf(size)) * 2);
-    if (relayInto(block, old)) break;
-    size = nextSize(size);
-  }
-  assert(block.count <= block.slots + slackOf(block.slots), "block overfull");
-}
-
-function relayInto(block: Block, old: Int32Array): boolean {
-  const cells = block.cells;
-  const end = cells.length >> 1;
-  let free = 0;
-  for (let i = 0; i < old.length; i += 2) {
-    if (old[i + 1] === 0) continue;
-    const home = homeOf(old[i] ^ SIGN, block.depth, block.slots);
-    const cell = home > free ? home : free;
-    if (cell >= end) return false;
-    cells[cell * 2] = old[i];
-    cells[cell * 2 + 1] = old[i + 1];
-    free = cell + 1;
-  }
   return true;
 }

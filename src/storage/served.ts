@@ -3,6 +3,9 @@
  */
 import type { Engine } from "./engine.js";
 
+/** Two such batches are the most memory that the log takes, but for a single larger command. */
+const CONGESTED_BYTES: number = 1 << 20;
+
 /** See server/ports.ts, StorageFigures. */
 export interface ServedFigures {
   readonly hits: number;
@@ -68,6 +71,12 @@ export class ServedStorage {
     if (wal === undefined) return undefined;
     if (wal.failure !== undefined) return wal.failure.message;
     return wal.outOfSpace() ? "No space left on device" : undefined;
+  }
+
+  /** More waits to be written than is good: those who write are not read until the log has come further. */
+  get congested(): boolean {
+    const wal = this.engine.wal;
+    return wal !== undefined && wal.openBytes() > CONGESTED_BYTES;
   }
 
   get failed(): boolean {

@@ -22,7 +22,7 @@ import {
 import { DATABASES, type Table } from "./table.js";
 import { walk } from "./walk.js";
 
-const BLOCK_BYTES = 1 << 20;
+const BLOCK_BYTES: number = 256 * 1024;
 const SLICE_RECORDS = 256;
 const SLICE_MS = 1;
 
@@ -77,7 +77,7 @@ export class Snapshotter {
     this.done = done;
     this.startLsn = this.log.appendedLsn;
     this.startedMs = this.scheduler.monotonicMs();
-    this.block = Buffer.allocUnsafeSlow(BLOCK_BYTES + 64 * 1024);
+    if (this.block.length === 0) this.block = Buffer.allocUnsafeSlow(BLOCK_BYTES + 64 * 1024);
     this.position = 0;
     this.blocks = 0;
     this.digest = 0;
@@ -188,7 +188,6 @@ export class Snapshotter {
   private finish(error: unknown): void {
     this.running = false;
     this.lastMs = this.scheduler.monotonicMs() - this.startedMs;
-    this.block = Buffer.alloc(0);
     if (error !== undefined && this.file !== -1) {
       this.disk.close(this.file);
       this.file = -1;

@@ -342,9 +342,9 @@ export class Store implements Keyspace {
   /** Free records of flushed databases until `done()`. @returns whether some are left. */
   freeDetached(done: () => boolean): boolean {
     while (this.detached.length > 0) {
-      const { blocks } = this.detached[this.detached.length - 1];
+      const { blocks, index } = this.detached[this.detached.length - 1];
       for (let next = blocks.next(); !next.done; next = blocks.next()) {
-        this.table.freeBlock(next.value);
+        this.table.freeBlock(index, next.value);
         if (done()) return true;
       }
       this.detached.pop();

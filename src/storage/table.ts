@@ -10,15 +10,17 @@ import { keySlot, SLOTS } from "../core/ring/slot.js";
 import { assert } from "../lib/assert.js";
 import { halfSipHash } from "../lib/half-siphash.js";
 import { Arena, EXTENT_MASK, EXTENT_SHIFT, EXTERNAL_BYTES_MIN, MARK_EXTERNAL, MEMORY_HEADER_BYTES } from "./arena.js";
+import { CellPool } from "./cell-pool.js";
 import { type Block, PartitionIndex } from "./partition-index.js";
 
 export const DATABASES = 16;
-/** Two words a cell at 72 to 90 % fill. */
-const INDEX_BYTES_PER_KEY = 10;
+/** Two words a cell at 65 % fill. */
+const INDEX_BYTES_PER_KEY = 12;
 const NOTHING: Buffer = Buffer.alloc(0);
 
 export class Table {
   arena: Arena = new Arena();
+  private pool: CellPool = new CellPool();
   readonly partitions: number;
   readonly keys: Float64Array = new Float64Array(DATABASES);
   readonly expiring: Float64Array = new Float64Array(DATABASES);
@@ -189,7 +191,7 @@ export class Table {
   }
 
   private makeIndex(db: number, partition: number): PartitionIndex {
-    const index = new PartitionIndex();
+    const index = new PartitionIndex(this.pool, partition);
     this.indexes[db * this.partitions + partition] = index;
     return index;
   }
@@ -214,7 +216,7 @@ export class Table {
       const index = this.indexes[i];
       if (index === undefined) continue;
       if (index.count > 0) taken.push(index);
-      const empty = new PartitionIndex();
+      const empty = new PartitionIndex(this.pool, i - first);
       empty.removedLsn = lsn;
       this.indexes[i] = empty;
     }
@@ -223,8 +225,8 @@ export class Table {
     return taken;
   }
 
-  /** Free the records of one block of a detached index. @returns how many. */
-  freeBlock(block: Block): number {
+  /** Free a block of a detached index and its records. @returns how many. */
+  freeBlock(index: PartitionIndex, block: Block): number {
     const cells = block.cells;
     let freed = 0;
     for (let i = 1; i < cells.length; i += 2) {
@@ -232,6 +234,7 @@ export class Table {
       this.arena.free(cells[i]);
       freed++;
     }
+    index.release(block);
     return freed;
   }
 
@@ -258,13 +261,19 @@ export class Table {
       "arena dropped with keys in it",
     );
     this.arena = new Arena();
+    this.pool = new CellPool();
+    for (let i = 0; i < this.indexes.length; i++) {
+      const old = this.indexes[i];
+      if (old === undefined) continue;
+      const index = new PartitionIndex(this.pool, i % this.partitions);
+      index.removedLsn = old.removedLsn;
+      this.indexes[i] = index;
+    }
   }
 
   /** Bytes of records alive, large values and index: what maxmemory counts. O(1). */
   usedBytes(): number {
-    let keys = 0;
-    for (let db = 0; db < DATABASES; db++) keys += this.keys[db];
-    return this.arena.liveBytes + this.arena.externalBytes + keys * INDEX_BYTES_PER_KEY;
+    return this.arena.liveBytes + this.arena.externalBytes + this.pool.bytes;
   }
 
   private copyRecord(ref: number): number {

@@ -45,6 +45,8 @@ export const BATCH_OPEN = 1;
 export const BATCH_SEAL = 2;
 const SEGMENT_MAGIC: Buffer = Buffer.from("KVORWAL\n");
 const TWO_32 = 4_294_967_296;
+const KEPT_BYTES: number = 256 * 1024;
+const IDLE_FLUSHES = 1000;
 
 export function writeU64(bytes: Uint8Array, at: number, value: number): void {
   writeU32(bytes, at, value >>> 0);
@@ -150,6 +152,8 @@ export class BatchBuilder {
   private at = BATCH_HEADER_BYTES;
   count = 0;
   firstLsn = 0;
+  /** Flushes in a row that used little of the buffer. */
+  private idle = 0;
 
   constructor(bytes: number) {
     this.buffer = Buffer.allocUnsafeSlow(bytes);
@@ -200,9 +204,14 @@ export class BatchBuilder {
     this.buffer = bigger;
   }
 
-  /** Give back the memory of an unusually large batch. */
-  trim(bytes: number): void {
-    if (this.buffer.length > bytes) this.buffer = Buffer.allocUnsafeSlow(bytes);
+  /** To be called after each flush: memory that large batches needed goes once they have not come for a while. */
+  trim(): void {
+    const { length } = this.buffer;
+    if (length <= KEPT_BYTES || this.at > length >> 2) this.idle = 0;
+    else if (++this.idle >= IDLE_FLUSHES) {
+      this.buffer = Buffer.allocUnsafeSlow(KEPT_BYTES);
+      this.idle = 0;
+    }
   }
 
   /**

@@ -12,7 +12,7 @@ export const NEXT_SEGMENT_NAME = "wal-next.tmp";
 /** In a new directory the first segment is small, for a quick start; each next one is larger, up to the option. */
 const FIRST_SEGMENT_BYTES = 256 * 1024;
 const GROWTH = 4;
-const FILL_BYTES = 1 << 20;
+const FILL_BYTES: number = 256 * 1024;
 const RETRY_MS = 1000;
 
 export interface MadeSegment {

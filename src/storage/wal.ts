@@ -45,7 +45,6 @@ export interface SegmentInfo {
 }
 
 const BATCH_BYTES_START = 256 * 1024;
-const BATCH_BYTES_KEPT_MAX = 4 << 20;
 const EVERYSEC_MS = 1000;
 /** Room that must be left in the segment while no next one can be made, beyond twice what waits. */
 const LOW_ROOM_BYTES = 256 * 1024;
@@ -222,7 +221,7 @@ export class Wal {
     this.position += bytes;
     this.writtenBytes += bytes;
     this.sinceSnapshotBytes += bytes;
-    batch.trim(BATCH_BYTES_KEPT_MAX);
+    batch.trim();
     this.durableLsn = lastLsn;
     this.onDurable();
     if (this.open.count > 0 && !this.pumpAsked) this.askPump();
