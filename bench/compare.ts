@@ -8,14 +8,21 @@ import { spawnSync } from "node:child_process";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { coldStart } from "./compare/cold-start.js";
 import { cpu } from "./compare/cpu.js";
+import { disk } from "./compare/disk.js";
+import { durable } from "./compare/durable.js";
+import { lone } from "./compare/lone.js";
+import { memory } from "./compare/memory.js";
+import { restart } from "./compare/restart.js";
+import { scale } from "./compare/scale.js";
 import { type Context, met, type Scenario } from "./compare/scenario.js";
 import { machineFacts } from "./lib/machine.js";
 import { type Report, type Section, table, writeReport } from "./lib/report.js";
 import { cleanUp, findRedisBenchmark, findRedisServer, RunningServer } from "./lib/servers.js";
 
 const ROOT: string = fileURLToPath(new URL("..", import.meta.url));
-const SCENARIOS: readonly Scenario[] = [cpu];
+const SCENARIOS: readonly Scenario[] = [cpu, durable, lone, memory, restart, coldStart, scale, disk];
 
 const HELP = `Usage: npm run bench:compare -- [options]
   --quick            small loads, one run: shows that it works, proves nothing

@@ -150,7 +150,7 @@ function commandLine(spec: ServerSpec, port: number, directory: string): { comma
   return { command: path, args: [...common, "--save", "", ...spec.args] };
 }
 
-export function freePort(): Promise<number> {
+function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);
@@ -162,7 +162,7 @@ export function freePort(): Promise<number> {
 }
 
 /** One inline PING. True when PONG came: not while nobody listens, nor while the data is being loaded. */
-export function pong(port: number): Promise<boolean> {
+function pong(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1", () => socket.write("PING\r\n"));
     socket.once("data", (reply) => {

@@ -20,12 +20,6 @@ export function spreadOf(runs: readonly number[]): Spread {
   return { median, least: sorted[0] as number, most: sorted.at(-1) as number, runs };
 }
 
-/** Value below which `share` (0..1) of the samples lie. O(n log n). */
-export function percentile(samples: readonly number[], share: number): number {
-  const sorted = [...samples].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}
-
 /** Three significant digits, or whole above a thousand. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return "-";
