@@ -11,8 +11,9 @@ import { version } from "./cli/version.js";
 import type { Config } from "./config/config.js";
 import { keySlot } from "./core/ring/slot.js";
 import { EXIT_PORT_IN_USE } from "./lib/errors.js";
+import { BackupDirectory } from "./platform/backup-directory.js";
 import { lockDirectory } from "./platform/directory-lock.js";
-import { lineLogger, type LogLevel } from "./platform/log.js";
+import { type LogLevel, lineLogger } from "./platform/log.js";
 import { MemoryDisk } from "./platform/memory-disk.js";
 import { NodeDisk } from "./platform/node-disk.js";
 import { NodeScheduler } from "./platform/node-scheduler.js";
@@ -20,9 +21,9 @@ import { NodeSystem } from "./platform/node-system.js";
 import { createNetwork } from "./platform/sockets.js";
 import type { Disk } from "./ports/disk.js";
 import type { Listener, ListenOptions, TlsOptions } from "./ports/network.js";
-import { startScreen } from "./server/start-screen.js";
 import type { ServerParts, ShutdownRequest } from "./server/ports.js";
 import { Server } from "./server/server.js";
+import { startScreen } from "./server/start-screen.js";
 import { Engine } from "./storage/engine.js";
 import { ServedStorage } from "./storage/served.js";
 
@@ -80,13 +81,19 @@ export class RunningNode {
       mode: config.appendfsync,
       partitions: config.partitions,
       segmentBytes: config.walSegmentBytes,
+      snapshotLogBytes: () => config.snapshotWalBytes,
       newNode: () => ({
         node: randomBytes(20).toString("hex"),
         hashSecret: [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()],
       }),
       seed: randomInt(2 ** 31),
     });
-    this.served = new ServedStorage(this.engine, this.scheduler.nowMs(), () => this.scheduler.monotonicMs());
+    this.served = new ServedStorage(
+      this.engine,
+      this.scheduler.nowMs(),
+      () => this.scheduler.monotonicMs(),
+      this.memory ? undefined : (directory) => new BackupDirectory(config.dir, directory),
+    );
     this.server = new Server(this.serverParts());
     this.followConfig();
   }

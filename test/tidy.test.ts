@@ -35,8 +35,8 @@ const ROOMS: Readonly<Record<string, Arrows>> = {
   platform: { may: ["lib", "ports"] },
   // The client must not load the engine.
   client: { may: ["lib"], types: ["root"] },
-  // The option table is where the command line has its flags and help from.
-  cli: { may: ["lib", "config", "client", "root"] },
+  // The option table is where the command line has its flags and help from; inspect and restore read files without a node.
+  cli: { may: ["lib", "config", "client", "root", "storage", "ports", "platform"] },
 };
 const ROOT_FILES = ["node.ts", "index.ts", "testing.ts"];
 

@@ -6,8 +6,8 @@
 import { nearest } from "../config/nearest.js";
 import { EXIT_USAGE } from "./exit.js";
 
-const SERVER_VERBS = ["serve", "config"];
-const CLIENT_VERBS = ["put", "get", "delete"];
+const SERVER_VERBS = ["serve", "config", "inspect", "restore"];
+const CLIENT_VERBS = ["put", "get", "delete", "backup"];
 
 async function main(argv: readonly string[]): Promise<number> {
   const first = argv[0] ?? "";
@@ -17,6 +17,10 @@ async function main(argv: readonly string[]): Promise<number> {
       return (await import("./verbs/serve.js")).serve(rest);
     case "config":
       return (await import("./verbs/config.js")).showConfig(rest);
+    case "inspect":
+      return (await import("./verbs/inspect.js")).inspect(rest);
+    case "restore":
+      return (await import("./verbs/restore.js")).restore(rest);
     case "help":
     case "-h":
     case "--help":

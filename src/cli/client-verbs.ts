@@ -40,7 +40,7 @@ function dbArgument(text: string): number {
   return db;
 }
 
-function clientVerb(program: Command, grammar: string, description: string): Command {
+function clientVerb(program: Command, grammar: string, description: string, timeout = "5s"): Command {
   return program
     .command(grammar)
     .description(description)
@@ -51,7 +51,11 @@ function clientVerb(program: Command, grammar: string, description: string): Com
     )
     .addOption(new Option("-a, --password <text>", "password; better in the environment").env("REDISCLI_AUTH"))
     .addOption(new Option("--db <number>", "database").argParser(dbArgument).default(0))
-    .addOption(new Option("--timeout <duration>", "most time to wait").argParser(timeoutArgument).default(5000, "5s"))
+    .addOption(
+      new Option("--timeout <duration>", "most time to wait")
+        .argParser(timeoutArgument)
+        .default(timeoutArgument(timeout), timeout),
+    )
     .option("--json", "answer in JSON");
 }
 
@@ -77,6 +81,11 @@ export async function runClientVerb(argv: readonly string[]): Promise<number> {
     .argument("<key...>")
     .action(async (keys, options) => {
       code = await (await import("./verbs/delete.js")).remove(keys, options);
+    });
+  clientVerb(program, "backup", "copy what the server has into a new directory on its machine", "1h")
+    .argument("<directory>", "must not exist, or be empty")
+    .action(async (directory, options) => {
+      code = await (await import("./verbs/backup.js")).backup(directory, options);
     });
   for (const verb of program.commands) verb.exitOverride();
   try {

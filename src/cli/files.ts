@@ -45,7 +45,7 @@ function replace(path: string, bytes: Uint8Array): void {
   syncDirectory(dirname(path));
 }
 
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   if (process.platform === "win32") return; // a directory cannot be opened there
   const directory = openSync(path, "r");
   try {

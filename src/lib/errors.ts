@@ -3,11 +3,11 @@
  * Each carries the process exit code of architecture's table, so that the outermost layer needs no list of its own.
  */
 
-export const EXIT_CONFIGURATION = 64;
-export const EXIT_CORRUPT_DATA = 65;
+const EXIT_CONFIGURATION = 64;
+const EXIT_CORRUPT_DATA = 65;
 export const EXIT_PORT_IN_USE = 69;
-export const EXIT_DISK = 74;
-export const EXIT_DIRECTORY_IN_USE = 75;
+const EXIT_DISK = 74;
+const EXIT_DIRECTORY_IN_USE = 75;
 
 /** What lies on disk is not what was written. The node does not serve, and truncates nothing. */
 export class CorruptionError extends Error {
@@ -42,6 +42,16 @@ export class DiskError extends Error {
   constructor(what: string, cause: unknown) {
     super(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     this.name = "DiskError";
+  }
+}
+
+/** An option that this data directory cannot have. */
+export class DirectoryOptionError extends Error {
+  readonly exitCode: number = EXIT_CONFIGURATION;
+
+  constructor(option: string, wanted: number, fixed: number) {
+    super(`${option} was fixed at ${fixed} when the data directory was made; it cannot be ${wanted}`);
+    this.name = "DirectoryOptionError";
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * server/host-persistence.ts: SAVE BGSAVE LASTSAVE WAITAOF SHUTDOWN.
+ * server/host-persistence.ts: SAVE BGSAVE LASTSAVE WAITAOF SHUTDOWN, and our own KV.BACKUP.
  * Answers that take time are put off (session.block); the other clients go on meanwhile.
  */
 import type { Context } from "../commands/context.js";
@@ -124,6 +124,33 @@ function shutdown(session: Session, c: Context): void {
   session.server.parts.shutdown({ save, now, force }, (error) => session.unblock(token, () => reply.error(error)));
 }
 
+/** KV.BACKUP directory: the last LSN in the backup. The directory is one of this machine. */
+function backup(session: Session, c: Context): void {
+  const { args, reply } = c;
+  const { storage, parts } = session.server;
+  const directory = args.view(1).toString();
+  // Relative to what? The client cannot know where the server was started. A byte that is not UTF-8 would be another name.
+  if (!/^(\/|[A-Za-z]:[\\/])/.test(directory) || directory.includes("\0") || directory.includes("\ufffd")) {
+    reply.error("ERR the directory must be an absolute path");
+    return;
+  }
+  if (storage.backup === undefined) {
+    reply.error("ERR nothing to back up: this server keeps its data in memory only");
+    return;
+  }
+  let token = 0;
+  const started = storage.backup(directory, (error, lsn) => {
+    if (error === undefined) parts.log("notice", `backup up to LSN ${lsn} is in ${directory}`);
+    else parts.log("warning", `backup failed: ${error.message}`);
+    session.unblock(token, () => {
+      if (error === undefined) reply.int(lsn);
+      else reply.error(`ERR backup failed: ${error.message}`);
+    });
+  });
+  if (started) token = session.block();
+  else reply.error("ERR Backup already in progress");
+}
+
 export const persistenceHosts: Readonly<Record<string, HostHandler>> = {
   save,
   bgsave,
@@ -131,4 +158,5 @@ export const persistenceHosts: Readonly<Record<string, HostHandler>> = {
   lastsave,
   waitaof,
   shutdown,
+  "kv.backup": backup,
 };

@@ -62,6 +62,11 @@ export interface Storage {
   sync(done: () => void): void;
   /** Start a snapshot; false when one is running. `done` hears the error, or undefined. */
   snapshot(done: (error: Error | undefined) => void): boolean;
+  /**
+   * Copy a snapshot and the log behind it into `directory`, an absolute path that must not exist or be empty; false when a
+   * backup is under way. Absent where nothing lies on disk. @param done hears the last LSN in it.
+   */
+  readonly backup?: (directory: string, done: (error: Error | undefined, lsn: number) => void) => boolean;
   setActiveExpire(on: boolean): void;
   figures(): StorageFigures;
   /** CONFIG RESETSTAT: hits, misses, expired and evicted begin at 0 again. */

@@ -18,7 +18,7 @@ export interface StartFacts {
 }
 
 /** Which failures an acknowledged write survives, in one line. */
-export function durabilityLine(mode: Config["appendfsync"], memory: boolean): string {
+function durabilityLine(mode: Config["appendfsync"], memory: boolean): string {
   if (memory) return "process crash NO, power loss NO (memory only)";
   if (mode === "always")
     return "process crash yes, power loss yes (synced before each reply), loss of this disk NO (one node)";

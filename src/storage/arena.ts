@@ -22,7 +22,7 @@ import { assert } from "../lib/assert.js";
 
 export const SEGMENT_BYTES: number = 1 << 20;
 const SEGMENTS_PER_EXTENT = 32;
-export const EXTENT_BYTES: number = SEGMENT_BYTES * SEGMENTS_PER_EXTENT;
+const EXTENT_BYTES: number = SEGMENT_BYTES * SEGMENTS_PER_EXTENT;
 /** References per segment and per extent, as shifts. */
 const SEGMENT_SHIFT = 17;
 /** Products, not shifts: references above 2^31 must stay positive while they are compared. */
@@ -35,7 +35,7 @@ const EXTENTS_MAX = 1024;
 export const MEMORY_HEADER_BYTES = 8;
 /** Bodies above it lie in a buffer of their own: a segment's tail would waste too much. */
 export const EXTERNAL_BYTES_MIN: number = 64 * 1024;
-export const MARK_DEAD: number = 0x80 << 24;
+const MARK_DEAD: number = 0x80 << 24;
 export const MARK_EXTERNAL: number = 0x40 << 24;
 const MARKS: number = 0xff << 24;
 const STUB_BYTES = 16;

@@ -5,10 +5,12 @@
  * snapshots make them needless; after a failure of the log nothing is acknowledged.
  */
 
-import { CorruptionError, DiskError } from "../lib/errors.js";
+import { CorruptionError, DirectoryOptionError, DiskError } from "../lib/errors.js";
 import { Random } from "../lib/random.js";
+import type { BackupTarget } from "../ports/backup-target.js";
 import type { Disk } from "../ports/disk.js";
 import type { Scheduler } from "../ports/scheduler.js";
+import { Backup, type BackupDone } from "./backup.js";
 import { Cleaner } from "./cleaner.js";
 import { type DirectoryMeta, readMeta, writeMeta } from "./directory-meta.js";
 import { Recovery } from "./recovery.js";
@@ -17,13 +19,12 @@ import { Snapshotter } from "./snapshotter.js";
 import { type Log, Store } from "./store.js";
 import { Sweeper } from "./sweeper.js";
 import { Table } from "./table.js";
-import { type SyncMode, Wal } from "./wal.js";
+import { type LogExtent, type SyncMode, Wal } from "./wal.js";
 import { segmentLsn } from "./wal-format.js";
 
 const UPKEEP_MS = 100;
 const SLICE_MS = 1;
-/** A snapshot is due when the log since the last one passes this and a share of the data. See docs/STORAGE.md, disk bound. */
-const SNAPSHOT_LOG_BYTES_MIN = 24 << 20;
+/** A snapshot is due when the log since the last one passes the option and this share of the data. See docs/STORAGE.md, disk bound. */
 const SNAPSHOT_LOG_SHARE = 0.25;
 const SNAPSHOT_RETRY_MS = 5000;
 
@@ -31,6 +32,8 @@ export interface EngineOptions {
   readonly mode: SyncMode;
   readonly partitions: number;
   readonly segmentBytes: number;
+  /** Growth of the log that makes a snapshot due, beside a share of the data. Asked each time. */
+  readonly snapshotLogBytes: () => number;
   /** For a new directory: node id (40 hex digits) and hash secret; and the seed of sampling. */
   readonly newNode: () => { node: string; hashSecret: [number, number] };
   readonly seed: number;
@@ -50,11 +53,14 @@ export class Engine {
   snapshotStartedMs = 0;
   /** Longest slice of upkeep, ms; for INFO. */
   upkeepMsMax = 0;
+  /** A backup is copying: meanwhile no snapshot and no segment is deleted. */
+  held = false;
   private readonly disk: Disk;
   private readonly scheduler: Scheduler;
   private readonly options: EngineOptions;
   private readonly sweeper: Sweeper;
   private stopped = false;
+  private backupRunning: Backup | undefined;
   private snapshots: number[] = [];
   private retryAfterMs = 0;
   private slicesRunning = false;
@@ -79,7 +85,11 @@ export class Engine {
 
   private openMeta(): DirectoryMeta {
     const known = readMeta(this.disk);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      const { partitions } = this.options;
+      if (known.partitions !== partitions) throw new DirectoryOptionError("partitions", partitions, known.partitions);
+      return known;
+    }
     const foreign = this.disk.list().find((name) => segmentLsn(name) >= 0 || snapshotLsn(name) >= 0);
     if (foreign !== undefined) throw new CorruptionError("kvorum.meta", 0, `it is missing, but ${foreign} is there`);
     const { node, hashSecret } = this.options.newNode();
@@ -154,9 +164,9 @@ export class Engine {
     const started = this.scheduler.monotonicMs();
     this.sliceEnd = started + SLICE_MS;
     this.store.setTime(this.scheduler.nowMs());
-    let more = this.store.freeDetached(this.sliceDone);
+    let more = this.store.detached.free(this.sliceDone);
     if (!more) more = this.sweeper.run(this.sliceDone);
-    if (!this.store.hasDetached()) more = this.cleaner.run(this.sliceDone) || more;
+    if (!this.store.detached.pending) more = this.cleaner.run(this.sliceDone) || more;
     const took = this.scheduler.monotonicMs() - started;
     if (took > this.upkeepMsMax) this.upkeepMsMax = took;
     this.slicesRunning = more;
@@ -167,7 +177,7 @@ export class Engine {
     const wal = this.wal as Wal;
     if (this.snapshotter.running || wal.failure !== undefined || this.scheduler.monotonicMs() < this.retryAfterMs)
       return;
-    if (wal.sinceSnapshotBytes > SNAPSHOT_LOG_BYTES_MIN + this.store.usedBytes() * SNAPSHOT_LOG_SHARE)
+    if (wal.sinceSnapshotBytes > this.options.snapshotLogBytes() + this.store.usedBytes() * SNAPSHOT_LOG_SHARE)
       this.snapshot(() => {});
   }
 
@@ -195,14 +205,37 @@ export class Engine {
 
   /** Two generations are kept; while a third is written only one, so that disk use stays bounded. */
   private removeSnapshotsBut(keep: number): void {
+    if (this.held) return;
     for (const lsn of this.snapshots.splice(keep)) this.disk.remove(snapshotName(lsn));
     this.dropNeedless();
   }
 
   /** Log segments older than the oldest snapshot kept. With a single one the log from its start on is the second way back. */
   private dropNeedless(): void {
+    if (this.held) return;
     const oldest = this.snapshots[this.snapshots.length - 1];
     if (oldest !== undefined && this.wal !== undefined) this.wal.dropBefore(oldest + 1);
+  }
+
+  /** Start LSN of the newest snapshot; undefined when there is none. */
+  get newestSnapshot(): number | undefined {
+    return this.snapshots[0];
+  }
+
+  extent(): LogExtent {
+    return (this.wal as Wal).extent();
+  }
+
+  /** Copy a snapshot and the log behind it to `target` (storage/backup.ts). @returns false when a backup is under way. */
+  backup(target: BackupTarget, done: BackupDone): boolean {
+    if (this.backupRunning !== undefined || this.wal === undefined || this.stopped) return false;
+    this.backupRunning = new Backup(this, this.scheduler, target, (error, lsn) => {
+      this.backupRunning = undefined;
+      this.removeSnapshotsBut(2);
+      done(error, lsn);
+    });
+    this.backupRunning.start();
+    return true;
   }
 
   /** Call back when everything appended so far is on the disk, whatever appendfsync says. Not after a failure. */
@@ -223,6 +256,7 @@ export class Engine {
     const wal = this.wal;
     this.stopped = true;
     this.snapshotter.abort();
+    this.backupRunning?.abort();
     if (wal === undefined) return done(undefined);
     if (wal.failure !== undefined) return done(wal.failure);
     if (wal.busy() || this.snapshotter.running) {

@@ -8,6 +8,7 @@
  */
 import { CorruptionError } from "../lib/errors.js";
 import type { Disk } from "../ports/disk.js";
+import { replay } from "./replay.js";
 import { SNAPSHOT_TEMP_NAME, snapshotLsn } from "./snapshot-format.js";
 import { SnapshotReader } from "./snapshot-reader.js";
 import type { Store } from "./store.js";
@@ -56,7 +57,8 @@ export class Recovery {
   }
 
   private apply(body: Buffer, at: number, length: number, lsn: number): void {
-    this.store.recover(body, at, length, lsn);
+    const { hlc, table, usage } = this.store;
+    replay(table, hlc, body, at, length, lsn, usage.fresh());
     this.records++;
   }
 

@@ -1,6 +1,8 @@
 /**
  * storage/served.ts: the engine as the server room asks about it: may writes go on, how far is loading, what are the figures.
  */
+import type { BackupTarget } from "../ports/backup-target.js";
+import type { BackupDone } from "./backup.js";
 import type { Engine } from "./engine.js";
 
 /** Two such batches are the most memory that the log takes, but for a single larger command. */
@@ -25,13 +27,22 @@ export interface ServedFigures {
 }
 
 export class ServedStorage {
+  /** Absent where there is nothing on disk to copy. See server/ports.ts. */
+  readonly backup?: (directory: string, done: BackupDone) => boolean;
   private readonly engine: Engine;
   private loaded = false;
   private readonly startedMs: number;
   private readonly monotonicMs: () => number;
   private readonly loadStartedMs: number;
 
-  constructor(engine: Engine, startedMs: number, monotonicMs: () => number) {
+  /** @param backupTo makes the directory that a backup goes into; absent = this node has no files. */
+  constructor(
+    engine: Engine,
+    startedMs: number,
+    monotonicMs: () => number,
+    backupTo?: (directory: string) => BackupTarget,
+  ) {
+    if (backupTo !== undefined) this.backup = (directory, done) => engine.backup(backupTo(directory), done);
     this.engine = engine;
     this.startedMs = startedMs;
     this.monotonicMs = monotonicMs;

@@ -36,7 +36,7 @@ export const FOOTER_BYTES = 32;
 export const SNAPSHOT_TEMP_NAME = "snapshot.tmp";
 const MAGIC: Buffer = Buffer.from("KVORSNP\n");
 export const BLOCK_MAGIC = 0x4b42564b;
-export const FOOTER_MAGIC = 0x5446564b;
+const FOOTER_MAGIC = 0x5446564b;
 
 export function snapshotName(startLsn: number): string {
   return `snap-${String(startLsn).padStart(16, "0")}.kvs`;

@@ -10,8 +10,6 @@
  */
 import {
   bodyBytesOf,
-  checkBody,
-  compareDots,
   encodeBody,
   expireAtOf,
   FLAG_RAW,
@@ -21,6 +19,7 @@ import {
   keyOffset,
   readU32,
   TYPE_FLUSH,
+  TYPE_STRING,
 } from "../codec/record/record.js";
 import { Hlc } from "../core/clock/hlc.js";
 import { keySlot } from "../core/ring/slot.js";
@@ -28,8 +27,8 @@ import { assert } from "../lib/assert.js";
 import type { Random } from "../lib/random.js";
 import type { KeyState, Keyspace, Visit } from "../ports/keyspace.js";
 import { KeyState as State } from "../ports/keyspace.js";
+import { DetachedIndexes } from "./detached-indexes.js";
 import { Eviction, type EvictionPolicy } from "./eviction.js";
-import type { Block, PartitionIndex } from "./partition-index.js";
 import { DATABASES, type Table } from "./table.js";
 import { UsageClock } from "./usage-clock.js";
 import { blocksOf, randomRef, walk } from "./walk.js";
@@ -66,6 +65,8 @@ export class Store implements Keyspace {
   activeExpire = true;
 
   private gateLsn = 0;
+  /** LSN of the last removal anywhere: what a listing lacks depends on it. */
+  private removedLsn = 0;
   private foundRef = 0;
   private foundKey: Buffer = EMPTY;
   private foundAt = -1;
@@ -73,13 +74,14 @@ export class Store implements Keyspace {
   private stage: Buffer = Buffer.allocUnsafeSlow(1024);
   private readonly random: Random;
   private readonly scratchState = new State();
-  /** Indexes of flushed databases, whose records are freed in slices. */
-  private detached: { blocks: Generator<Block>; index: PartitionIndex }[] = [];
+  /** What flushed databases left behind. */
+  readonly detached: DetachedIndexes;
 
   constructor(table: Table, log: Log, random: Random) {
     this.table = table;
     this.log = log;
     this.random = random;
+    this.detached = new DetachedIndexes(table);
     this.usage = new UsageClock(random);
     this.eviction = new Eviction(this, random);
   }
@@ -195,7 +197,7 @@ export class Store implements Keyspace {
     encodeBody(
       table.body,
       table.bodyAt,
-      db << 4,
+      TYPE_STRING | (db << 4),
       raw ? FLAG_RAW : 0,
       this.hlc.low,
       this.hlc.high,
@@ -243,6 +245,7 @@ export class Store implements Keyspace {
     const keyAt = table.bodyAt + keyOffset(body, table.bodyAt);
     const lsn = this.appendControl(db << 4, FLAG_TOMBSTONE, body, keyAt, keyLength(body, table.bodyAt));
     table.remove(db, ref, lsn);
+    this.removedLsn = lsn;
     this.changed(lsn);
   }
 
@@ -274,6 +277,8 @@ export class Store implements Keyspace {
   }
 
   size(db: number): number {
+    // A count depends on every change there is.
+    this.needLsn(this.log.appendedLsn);
     return this.table.keys[db];
   }
 
@@ -283,6 +288,7 @@ export class Store implements Keyspace {
 
   scan(db: number, cursor: number, count: number, visit: Visit): number {
     const state = this.scratchState;
+    this.needLsn(this.removedLsn);
     return walk(this.table, db, cursor, count, (ref) => {
       this.table.locate(ref);
       this.fill(state);
@@ -326,35 +332,17 @@ export class Store implements Keyspace {
     for (let i = 0; i < DATABASES; i++) if (all || i === db) dropped += this.table.keys[i];
     const lsn = this.appendControl(((all ? 0 : db) << 4) | TYPE_FLUSH, FLAG_TOMBSTONE, EVERYTHING, 0, all ? 1 : 0);
     for (let i = 0; i < DATABASES; i++) if (all || i === db) this.detach(i, lsn);
+    this.removedLsn = lsn;
     this.changed(lsn);
     this.stats.dirty += dropped;
   }
 
   private detach(db: number, lsn: number): void {
-    for (const index of this.table.detach(db, lsn)) this.detached.push({ blocks: blocksOf(index), index });
-    if (this.table.keys.every((keys) => keys === 0)) {
-      // Nothing is left anywhere: the memory goes as a whole, extent by extent, without looking at a record.
-      this.detached = [];
-      this.table.dropArena();
-    }
-  }
-
-  /** Free records of flushed databases until `done()`. @returns whether some are left. */
-  freeDetached(done: () => boolean): boolean {
-    while (this.detached.length > 0) {
-      const { blocks, index } = this.detached[this.detached.length - 1];
-      for (let next = blocks.next(); !next.done; next = blocks.next()) {
-        this.table.freeBlock(index, next.value);
-        if (done()) return true;
-      }
-      this.detached.pop();
-    }
-    return false;
-  }
-
-  /** While it is true records live that no index knows: the cleaner must wait. */
-  hasDetached(): boolean {
-    return this.detached.length > 0;
+    for (const index of this.table.detach(db, lsn)) this.detached.add(index);
+    if (!this.table.keys.every((keys) => keys === 0)) return;
+    // Nothing is left anywhere: the memory goes as a whole, extent by extent, without looking at a record.
+    this.detached.forget();
+    this.table.dropArena();
   }
 
   memoryUsage(db: number, bytes: Buffer, at: number, length: number): number {
@@ -382,6 +370,7 @@ export class Store implements Keyspace {
     const partition = Math.floor((slot * table.partitions) / 16384);
     const index = table.indexOf(0, partition);
     let found = 0;
+    this.needLsn(this.removedLsn);
     if (index === undefined) return 0;
     const state = this.scratchState;
     for (const block of blocksOf(index)) {
@@ -407,45 +396,5 @@ export class Store implements Keyspace {
   /** Bytes that maxmemory counts: records alive, large values, the index. */
   usedBytes(): number {
     return this.table.usedBytes();
-  }
-
-  // Recovery: applies what a snapshot or the log holds, in any overlap: the higher dot wins.
-
-  /** @param lsn the record's position, 0 from a snapshot. */
-  recover(body: Buffer, at: number, length: number, lsn: number): void {
-    const hlc = hlcOf(body, at);
-    this.hlc.witness(hlc);
-    const type = body[at + 4] & 15;
-    const db = body[at + 4] >>> 4;
-    if (type === TYPE_FLUSH) return this.recoverFlush(keyLength(body, at) > 0 ? -1 : db, hlc);
-    assert(checkBody(body, at, at + length) === length, "recover: malformed body");
-    const table = this.table;
-    const ref = table.find(db, body, at + keyOffset(body, at), keyLength(body, at));
-    if (ref !== 0 && compareDots(table.body, table.bodyAt, body, at) >= 0) return;
-    if (body[at + 5] & FLAG_TOMBSTONE) {
-      if (ref !== 0) table.remove(db, ref, 0);
-      return;
-    }
-    table.replace(db, ref, length, lsn, this.usage.fresh());
-    body.copy(table.body, table.bodyAt, at, at + length);
-    table.noteBody(db, expireAtOf(body, at));
-  }
-
-  private recoverFlush(db: number, hlc: number): void {
-    const table = this.table;
-    for (let i = 0; i < DATABASES; i++) {
-      if (db >= 0 && i !== db) continue;
-      const older: number[] = [];
-      walk(table, i, 0, Number.POSITIVE_INFINITY, (ref) => {
-        table.locate(ref);
-        if (hlcOf(table.body, table.bodyAt) < hlc) older.push(ref);
-      });
-      for (const ref of older) {
-        table.locate(ref);
-        const keyAt = table.bodyAt + keyOffset(table.body, table.bodyAt);
-        table.find(i, table.body, keyAt, keyLength(table.body, table.bodyAt));
-        table.remove(i, ref, 0);
-      }
-    }
   }
 }

@@ -38,7 +38,7 @@ export const SECTOR_BYTES = 512;
 export const STAMP_AT = 510;
 export const BATCH_HEADER_BYTES = 48;
 export const WAL_VERSION = 1;
-export const BATCH_MAGIC = 0x3142564b; // "KVB1"
+const BATCH_MAGIC = 0x3142564b; // "KVB1"
 /** First batch after a start: the log is in use. */
 export const BATCH_OPEN = 1;
 /** Last batch of a clean stop: nothing may follow but BATCH_OPEN. */
@@ -58,7 +58,7 @@ export function readU64(bytes: Uint8Array, at: number): number {
 }
 
 /** Never zero, and different for neighbouring batches. */
-export function stampOf(firstLsn: number, count: number): number {
+function stampOf(firstLsn: number, count: number): number {
   return 0x8000 | ((firstLsn * 31 + (count === 0 ? 1 : 0)) & 0x7fff);
 }
 

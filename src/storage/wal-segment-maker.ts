@@ -8,7 +8,7 @@ import type { Disk, FileHandle } from "../ports/disk.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { SECTOR_BYTES } from "./wal-format.js";
 
-export const NEXT_SEGMENT_NAME = "wal-next.tmp";
+const NEXT_SEGMENT_NAME = "wal-next.tmp";
 /** In a new directory the first segment is small, for a quick start; each next one is larger, up to the option. */
 const FIRST_SEGMENT_BYTES = 256 * 1024;
 const GROWTH = 4;

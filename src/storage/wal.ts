@@ -44,6 +44,15 @@ export interface SegmentInfo {
   readonly bytes: number;
 }
 
+/** The log at one moment: what is durable, and where it lies. */
+export interface LogExtent {
+  /** Last durable LSN. */
+  readonly lsn: number;
+  readonly segments: readonly SegmentInfo[];
+  /** Where the batch with that LSN ends in the last segment; nothing before it is ever written to again. */
+  readonly lastBytes: number;
+}
+
 const BATCH_BYTES_START = 256 * 1024;
 const EVERYSEC_MS = 1000;
 /** Room that must be left in the segment while no next one can be made, beyond twice what waits. */
@@ -123,10 +132,15 @@ export class Wal {
 
   setMode(mode: SyncMode): void {
     if (mode === this.mode) return;
-    const before = this.mode;
+    this.cancelEverysec?.();
+    try {
+      // A synced write covers its own bytes only: what the relaxed mode left must be on disk before "always" is promised.
+      if (mode === "always") this.settle();
+    } catch (error) {
+      return this.fail(new DiskError("log sync failed", error));
+    }
     this.mode = mode;
     if (mode === "everysec") this.tickEverysec();
-    else if (before === "everysec") this.cancelEverysec?.();
   }
 
   // HOT: once per write.
@@ -143,7 +157,7 @@ export class Wal {
     this.scheduler.endOfTurn(this.pumpBound);
   }
 
-  /** Bytes waiting in the open batch: what back-pressure looks at. */
+  /** Bytes waiting in the open batch. */
   openBytes(): number {
     return this.open.count === 0 ? 0 : this.open.bytes();
   }
@@ -223,6 +237,8 @@ export class Wal {
     this.sinceSnapshotBytes += bytes;
     batch.trim();
     this.durableLsn = lastLsn;
+    // The next flush starts before the replies of this one are written: the disk and the sockets work at the same time.
+    if (this.open.count > 0 && this.mode === "always") this.pump();
     this.onDurable();
     if (this.open.count > 0 && !this.pumpAsked) this.askPump();
   }
@@ -314,6 +330,10 @@ export class Wal {
       if (upTo > this.syncedLsn) this.syncedLsn = upTo;
       done();
     });
+  }
+
+  extent(): LogExtent {
+    return { lsn: this.durableLsn, segments: [...this.segments], lastBytes: this.position };
   }
 
   /** Segments whose records all lie below `lsn` go. @returns how many. */

@@ -5,9 +5,9 @@
 // timeout: 150s
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { CorruptionError, FormatError } from "../../src/lib/errors.js";
 import type { KeyState } from "../../src/ports/keyspace.js";
 import { Engine } from "../../src/storage/engine.js";
-import { CorruptionError, FormatError } from "../../src/lib/errors.js";
 import { FakeScheduler } from "../lib/fake-scheduler.js";
 import { SimDisk } from "../lib/sim-disk.js";
 
@@ -17,6 +17,7 @@ const OPTIONS = {
   segmentBytes: 64 * 1024,
   newNode: () => ({ node: "0".repeat(40), hashSecret: [3, 4] as [number, number] }),
   seed: 1,
+  snapshotLogBytes: () => 1 << 20,
 };
 
 function open(disk: SimDisk, scheduler: FakeScheduler): Engine {
@@ -83,8 +84,8 @@ for (const sealed of [true, false]) {
       const size = disk.names.get(name)?.view.length as number;
       const original = disk.names.get(name)?.view as Buffer;
       for (let at = 0; at < size; at++) {
-        // Of the zeros ahead of the log's end, which are all alike, every 61st is enough unless ALL_BYTES is set.
-        if (original[at] === 0 && at % 61 !== 0 && !process.env["ALL_BYTES"]) continue;
+        // ALL_BYTES=1 takes every byte (two minutes); the suite takes every fourth, and few of the zeros ahead of the log's end.
+        if (!process.env["ALL_BYTES"] && at % (original[at] === 0 ? 61 : 4) !== 0) continue;
         const scheduler = new FakeScheduler();
         const copy = disk.fork(scheduler, name);
         const file = copy.names.get(name);
@@ -100,9 +101,9 @@ for (const sealed of [true, false]) {
         }
       }
     }
-    assert.ok(detected > 5000, `${detected} detected`);
+    assert.ok(detected > 1000, `${detected} detected`);
     // Only a stamp's own byte in a sector that was never written can pass for the remains of a write under way.
-    assert.ok(harmless * 400 < detected, `${harmless} harmless of ${detected}`);
+    assert.ok(harmless * 100 < detected, `${harmless} harmless of ${detected}`);
   });
 }
 

@@ -6,7 +6,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../src/lib/random.js";
-import { KeyState } from "../../src/ports/keyspace.js";
+import type { KeyState } from "../../src/ports/keyspace.js";
 import { Engine } from "../../src/storage/engine.js";
 import type { SyncMode, Wal } from "../../src/storage/wal.js";
 import { FakeScheduler } from "../lib/fake-scheduler.js";
@@ -21,6 +21,7 @@ function engineOptions(mode: SyncMode) {
     segmentBytes: 64 * 1024,
     newNode: () => ({ node: "0".repeat(40), hashSecret: [3, 4] as [number, number] }),
     seed: 1,
+    snapshotLogBytes: () => 1 << 20,
   };
 }
 
@@ -183,6 +184,27 @@ for (const [seed, mode] of [
     }
   });
 }
+
+test("from a relaxed appendfsync to always: what was written before is on disk before always is promised", () => {
+  for (let fate = 0; fate < 20; fate++) {
+    const scheduler = new FakeScheduler();
+    const disk = new SimDisk(scheduler);
+    const engine = open(disk, scheduler, "no") as Engine;
+    const wal = engine.wal as Wal;
+    const script = new Script(6);
+    for (let i = 0; i < 5; i++) {
+      script.command(engine);
+      scheduler.advance(2);
+    }
+    wal.setMode("always");
+    script.command(engine);
+    scheduler.advance(10);
+    assert.is(wal.durableLsn, wal.appendedLsn);
+    const again = open(disk.afterPowerLoss(new FakeScheduler(), fate), new FakeScheduler(), "always");
+    assert.ok(again);
+    assert.equal([...contents(again)].sort(), [...script.states[script.states.length - 1]].sort(), `fate ${fate}`);
+  }
+});
 
 test("a failed write or sync is latched: nothing is acknowledged after it", () => {
   for (const kind of ["failWrites", "failSyncs"] as const) {

@@ -176,7 +176,14 @@ export class SimDisk implements Disk {
     this.alive();
     const { file, durable } = this.handle(handle);
     this.enter(file, from, at, length, position);
-    if (durable) this.sync(handle);
+    if (durable) this.syncRange(file);
+  }
+
+  /** A write to a durable handle syncs what it wrote, and nothing else of the file. */
+  private syncRange(file: SimFile): void {
+    this.countSync();
+    if (this.failSyncs) throw Object.assign(new Error("EIO: fsync"), { code: "EIO" });
+    file.apply("durable", file.pending.pop() as PendingWrite);
   }
 
   sync(handle: FileHandle): void {
@@ -219,11 +226,7 @@ export class SimDisk implements Disk {
     const { file, durable } = this.handle(handle);
     this.later(done, () => {
       this.enter(file, from, at, length, position);
-      if (durable) {
-        this.countSync();
-        if (this.failSyncs) throw Object.assign(new Error("EIO: fsync"), { code: "EIO" });
-        file.sync();
-      }
+      if (durable) this.syncRange(file);
     });
   }
 

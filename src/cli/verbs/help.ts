@@ -11,15 +11,22 @@ Server:
   kvorum serve --help                              all options
   kvorum config [--show-origin] [FILE] [...]       the values that would hold, and where they come from
 
+Files:
+  kvorum inspect wal [DIR | SEGMENT]               the log: segments, batches, how it ends; --records, --json
+  kvorum inspect snapshot [DIR | SNAPSHOT]         snapshots: blocks, digest, verdict; --records, --json
+  kvorum restore BACKUP [--dir DIR]                check a backup and make a data directory of it
+
 Client:
   kvorum put KEY [VALUE | -]                       store a value; - or nothing: from standard input
   kvorum get KEY                                   write the value to standard output
   kvorum delete KEY...                             remove keys
+  kvorum backup DIR                                copy all the server has into a new directory on its machine
 
-  Client verbs take -s/--server HOST:PORT (127.0.0.1:6379), --password, --db, --timeout (5s) and --json.
+  Client verbs take -s/--server HOST:PORT (127.0.0.1:6379), --password, --db, --timeout (5s; backup 1h) and --json.
 
 Exit codes:
   client   0 done, 1 error, 2 usage, 3 not found, 4 may have been applied
+  files    0 done, 1 error, 2 usage, 65 corrupt data, 74 disk error, 75 directory in use
   server   0 stopped, 64 configuration, 65 corrupt data, 69 port in use, 70 fault, 74 disk error, 75 directory in use
 
   kvorum --version

@@ -21,16 +21,16 @@
  */
 import { assert } from "../../lib/assert.js";
 
-export const HEADER_BYTES = 16;
+const HEADER_BYTES = 16;
 export const TYPE_STRING = 0;
 /** A record of the log that empties a database, or all of them when its key is "*": no key's state. */
 export const TYPE_FLUSH = 15;
 
 export const FLAG_EXPIRES = 1;
-export const FLAG_VECTOR = 2;
+const FLAG_VECTOR = 2;
 export const FLAG_TOMBSTONE = 4;
-export const FLAG_EPOCH = 8;
-export const FLAG_LONG_KEY = 16;
+const FLAG_EPOCH = 8;
+const FLAG_LONG_KEY = 16;
 /** The value was changed in place (APPEND, SETRANGE...): OBJECT ENCODING says raw. No meaning beyond that. */
 export const FLAG_RAW = 32;
 const FLAGS_KNOWN = 63;
@@ -158,7 +158,7 @@ export function hlcOf(bytes: Uint8Array, at: number): number {
   return (readU32(bytes, at + 12) & 0x1fffff) * TWO_32 + readU32(bytes, at + 8);
 }
 
-export function epochOf(bytes: Uint8Array, at: number): number {
+function epochOf(bytes: Uint8Array, at: number): number {
   return bytes[at + 5] & FLAG_EPOCH ? readU32(bytes, at + HEADER_BYTES) : 0;
 }
 

@@ -245,6 +245,17 @@ export const SERVER_ROWS: readonly CommandRow[] = [
     summary: "Write a snapshot to disk in the background.",
   },
   {
+    name: "kv.backup",
+    arity: 2,
+    flags: "admin noscript no_async_loading no_multi",
+    args: "directory",
+    since: "0.1.0",
+    group: "server",
+    complexity: "O(N), N being the number of keys",
+    summary:
+      "Copy a snapshot and the log behind it into a new directory on the server, and answer with the last LSN in it.",
+  },
+  {
     name: "lastsave",
     arity: 1,
     flags: "loading stale fast",

@@ -8,7 +8,7 @@
 import { assert } from "../../lib/assert.js";
 
 /** 2024-01-01T00:00:00Z. Forty-one bits of milliseconds reach to 2093. */
-export const ORIGIN_MS = 1_704_067_200_000;
+const ORIGIN_MS = 1_704_067_200_000;
 const COUNTS_PER_MS = 4096;
 const TWO_32 = 4_294_967_296;
 const HLC_MAX = 2 ** 53 - 1;
@@ -53,6 +53,6 @@ export class Hlc {
 }
 
 /** The two halves as one number below 2^53. */
-export function hlcValue(low: number, high: number): number {
+function hlcValue(low: number, high: number): number {
   return high * TWO_32 + (low >>> 0);
 }

@@ -16,6 +16,7 @@ const OPTIONS = {
   segmentBytes: 1 << 20,
   newNode: () => ({ node: "0".repeat(40), hashSecret: [1, 2] as [number, number] }),
   seed: 7,
+  snapshotLogBytes: () => 1 << 20,
 };
 
 function open(disk: MemoryDisk, scheduler: FakeScheduler): Engine {

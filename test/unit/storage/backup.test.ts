@@ -1,0 +1,313 @@
+/**
+ * test/unit/storage/backup.test.ts: backups made while writes go on, what deletes nothing meanwhile, every way of failing, and
+ * that no damaged backup is taken for a whole one.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { CorruptionError } from "../../../src/lib/errors.js";
+import { MemoryDisk } from "../../../src/platform/memory-disk.js";
+import type { BackupTarget, FileDone } from "../../../src/ports/backup-target.js";
+import type { KeyState } from "../../../src/ports/keyspace.js";
+import { BACKUP_NAME, readBackupList, restoreBackup, verifyBackup } from "../../../src/storage/backup.js";
+import { Engine } from "../../../src/storage/engine.js";
+import { FakeScheduler } from "../../lib/fake-scheduler.js";
+
+const OPTIONS = {
+  mode: "always" as const,
+  partitions: 1,
+  segmentBytes: 64 * 1024,
+  newNode: () => ({ node: "0".repeat(40), hashSecret: [3, 4] as [number, number] }),
+  seed: 1,
+  snapshotLogBytes: () => 1 << 24,
+};
+const STEP_MS = 3;
+
+function open(disk: MemoryDisk, scheduler: FakeScheduler): Engine {
+  const engine = new Engine(disk, scheduler, OPTIONS);
+  let failure: Error | undefined = new Error("not loaded");
+  engine.load(1e9, (error) => {
+    failure = error;
+  });
+  for (let i = 0; i < 20; i++) scheduler.endTurn();
+  if (failure !== undefined) throw failure;
+  return engine;
+}
+
+function put(engine: Engine, key: string, value: string): void {
+  const [name, bytes] = [Buffer.from(key), Buffer.from(value)];
+  engine.store.put(0, name, 0, name.length, bytes, 0, bytes.length, 0, false);
+}
+
+function contents(engine: Engine): Map<string, string> {
+  const found = new Map<string, string>();
+  engine.store.scan(0, 0, 1e9, (s: KeyState) => {
+    const key = s.bytes.latin1Slice(s.keyAt, s.keyAt + s.keyBytes);
+    found.set(key, s.bytes.latin1Slice(s.keyAt + s.keyBytes, s.keyAt + s.keyBytes + s.valueBytes));
+  });
+  return found;
+}
+
+/** A target in memory that takes STEP_MS for each call and fails at call number `failAt`. */
+class MemoryTarget implements BackupTarget {
+  readonly disk: MemoryDisk;
+  readonly calls: string[] = [];
+  committed = false;
+  abandoned = false;
+  failAt: number = Number.POSITIVE_INFINITY;
+  private readonly source: MemoryDisk;
+  private readonly scheduler: FakeScheduler;
+
+  constructor(source: MemoryDisk, scheduler: FakeScheduler) {
+    this.source = source;
+    this.scheduler = scheduler;
+    this.disk = new MemoryDisk(scheduler);
+  }
+
+  private later(call: string, work: () => number, done: FileDone): void {
+    this.calls.push(call);
+    const fails = this.calls.length === this.failAt;
+    this.scheduler.after(STEP_MS, () => {
+      if (this.abandoned || fails) done(new Error(fails ? "no room" : "abandoned"), 0);
+      else done(null, work());
+    });
+  }
+
+  private take(name: string, bytes: number | undefined): number {
+    const from = this.source.open(name, { readonly: true });
+    const contents = Buffer.alloc(bytes ?? this.source.size(from));
+    if (this.source.read(from, contents, 0, contents.length, 0) < contents.length) throw new Error("shorter");
+    this.source.close(from);
+    return this.add(name, contents);
+  }
+
+  private add(name: string, contents: Buffer): number {
+    const to = this.disk.open(name, { create: true });
+    this.disk.write(to, contents, 0, contents.length, 0);
+    this.disk.close(to);
+    return contents.length;
+  }
+
+  begin(done: (error: Error | null) => void): void {
+    this.later("begin", () => 0, done);
+  }
+  link(name: string, done: FileDone): void {
+    this.later(`link ${name}`, () => this.take(name, undefined), done);
+  }
+  copy(name: string, bytes: number, done: FileDone): void {
+    this.later(`copy ${name}`, () => this.take(name, bytes), done);
+  }
+  write(name: string, contents: Buffer, done: FileDone): void {
+    this.later(`write ${name}`, () => this.add(name, contents), done);
+  }
+  commit(done: (error: Error | null) => void): void {
+    const commit = (): number => {
+      this.committed = true;
+      return 0;
+    };
+    this.later("commit", commit, done);
+  }
+  abandon(): void {
+    this.abandoned = true;
+  }
+}
+
+interface Made {
+  readonly target: MemoryTarget;
+  readonly lsn: number;
+  readonly error: Error | undefined;
+  readonly atEnd: number;
+}
+
+/** A backup while a write comes every millisecond and a snapshot as often as one can be. */
+function backUpUnderLoad(engine: Engine, disk: MemoryDisk, scheduler: FakeScheduler, failAt?: number): Made {
+  const target = new MemoryTarget(disk, scheduler);
+  if (failAt !== undefined) target.failAt = failAt;
+  let made: Made | undefined;
+  const started = engine.backup(target, (error, lsn) => {
+    made = { target, lsn, error, atEnd: engine.extent().lsn };
+  });
+  assert.ok(started);
+  assert.not(
+    engine.backup(target, () => {}),
+    "one at a time",
+  );
+  for (let i = 0; made === undefined && i < 2000; i++) {
+    put(engine, `key:${i % 40}`, `${"x".repeat(900)}during ${i}`);
+    if (i % 10 === 0) engine.snapshot(() => {});
+    scheduler.advance(1);
+  }
+  if (made === undefined) throw new Error("the backup does not end");
+  assert.not(engine.held);
+  return made;
+}
+
+function build(): { disk: MemoryDisk; scheduler: FakeScheduler; engine: Engine } {
+  const scheduler = new FakeScheduler();
+  const disk = new MemoryDisk(scheduler);
+  const engine = open(disk, scheduler);
+  for (let i = 0; i < 200; i++) {
+    put(engine, `key:${i}`, `before ${i} ${"y".repeat(500)}`);
+    if (i % 5 === 0) scheduler.advance(1);
+  }
+  scheduler.advance(10);
+  return { disk, scheduler, engine };
+}
+
+test("what was acknowledged before is in it, whatever happens meanwhile", () => {
+  const { disk, scheduler, engine } = build();
+  const before = engine.extent().lsn;
+  const { target, lsn, error, atEnd } = backUpUnderLoad(engine, disk, scheduler);
+  assert.is(error, undefined);
+  assert.ok(target.committed && !target.abandoned);
+  assert.ok(lsn >= before && lsn < atEnd, "writes went on while it was copied");
+  assert.equal([target.calls[0], target.calls.at(-1)], ["begin", "commit"]);
+  const facts = verifyBackup(target.disk);
+  assert.equal([facts.list.lsn, facts.keys, facts.meta.node], [lsn, 200, "0".repeat(40)]);
+  // It opens as it is.
+  const opened = new FakeScheduler();
+  const found = contents(open(target.disk.clone(opened), opened));
+  assert.is(found.size, 200);
+  for (let i = 40; i < 200; i++) assert.is(found.get(`key:${i}`), `before ${i} ${"y".repeat(500)}`);
+  // Disk use is bounded again when it is over.
+  assert.ok(disk.list().filter((name) => name.startsWith("snap-")).length <= 2);
+});
+
+test("restored: a node of its own with the same keys, that lives and starts again", () => {
+  const { disk, scheduler, engine } = build();
+  const { target, lsn } = backUpUnderLoad(engine, disk, scheduler);
+  const facts = verifyBackup(target.disk);
+  const to = new MemoryDisk(scheduler);
+  restoreBackup(target.disk, to, facts, "7".repeat(40), 1000);
+  assert.is(readBackupList(to), undefined);
+  const one = new FakeScheduler();
+  const first = to.clone(one);
+  const node = open(first, one);
+  assert.equal([node.meta.node, node.meta.hashSecret, node.meta.createdMs], ["7".repeat(40), [3, 4], 1000]);
+  assert.ok(node.extent().lsn > lsn);
+  const backup = new FakeScheduler();
+  assert.equal(contents(node), contents(open(target.disk.clone(backup), backup)));
+  for (let i = 0; i < 300; i++) put(node, `new:${i}`, "z".repeat(400));
+  one.advance(20);
+  const two = new FakeScheduler();
+  assert.is(contents(open(first.clone(two), two)).size, 500);
+});
+
+test("whatever fails, nothing half stays and the next one works", () => {
+  const { disk, scheduler, engine } = build();
+  const calls = backUpUnderLoad(engine, disk, scheduler).target.calls.length;
+  assert.ok(calls >= 6);
+  for (let failAt = 1; failAt <= calls; failAt++) {
+    const { target, error } = backUpUnderLoad(engine, disk, scheduler, failAt);
+    assert.is(error?.message, "no room");
+    assert.ok(target.abandoned && !target.committed);
+  }
+  assert.is(backUpUnderLoad(engine, disk, scheduler).error, undefined);
+});
+
+test("a node that stops gives up its backup", () => {
+  const { disk, scheduler, engine } = build();
+  const target = new MemoryTarget(disk, scheduler);
+  let failure: Error | undefined;
+  engine.backup(target, (error) => {
+    failure = error;
+  });
+  scheduler.advance(STEP_MS + 1);
+  let stopped = false;
+  engine.stop(() => {
+    stopped = true;
+  });
+  scheduler.advance(100);
+  assert.ok(stopped && target.abandoned && !target.committed);
+  assert.match(failure?.message ?? "", "stopping");
+  assert.not(engine.backup(target, () => {}));
+});
+
+/** A backup as small as one can be, with a segment in the middle. */
+function small(): MemoryDisk {
+  const scheduler = new FakeScheduler();
+  const disk = new MemoryDisk(scheduler);
+  const engine = open(disk, scheduler);
+  for (let i = 0; i < 20; i++) put(engine, `k${i}`, "v".repeat(40));
+  scheduler.advance(10);
+  const target = new MemoryTarget(disk, scheduler);
+  engine.backup(target, () => {});
+  scheduler.advance(100);
+  assert.ok(target.committed);
+  return target.disk;
+}
+
+test("every byte of a backup flipped, every file cut off or missing: found, with file and offset", () => {
+  const disk = small();
+  verifyBackup(disk);
+  const refused = (what: string): void => {
+    try {
+      verifyBackup(disk);
+    } catch (error) {
+      assert.ok(error instanceof CorruptionError, `${what}: ${error}`);
+      assert.ok(disk.list().includes(error.file) || error.message.includes("missing"), what);
+      assert.ok(error.offsetBytes >= 0);
+      return;
+    }
+    throw new Error(`${what}: not seen`);
+  };
+  const names = disk.list();
+  assert.ok(names.length >= 4);
+  for (const name of names) {
+    const file = disk.open(name, {});
+    const size = disk.size(file);
+    const original = Buffer.alloc(size);
+    disk.read(file, original, 0, size, 0);
+    const flipped = Buffer.alloc(1);
+    for (let at = 0; at < size; at++) {
+      flipped[0] = original[at] ^ (1 << (at % 8));
+      disk.write(file, flipped, 0, 1, at);
+      refused(`${name} byte ${at}`);
+      disk.write(file, original, at, 1, at);
+    }
+    for (const cut of [size - 1, size - 512, 0]) {
+      if (cut < 0) continue;
+      disk.truncate(file, cut);
+      refused(`${name} cut to ${cut}`);
+      disk.write(file, original, 0, size, 0);
+    }
+    disk.close(file);
+    if (name === BACKUP_NAME) continue;
+    disk.rename(name, "away");
+    refused(`${name} missing`);
+    disk.rename("away", name);
+  }
+  verifyBackup(disk);
+  disk.remove(BACKUP_NAME);
+  assert.throws(() => verifyBackup(disk), /not a backup/);
+});
+
+test("a log cut off at a whole batch, with a list that says so, is not the log that was", () => {
+  const disk = small();
+  const list = readBackupList(disk);
+  if (list === undefined) throw new Error("no list");
+  // A server that was started in it goes on writing: no longer what the list says.
+  const scheduler = new FakeScheduler();
+  const used = disk.clone(scheduler);
+  open(used, scheduler).stop(() => {});
+  scheduler.advance(20);
+  assert.throws(
+    () => verifyBackup(used),
+    (error: Error) => error instanceof CorruptionError,
+  );
+});
+
+test("a restore that fails half-way leaves nothing that starts", () => {
+  const disk = small();
+  const facts = verifyBackup(disk);
+  const to = new MemoryDisk(new FakeScheduler());
+  const write = to.write.bind(to);
+  let writes = 0;
+  to.write = (...args) => {
+    if (++writes === 2) throw new Error("no room");
+    write(...args);
+  };
+  assert.throws(() => restoreBackup(disk, to, facts, "7".repeat(40), 0), /no room/);
+  assert.equal(to.list(), []);
+});
+
+test.run();
