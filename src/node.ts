@@ -19,6 +19,7 @@ import { NodeDisk } from "./platform/node-disk.js";
 import { NodeScheduler } from "./platform/node-scheduler.js";
 import { NodeSystem } from "./platform/node-system.js";
 import { createNetwork } from "./platform/sockets.js";
+import { readTls } from "./platform/tls-files.js";
 import type { Disk } from "./ports/disk.js";
 import type { Listener, ListenOptions, TlsOptions } from "./ports/network.js";
 import type { ServerParts, ShutdownRequest } from "./server/ports.js";
@@ -135,7 +136,7 @@ export class RunningNode {
     const common = { backlog: config.tcpBacklog, keepAliveSeconds: config.tcpKeepalive };
     const tcp: { port: number; tls?: TlsOptions }[] = [];
     if (config.port > 0 || config.anyPort) tcp.push({ port: config.port });
-    if (config.tlsPort > 0) tcp.push({ port: config.tlsPort, tls: tlsOptions(config) });
+    if (config.tlsPort > 0) tcp.push({ port: config.tlsPort, tls: readTls(config) });
     for (const { port, tls } of tcp) {
       for (const address of config.bind) {
         const options: ListenOptions = {
@@ -289,21 +290,6 @@ function listenError(error: unknown, where: string): Error {
       ? `${where} is in use by another process. Stop that one, or choose another port with --port`
       : `cannot listen on ${where}: ${(error as Error).message}`;
   return Object.assign(new Error(what, { cause: error }), { exitCode: EXIT_PORT_IN_USE });
-}
-
-function tlsOptions(config: Config): TlsOptions {
-  const read = (name: string): Buffer => fs.readFileSync(path.resolve(name));
-  const auth = config.tlsAuthClients;
-  return {
-    cert: read(config.tlsCertFile),
-    key: read(config.tlsKeyFile),
-    clientCert: auth === "yes" ? "required" : auth,
-    ...(config.tlsKeyFilePass === "" ? {} : { passphrase: config.tlsKeyFilePass }),
-    ...(config.tlsCaCertFile === "" ? {} : { ca: read(config.tlsCaCertFile) }),
-    ...(config.tlsProtocols.includes("TLSv1.2") || config.tlsProtocols.length === 0
-      ? {}
-      : { minVersion: "TLSv1.3" as const }),
-  };
 }
 
 function levelOf(config: Config): LogLevel {

@@ -17,6 +17,8 @@ const FEW_KEYS = 100_000;
 const EXPIRY_MS_MAX = 300_000;
 const POLL_MS = 100;
 const VALUES = { valueBytesLeast: 64, valueBytesMost: 64 } as const;
+/** Small writes: about 300 commands in a turn, so that a long turn is the store's doing and not one client's burst. */
+const SMALL_WINDOW_BYTES = 16_384;
 const ARGS: readonly string[] = ["--appendfsync", "no"];
 
 /** Poll until `done`, at most EXPIRY_MS_MAX. */

@@ -1,76 +1,66 @@
 /**
- * bench/micro/resp-decode.ts: nanoseconds per command of the request parser, against redis-parser, which makes strings of
+ * bench/micro/resp-decode.ts: nanoseconds per command of the request parser, against redis-parser, which makes Buffers of
  * what it reads. Guards codec/resp/request-parser.ts.
- *
- *   node --import tsx bench/micro/resp-decode.ts
+ * Both count the arguments and their bytes; redis-parser cannot be had without its copies, which is the point.
  */
-import Benchmark from "benchmark";
 import RedisParser from "redis-parser";
 import { Args } from "../../src/codec/resp/args.js";
 import { DONE, RequestParser } from "../../src/codec/resp/request-parser.js";
+import { fold, type Group } from "../lib/micro.js";
+import { keyText, requests } from "../lib/sample-data.js";
 
 const COMMANDS = 200;
+const VALUE = "x".repeat(64);
+const MSET: readonly string[] = ["MSET", ...Array.from({ length: 20 }, (_, i) => `key:${i}`)];
 
-function encode(...parts: string[]): string {
-  return `*${parts.length}\r\n${parts.map((part) => `$${part.length}\r\n${part}\r\n`).join("")}`;
-}
-
-/** Inputs as redis-benchmark sends them: 16-byte keys, 64-byte values. */
 const INPUTS: Readonly<Record<string, Buffer>> = {
-  GET: Buffer.from(
-    Array.from({ length: COMMANDS }, (_, i) => encode("GET", `key:${String(i).padStart(12, "0")}`)).join(""),
-  ),
-  SET: Buffer.from(
-    Array.from({ length: COMMANDS }, (_, i) =>
-      encode("SET", `key:${String(i).padStart(12, "0")}`, "x".repeat(64)),
-    ).join(""),
-  ),
-  "MSET 10": Buffer.from(
-    Array.from({ length: COMMANDS }, () => encode("MSET", ...Array.from({ length: 20 }, (_, i) => `key:${i}`))).join(
-      "",
-    ),
-  ),
+  GET: requests(COMMANDS, (i) => ["GET", keyText(i)]),
+  SET: requests(COMMANDS, (i) => ["SET", keyText(i), VALUE]),
+  "MSET of 10": requests(COMMANDS, () => MSET),
 };
 
-const parser = new RequestParser(new Args());
-
-/** @returns a number that depends on every argument, so that nothing can be left out. */
-function parseAll(bytes: Buffer): number {
-  let at = 0;
-  let sum = 0;
-  while (parser.next(bytes, at, bytes.length) === DONE) {
-    at = parser.position;
-    sum += parser.args.count + parser.args.start[parser.args.count - 1];
-  }
-  return sum;
+function offsets(bytes: Buffer): () => number {
+  const parser = new RequestParser(new Args());
+  return () => {
+    let at = 0;
+    let sum = 1;
+    while (parser.next(bytes, at, bytes.length) === DONE) {
+      at = parser.position;
+      const { args } = parser;
+      for (let i = 0; i < args.count; i++) sum = fold(sum, args.length[i] * 256 + args.bytes[args.start[i]]);
+    }
+    return sum;
+  };
 }
 
-let replies = 0;
-const theirs = new RedisParser({
-  returnBuffers: true,
-  returnReply: (reply: Buffer[]) => {
-    replies += reply.length;
-  },
-  returnError: () => {},
-});
-
-let consumed = 0;
-const suite = new Benchmark.Suite();
-for (const [name, bytes] of Object.entries(INPUTS)) {
-  if (parseAll(bytes) === 0) throw new Error(`${name}: nothing parsed`);
-  suite.add(`${name}: offsets`, () => {
-    consumed += parseAll(bytes);
+function buffers(bytes: Buffer): () => number {
+  let sum = 1;
+  const fail = (error: Error): void => {
+    throw error;
+  };
+  const parser = new RedisParser({
+    returnBuffers: true,
+    returnReply: (reply: unknown) => {
+      const parts = reply as Buffer[];
+      for (let i = 0; i < parts.length; i++)
+        sum = fold(sum, (parts[i] as Buffer).length * 256 + (parts[i] as Buffer)[0]);
+    },
+    returnError: fail,
+    returnFatalError: fail,
   });
-  suite.add(`${name}: redis-parser`, () => {
-    theirs.execute(bytes);
-  });
+  return () => {
+    sum = 1;
+    parser.execute(bytes);
+    return sum;
+  };
 }
-suite
-  .on("cycle", ({ target }: { target: Benchmark }) => {
-    const nanoseconds = (target.stats?.mean ?? 0) * 1e9;
-    console.log(
-      `${String(target.name).padEnd(24)} ${(nanoseconds / COMMANDS).toFixed(1).padStart(8)} ns per command  +-${(target.stats?.rme ?? 0).toFixed(1)}%`,
-    );
-  })
-  .on("complete", () => console.log(`consumed ${consumed + replies}`))
-  .run();
+
+export function groups(): Group[] {
+  return Object.entries(INPUTS).map(([name, bytes]) => ({
+    name: `codec/resp/request-parser.ts, ${name}`,
+    cases: [
+      { name: "kvorum, offsets", operations: COMMANDS, run: offsets(bytes) },
+      { name: "redis-parser, Buffers", operations: COMMANDS, run: buffers(bytes) },
+    ],
+  }));
+}

@@ -40,7 +40,7 @@ export function loadConfig(sources: Sources): Config {
 export type ConfigInput = { readonly [K in keyof ConfigValues]?: ConfigValues[K] | string | undefined };
 
 /**
- * The configuration of an embedded node: no environment and no file. `port: 0` means any free port.
+ * The configuration of an embedded node: no environment and no file. `port: 0` means any free port, no `port` no TCP.
  * @throws {ConfigError}
  */
 export function configFromOptions(input: ConfigInput, cwd: string): Config {
@@ -53,7 +53,8 @@ export function configFromOptions(input: ConfigInput, cwd: string): Config {
     if (option === undefined) problems.push(`unknown option "${key}"${meant(nearest(key, keys.keys()))}`);
     else directives.push({ name: option.name, words: inputWords(option, value), kind: "options", where: key });
   }
-  return build(directives, problems, { cwd, server: false });
+  if (input.port === undefined) directives.push({ name: "port", words: ["0"], kind: "options", where: "no port" });
+  return build(directives, problems, { cwd, anyPort: input.port !== undefined });
 }
 
 function inputWords(option: Option, value: unknown): string[] {
@@ -73,8 +74,10 @@ interface Circumstances {
   readonly cwd: string;
   readonly file?: string | undefined;
   readonly files?: Files;
-  /** A server needs something to listen on. */
-  readonly server: boolean;
+  /** A server's port 0 is no TCP, and it needs something to listen on. Absent for the library. */
+  readonly server?: boolean;
+  /** Port 0 means any free port. */
+  readonly anyPort?: boolean;
 }
 
 /** Directives in order of precedence, the weakest first, on top of the defaults. */
@@ -171,7 +174,7 @@ function finish(
   settings: Map<string, Setting>,
   problems: string[],
   warnings: readonly string[],
-  { cwd, file, files, server }: Circumstances,
+  { cwd, file, files, server, anyPort }: Circumstances,
 ): Config {
   const current = (name: string): OptionValue => (settings.get(name) as Setting).value;
   const put = (name: string, value: OptionValue, origin?: Origin): void => {
@@ -197,10 +200,10 @@ function finish(
     warnings,
     file,
     files,
-    anyPort: !server && current("port") === 0,
+    anyPort: anyPort === true && current("port") === 0,
   }) as Config;
   if (problems.length === 0) {
-    const broken = brokenRule(config) ?? (server ? brokenServerRule(config) : undefined);
+    const broken = brokenRule(config) ?? (server === true ? brokenServerRule(config) : undefined);
     if (broken !== undefined) problems.push(ruleText(config, broken));
   }
   if (problems.length > 0) throw new ConfigError(atMost(problems));

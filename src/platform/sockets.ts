@@ -5,7 +5,7 @@
  * Invariants: those of ports/network.ts. A write is always a copy here, because a stream may keep the bytes.
  */
 import { createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type {
   Accept,
   Connection,
@@ -17,6 +17,9 @@ import type {
 } from "../ports/network.js";
 import { openDirect } from "./direct-socket.js";
 import { descriptor, type Endpoints, endpoints } from "./endpoints.js";
+
+/** A client that has not finished the TLS handshake by then is not one. */
+const HANDSHAKE_MS_MAX = 10_000;
 
 /** @param direct false: never use direct-socket.ts (for tests of the plain path). */
 export function createNetwork(direct = true): Network {
@@ -31,8 +34,9 @@ function listen(options: ListenOptions, accept: Accept, direct: boolean): Promis
     keepAliveInitialDelay: options.keepAliveSeconds * 1000,
   };
   let server: Server;
+  const shaking = new Set<Socket>();
   if (options.tls !== undefined) {
-    server = createTlsServer({ ...shared, ...tlsOptions(options.tls) }, (socket) => openPlain(socket, accept));
+    server = listenTls(options.tls, shared, accept, shaking);
   } else {
     server = createServer({ ...shared, pauseOnConnect: direct }, (socket) => {
       if (!direct || !openDirect(socket, server, accept)) openPlain(socket, accept);
@@ -45,9 +49,27 @@ function listen(options: ListenOptions, accept: Accept, direct: boolean): Promis
       server.off("error", reject);
       // After this an error is about one connection that could not be accepted (out of descriptors): it stays with the client.
       server.on("error", () => {});
-      resolve(describe(server, options.path ?? ""));
+      resolve(describe(server, options.path ?? "", shaking));
     });
   });
+}
+
+/** @param shaking connections whose handshake is not over: nobody else knows of them, and they must not keep a server open. */
+function listenTls(tls: TlsOptions, shared: object, accept: Accept, shaking: Set<Socket>): Server {
+  const server = createTlsServer({ ...shared, ...tlsOptions(tls) }, (socket) => {
+    // Asked for and not required, Node lets a bad certificate pass.
+    if (tls.clientCert === "optional" && !socket.authorized && hasCertificate(socket)) socket.destroy();
+    else openPlain(socket, accept);
+  });
+  server.on("connection", (socket: Socket) => {
+    shaking.add(socket);
+    socket.once("close", () => shaking.delete(socket));
+  });
+  return server;
+}
+
+function hasCertificate(socket: TLSSocket): boolean {
+  return Object.keys(socket.getPeerCertificate() ?? {}).length > 0;
 }
 
 function tlsOptions(tls: TlsOptions): object {
@@ -57,19 +79,25 @@ function tlsOptions(tls: TlsOptions): object {
     ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
     ...(tls.ca === undefined ? {} : { ca: tls.ca }),
     ...(tls.minVersion === undefined ? {} : { minVersion: tls.minVersion }),
+    ...(tls.maxVersion === undefined ? {} : { maxVersion: tls.maxVersion }),
+    handshakeTimeout: HANDSHAKE_MS_MAX,
     requestCert: tls.clientCert !== "no",
     rejectUnauthorized: tls.clientCert === "required",
   };
 }
 
-function describe(server: Server, path: string): Listener {
+function describe(server: Server, path: string, shaking: ReadonlySet<Socket>): Listener {
   const address = server.address();
   const tcp = typeof address === "object" && address !== null;
   return {
     host: tcp ? address.address : "",
     port: tcp ? address.port : 0,
     path,
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of shaking) socket.destroy();
+      }),
   };
 }
 

@@ -52,10 +52,11 @@ export interface TlsOptions {
   readonly key: string | Buffer;
   readonly passphrase?: string;
   readonly ca?: string | Buffer;
-  /** tls-auth-clients: must a client show a certificate of `ca`? */
+  /** tls-auth-clients: must a client show a certificate of `ca`? Optional: it need not, but one it shows must be good. */
   readonly clientCert: "no" | "optional" | "required";
-  /** e.g. "TLSv1.2"; absent = Node's own minimum. */
+  /** Absent = Node's own. */
   readonly minVersion?: "TLSv1.2" | "TLSv1.3";
+  readonly maxVersion?: "TLSv1.2" | "TLSv1.3";
 }
 
 export interface ListenOptions {

@@ -293,6 +293,8 @@ test("options of the library", () => {
   assert.equal([config.shutdownTimeout, config.unixsocketperm, config.bind], [1500, 0o700, ["::1"]]);
   assert.equal(config.origin("port"), { kind: "options", where: "port" });
   assert.is(configFromOptions({ port: 7000 }, CWD).anyPort, false);
+  const silent = configFromOptions({}, CWD);
+  assert.equal([silent.port, silent.anyPort], [0, false], "no port, no TCP");
   assert.equal(
     problems(() => configFromOptions({ maxMemory: 1, hz: 0.5 } as object, CWD)),
     [

@@ -1,0 +1,159 @@
+/**
+ * client/commands.ts: the common commands as methods, over two ways to run any command. The same for a node in this process
+ * (client/embedded.ts) and for one at the other end of a connection (client/client.ts).
+ * Commands given in one turn leave together, in order (pipelining); each promise fails with a StoreError alone.
+ */
+import type { StoreError } from "./store-error.js";
+
+export type Argument = string | Uint8Array | number;
+/** With call, bulk strings are strings; with callBuffer, Buffers. In arrays an error reply is a StoreError. */
+export type Reply = string | Buffer | number | null | StoreError | Reply[];
+
+export interface SetOptions {
+  /** Lifetime in milliseconds. */
+  readonly ttlMs?: number;
+  readonly keepTtl?: boolean;
+  /** Only when the key is not there (nx), only when it is (xx). */
+  readonly only?: "nx" | "xx";
+}
+
+export interface ScanOptions {
+  readonly match?: string;
+  readonly count?: number;
+}
+
+export abstract class Commands {
+  /** Run any command. @throws {StoreError} */
+  abstract call(name: string, ...args: readonly Argument[]): Promise<Reply>;
+  /** As call; bulk strings come as Buffers. */
+  abstract callBuffer(name: string, ...args: readonly Argument[]): Promise<Reply>;
+  /**
+   * MULTI, the commands, EXEC, with nothing between them: all or none are carried out.
+   * @returns one reply for each command; a command that failed by itself has a StoreError there.
+   */
+  abstract transaction(commands: readonly (readonly [name: string, ...args: Argument[]])[]): Promise<Reply[]>;
+  abstract close(): Promise<void>;
+
+  async get(key: Argument): Promise<string | null> {
+    return (await this.call("GET", key)) as string | null;
+  }
+
+  async getBuffer(key: Argument): Promise<Buffer | null> {
+    return (await this.callBuffer("GET", key)) as Buffer | null;
+  }
+
+  /** @returns false when `only` forbade it. */
+  async set(key: Argument, value: Argument, options: SetOptions = {}): Promise<boolean> {
+    const words: Argument[] = [key, value];
+    if (options.ttlMs !== undefined) words.push("PX", options.ttlMs);
+    if (options.keepTtl === true) words.push("KEEPTTL");
+    if (options.only !== undefined) words.push(options.only);
+    return (await this.call("SET", ...words)) !== null;
+  }
+
+  /** @returns how many of the keys were there. */
+  async del(...keys: readonly Argument[]): Promise<number> {
+    return (await this.call("DEL", ...keys)) as number;
+  }
+
+  /** del of one key. @returns whether it was there. */
+  async delete(key: Argument): Promise<boolean> {
+    return (await this.del(key)) === 1;
+  }
+
+  async exists(...keys: readonly Argument[]): Promise<number> {
+    return (await this.call("EXISTS", ...keys)) as number;
+  }
+
+  async incr(key: Argument): Promise<number> {
+    return (await this.call("INCR", key)) as number;
+  }
+
+  async incrby(key: Argument, by: number): Promise<number> {
+    return (await this.call("INCRBY", key, by)) as number;
+  }
+
+  async decr(key: Argument): Promise<number> {
+    return (await this.call("DECR", key)) as number;
+  }
+
+  async append(key: Argument, value: Argument): Promise<number> {
+    return (await this.call("APPEND", key, value)) as number;
+  }
+
+  async strlen(key: Argument): Promise<number> {
+    return (await this.call("STRLEN", key)) as number;
+  }
+
+  async mget(...keys: readonly Argument[]): Promise<(string | null)[]> {
+    return (await this.call("MGET", ...keys)) as (string | null)[];
+  }
+
+  /** All of them or none, at one moment. */
+  async mset(pairs: Iterable<readonly [key: Argument, value: Argument]>): Promise<void> {
+    await this.call("MSET", ...[...pairs].flat());
+  }
+
+  async getdel(key: Argument): Promise<string | null> {
+    return (await this.call("GETDEL", key)) as string | null;
+  }
+
+  /** @returns false when the key is not there. */
+  async expire(key: Argument, seconds: number): Promise<boolean> {
+    return (await this.call("EXPIRE", key, seconds)) === 1;
+  }
+
+  async pexpire(key: Argument, ms: number): Promise<boolean> {
+    return (await this.call("PEXPIRE", key, ms)) === 1;
+  }
+
+  async persist(key: Argument): Promise<boolean> {
+    return (await this.call("PERSIST", key)) === 1;
+  }
+
+  /** Seconds left; -1: no lifetime, -2: no such key. */
+  async ttl(key: Argument): Promise<number> {
+    return (await this.call("TTL", key)) as number;
+  }
+
+  async pttl(key: Argument): Promise<number> {
+    return (await this.call("PTTL", key)) as number;
+  }
+
+  async dbsize(): Promise<number> {
+    return (await this.call("DBSIZE")) as number;
+  }
+
+  async flushdb(): Promise<void> {
+    await this.call("FLUSHDB");
+  }
+
+  async ping(): Promise<void> {
+    await this.call("PING");
+  }
+
+  /** Every key that stays is given at least once. */
+  async *scan(options: ScanOptions = {}): AsyncGenerator<string, void, undefined> {
+    const words: Argument[] = [];
+    if (options.match !== undefined) words.push("MATCH", options.match);
+    if (options.count !== undefined) words.push("COUNT", options.count);
+    let cursor = "0";
+    do {
+      const [next, keys] = (await this.call("SCAN", cursor, ...words)) as [string, string[]];
+      yield* keys;
+      cursor = next;
+    } while (cursor !== "0");
+  }
+}
+
+/** A command as bytes. Copies, so that the caller may change its buffers afterwards. */
+export function encodeRequest(name: string, args: readonly Argument[]): Buffer {
+  const pieces: Uint8Array[] = [Buffer.from(`*${args.length + 1}\r\n`)];
+  for (const word of [name, ...args]) {
+    const bytes = word instanceof Uint8Array ? word : Buffer.from(String(word));
+    pieces.push(Buffer.from(`$${bytes.length}\r\n`), bytes, CRLF);
+  }
+  return Buffer.concat(pieces);
+}
+
+const CRLF: Buffer = Buffer.from("\r\n");

@@ -1,0 +1,134 @@
+/**
+ * client/embedded.ts: a client of a node in the same process: bytes go to it and come from it without a socket, in the
+ * protocol that every client speaks, so that nothing behaves differently.
+ * Invariants: bytes leave in a microtask, never inside a call, since the caller may itself be called by the node (its log);
+ * replies are matched in order; when the link ends every promise is settled.
+ */
+import type RedisParser from "redis-parser";
+import { type Argument, Commands, encodeRequest, type Reply } from "./commands.js";
+import { replyError, StoreError, writes } from "./store-error.js";
+
+/** The far end, as the client sees it. */
+export interface Link {
+  send(bytes: Buffer): void;
+  /** No more will be sent; what was is still answered. */
+  end(): void;
+}
+
+/** What the far end calls. */
+export interface LinkUser {
+  onReply(bytes: Buffer): void;
+  onClosed(): void;
+}
+
+interface Pending {
+  readonly write: boolean;
+  readonly buffers: boolean;
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: StoreError) => void;
+}
+
+type ErrorReply = Error & { readonly command?: unknown };
+
+export class EmbeddedClient extends Commands implements LinkUser {
+  private link: Link | undefined;
+  private readonly parser: RedisParser;
+  private unsent: Buffer[] = [];
+  /** Commands sent or about to be, in order; answered up to `answered`. */
+  private pending: Pending[] = [];
+  private answered = 0;
+  private readonly closed: Promise<void>;
+  private whenClosed: () => void = () => {};
+
+  /** @param Parser redis-parser's class. @param open gives the link; it is used from the next microtask on. */
+  constructor(Parser: typeof RedisParser, open: (user: LinkUser) => Link) {
+    super();
+    this.closed = new Promise((resolve) => {
+      this.whenClosed = resolve;
+    });
+    this.parser = new Parser({
+      returnBuffers: true,
+      returnReply: (reply: unknown) => this.settle(reply),
+      returnError: (error) => this.settle(error),
+      // Bytes that are not RESP: nothing after them can be matched any more.
+      returnFatalError: () => this.onClosed(),
+    });
+    this.link = open(this);
+  }
+
+  override call(name: string, ...args: readonly Argument[]): Promise<Reply> {
+    return this.run(name, args, false);
+  }
+
+  override callBuffer(name: string, ...args: readonly Argument[]): Promise<Reply> {
+    return this.run(name, args, true);
+  }
+
+  override async transaction(
+    commands: readonly (readonly [name: string, ...args: Argument[]])[],
+  ): Promise<Reply[]> {
+    const queued = [this.run("MULTI", [], false), ...commands.map(([name, ...args]) => this.run(name, args, false))];
+    // What they fail with comes again from EXEC.
+    for (const reply of queued) reply.catch(() => {});
+    return (await this.run("EXEC", [], false)) as Reply[];
+  }
+
+  override async close(): Promise<void> {
+    this.flush();
+    this.link?.end();
+    await this.closed;
+  }
+
+  private run(name: string, args: readonly Argument[], buffers: boolean): Promise<Reply> {
+    const write = writes(name);
+    if (this.link === undefined) {
+      return Promise.reject(new StoreError("CLOSED", "the client or its node is closed", "no"));
+    }
+    if (this.unsent.length === 0) queueMicrotask(() => this.flush());
+    this.unsent.push(encodeRequest(name, args));
+    return new Promise((resolve, reject) => {
+      this.pending.push({ write, buffers, resolve, reject });
+    });
+  }
+
+  private flush(): void {
+    const bytes = this.unsent;
+    this.unsent = [];
+    if (bytes.length > 0) this.link?.send(bytes.length === 1 ? bytes[0] : Buffer.concat(bytes));
+  }
+
+  onReply(bytes: Buffer): void {
+    this.parser.execute(bytes);
+  }
+
+  private settle(reply: unknown): void {
+    const pending = this.pending[this.answered++];
+    if (this.answered >= 1024 && this.answered * 2 > this.pending.length) {
+      this.pending = this.pending.slice(this.answered);
+      this.answered = 0;
+    }
+    if (pending === undefined) return; // nothing is pushed to a RESP2 client that subscribes to nothing
+    if (reply instanceof Error) pending.reject(replyError(String((reply as ErrorReply).message), pending.write));
+    else pending.resolve(shaped(reply, pending.buffers));
+  }
+
+  onClosed(): void {
+    if (this.link === undefined) return;
+    this.link = undefined;
+    const lost = this.pending.slice(this.answered);
+    this.pending = [];
+    this.answered = 0;
+    for (const { write, reject } of lost) {
+      reject(new StoreError("CLOSED", "the node closed the connection before it answered", write ? "maybe" : "no"));
+    }
+    this.whenClosed();
+  }
+}
+
+/** Buffers to strings unless they are wanted, errors inside arrays to StoreErrors. */
+function shaped(reply: unknown, buffers: boolean): Reply {
+  if (Array.isArray(reply)) return reply.map((part) => shaped(part, buffers));
+  if (reply instanceof Error) return replyError(reply.message, true);
+  if (reply instanceof Uint8Array && !buffers) return Buffer.from(reply.buffer, reply.byteOffset, reply.length).toString();
+  return reply as Reply;
+}

@@ -1,0 +1,152 @@
+/**
+ * index.ts: `import { open } from "kvorum"`: the server's engine inside this process, with sockets for others or without.
+ * It must never: end the process, install a signal handler, write to the terminal, or keep state outside the nodes it opened.
+ * Invariants: what close() resolves to is on disk; a second close() is the first.
+ */
+import type RedisParser from "redis-parser";
+import type { Commands } from "./client/commands.js";
+import { EmbeddedClient, type Link, type LinkUser } from "./client/embedded.js";
+import { type ConfigInput, configFromOptions } from "./config/load.js";
+import { type NodeEnd, type RunningNode, start } from "./node.js";
+import type { Connection, ConnectionHandler } from "./ports/network.js";
+import type { Server } from "./server/server.js";
+
+export type { Argument, Commands as Client, Reply, ScanOptions, SetOptions } from "./client/commands.js";
+export { type Applied, StoreError } from "./client/store-error.js";
+export type { NodeEnd } from "./node.js";
+
+export type LogLevel = "debug" | "verbose" | "notice" | "warning";
+
+/**
+ * The server's options in camelCase, and these. Without `port` and `unixsocket` nothing listens; `port: 0` takes any free port.
+ */
+export type OpenOptions = ConfigInput & {
+  /** Keep everything in memory: nothing outlives the node, and `dir` is not touched. */
+  readonly memory?: boolean;
+  /** What the node has to say; absent: nothing. */
+  readonly log?: (level: LogLevel, text: string) => void;
+};
+
+export interface Node extends AsyncDisposable {
+  /** For any client of Redis: "redis://127.0.0.1:7000", or a unix socket's path; undefined when nothing listens. */
+  readonly url: string | undefined;
+  /** The TCP port that was taken; undefined when there is none. */
+  readonly port: number | undefined;
+  /** Resolves when the node ended by itself: its disk failed (code 74), or a client asked with SHUTDOWN (code 0). */
+  readonly ended: Promise<NodeEnd>;
+  /** A client in this process, logged in; each is a connection of its own (SELECT, MULTI, WATCH). */
+  client(): Commands;
+  /** Answer what was asked, flush, sync, let go of the directory. @throws when the disk refused. */
+  close(): Promise<void>;
+}
+
+/**
+ * Open a node and recover its data.
+ * @throws an error with `exitCode`: configuration 64, corrupt data 65, port in use 69, disk 74, directory in use 75.
+ */
+export async function open(options: OpenOptions = {}): Promise<Node> {
+  const { memory, log, ...input } = options;
+  const config = configFromOptions(input, process.cwd());
+  const { default: Parser } = await import("redis-parser");
+  const running = await start(config, { memory: memory === true, log: log ?? (() => {}) });
+  return new EmbeddedNode(running, Parser);
+}
+
+class EmbeddedNode implements Node {
+  readonly url: string | undefined;
+  readonly port: number | undefined;
+  readonly ended: Promise<NodeEnd>;
+  private readonly running: RunningNode;
+  private readonly Parser: typeof RedisParser;
+
+  constructor(running: RunningNode, Parser: typeof RedisParser) {
+    this.running = running;
+    this.Parser = Parser;
+    this.ended = running.failed;
+    const tcp = running.listeners.find(({ port }) => port > 0);
+    this.port = tcp?.port;
+    this.url = tcp === undefined ? running.listeners[0]?.path : urlOf(tcp.host, tcp.port, tcp.port === running.config.tlsPort);
+  }
+
+  client(): Commands {
+    const { server, config } = this.running;
+    const client = new EmbeddedClient(this.Parser, (user) => new Pipe(server, user));
+    // Whoever holds the node may do anything with it; the password is for those outside.
+    if (config.requirepass !== "") client.call("AUTH", config.requirepass).catch(() => {});
+    return client;
+  }
+
+  close(): Promise<void> {
+    return this.running.stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function urlOf(host: string, port: number, tls: boolean): string {
+  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  return `${tls ? "rediss" : "redis"}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+}
+
+/** A connection without a socket: the server's view of it and the client's in one. */
+class Pipe implements Connection, Link {
+  readonly remote: string = "embedded:0";
+  readonly local: string = "embedded:0";
+  readonly loopback: boolean = true;
+  readonly fd: number = -1;
+  /** The client takes everything at once. */
+  readonly unsentBytes: number = 0;
+  private readonly user: LinkUser;
+  private readonly handler: ConnectionHandler;
+  /** What came while the server did not read; undefined while it does. */
+  private held: Buffer[] | undefined;
+  private over = false;
+
+  constructor(server: Server, user: LinkUser) {
+    this.user = user;
+    this.handler = server.accept(this);
+  }
+
+  send(bytes: Buffer): void {
+    if (this.over) return;
+    if (this.held === undefined) this.handler.onBytes(bytes, bytes.length);
+    else this.held.push(bytes);
+  }
+
+  write(bytes: Buffer, from: number, to: number): boolean {
+    if (!this.over) this.user.onReply(Buffer.from(bytes.subarray(from, to)));
+    return false;
+  }
+
+  pause(): void {
+    this.held ??= [];
+  }
+
+  resume(): void {
+    if (this.held !== undefined) queueMicrotask(() => this.sendHeld());
+  }
+
+  private sendHeld(): void {
+    const held = this.held ?? [];
+    this.held = undefined;
+    // The server may stop reading again at any of them.
+    for (const bytes of held) this.send(bytes);
+  }
+
+  end(): void {
+    this.destroy();
+  }
+
+  destroy(): void {
+    if (this.over) return;
+    this.over = true;
+    this.held = undefined;
+    // Not inside a call of the server's.
+    queueMicrotask(() => {
+      this.handler.onClosed();
+      this.user.onClosed();
+    });
+  }
+}
