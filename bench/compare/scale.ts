@@ -18,7 +18,7 @@ const EXPIRY_MS_MAX = 300_000;
 const POLL_MS = 100;
 const VALUES = { valueBytesLeast: 64, valueBytesMost: 64 } as const;
 /** Small writes: about 300 commands in a turn, so that a long turn is the store's doing and not one client's burst. */
-const SMALL_WINDOW_BYTES = 16_384;
+const GENTLE = { ...VALUES, windowBytes: 16_384 } as const;
 const ARGS: readonly string[] = ["--appendfsync", "no"];
 
 /** Poll until `done`, at most EXPIRY_MS_MAX. */
@@ -97,10 +97,12 @@ async function turnRows(context: Context, many: number, prefix: string, name: st
   const server = await context.start({ kind: "kvorum", label: "kvorum", args: ARGS, env: probe.env });
   const client = await RespClient.connect(server.port);
   const turns = new TurnRows(context, probe);
-  await load(server.port, { count: 20_000, keys: 20_000, ...VALUES, prefix }); // compiled code first
+  await load(server.port, { count: 20_000, keys: 20_000, ...GENTLE, prefix }); // compiled code first
   await turns.during(`growing to ${many} keys${name}`, () =>
-    load(server.port, { count: many, keys: many, ...VALUES, prefix }),
+    load(server.port, { count: many, keys: many, ...GENTLE, prefix }),
   );
+  const burst = { count: Math.floor(many / 4), keys: many, ...VALUES, prefix };
+  await turns.during(`overwriting, one connection 512 KiB ahead${name}`, () => load(server.port, burst));
   await waitFor("the snapshot under way", () => saved(client));
   await turns.during(`snapshot${name}`, async () => {
     await client.ask("BGSAVE");
@@ -110,7 +112,7 @@ async function turnRows(context: Context, many: number, prefix: string, name: st
   const before = await client.ask("DBSIZE");
   const seconds = 5 + expiring / 50_000;
   const expireAtMs = Date.now() + Math.ceil(seconds * 1000);
-  await load(server.port, { count: expiring, keys: expiring, ...VALUES, prefix: `${prefix}x`, expireAtMs });
+  await load(server.port, { count: expiring, keys: expiring, ...GENTLE, prefix: `${prefix}x`, expireAtMs });
   if (Date.now() > expireAtMs) throw new Error("the load took longer than the keys live");
   await turns.during(`${expiring} expiries at once${name}`, async () => {
     await sleep(expireAtMs - Date.now());

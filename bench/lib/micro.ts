@@ -39,7 +39,7 @@ const TINY = { maxTime: 0.02, minTime: 0.005, minSamples: 2 } as const;
 const FULL = { maxTime: 1, minSamples: 20 } as const;
 
 /** @throws when a case does not return what it must. */
-export function checkGroup(group: Group): number {
+function checkGroup(group: Group): number {
   const expected = group.cases[0]?.run() ?? 0;
   if (expected === 0) throw new Error(`${group.name}: a checksum of 0 shows nothing`);
   for (const { name, run } of group.cases) {

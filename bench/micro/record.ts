@@ -16,10 +16,13 @@ import { fold, type Group } from "../lib/micro.js";
 import { KEY_BYTES, keysPacked, VALUE } from "../lib/sample-data.js";
 
 const RECORDS = 200;
+const VALUE_AT = 100;
 const BODY_BYTES: number = bodyBytesOf(KEY_BYTES, VALUE.length, false);
 const HLC_LOW = 0x1234_5678;
 const HLC_HIGH = 0x0001_2345;
 const KEYS: Buffer = keysPacked(RECORDS);
+/** The value as it comes: in the middle of what a socket read. */
+const READ: Buffer = Buffer.concat([Buffer.alloc(VALUE_AT), VALUE, Buffer.alloc(VALUE_AT)]);
 
 function sumOf(out: Buffer): number {
   let sum = 1;
@@ -32,7 +35,7 @@ function encoding(): () => number {
   return () => {
     for (let i = 0; i < RECORDS; i++) {
       const keyAt = i * KEY_BYTES;
-      encodeBody(out, i * BODY_BYTES, 0, 0, HLC_LOW, HLC_HIGH, 0, KEYS, keyAt, KEY_BYTES, VALUE, 0, VALUE.length);
+      encodeBody(out, i * BODY_BYTES, 0, 0, HLC_LOW, HLC_HIGH, 0, KEYS, keyAt, KEY_BYTES, READ, VALUE_AT, VALUE.length);
     }
     return sumOf(out);
   };
@@ -50,7 +53,7 @@ function encodingByView(): () => number {
       view.setUint32(at + 8, HLC_LOW, true);
       view.setUint32(at + 12, HLC_HIGH, true);
       out.set(KEYS.subarray(i * KEY_BYTES, (i + 1) * KEY_BYTES), at + 16);
-      out.set(VALUE, at + 16 + KEY_BYTES);
+      out.set(READ.subarray(VALUE_AT, VALUE_AT + VALUE.length), at + 16 + KEY_BYTES);
     }
     return sumOf(out);
   };
@@ -60,7 +63,7 @@ function decoding(): () => number {
   const bytes = Buffer.alloc(RECORDS * BODY_BYTES);
   for (let i = 0; i < RECORDS; i++) {
     const keyAt = i * KEY_BYTES;
-    encodeBody(bytes, i * BODY_BYTES, 0, 0, HLC_LOW, HLC_HIGH, 0, KEYS, keyAt, KEY_BYTES, VALUE, 0, VALUE.length);
+    encodeBody(bytes, i * BODY_BYTES, 0, 0, HLC_LOW, HLC_HIGH, 0, KEYS, keyAt, KEY_BYTES, READ, VALUE_AT, VALUE.length);
   }
   return () => {
     let sum = 1;
