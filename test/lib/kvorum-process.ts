@@ -1,0 +1,93 @@
+/**
+ * test/lib/kvorum-process.ts: the command line as a process: servers that are started, killed and looked at from outside, and verbs that
+ * end with a code.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createServer } from "node:net";
+import { within } from "./within.js";
+
+const CLI: string = new URL("../../src/cli/cli.ts", import.meta.url).pathname;
+const START_MS = 30_000;
+const VERB_MS = 60_000;
+
+export interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Only what a test gives counts: no KVORUM_* of whoever runs it. */
+function launch(argv: readonly string[]): ChildProcess {
+  const env = { PATH: process.env["PATH"] ?? "" };
+  return spawn(process.execPath, ["--import", "tsx", CLI, ...argv], { env, stdio: ["ignore", "pipe", "pipe"] });
+}
+
+/** Run a verb to its end. */
+export async function kvorum(...argv: readonly string[]): Promise<Ended> {
+  const child = launch(argv);
+  const ended = new Promise<Ended>((resolve) => {
+    const [out, err]: [string[], string[]] = [[], []];
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => out.push(text));
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => err.push(text));
+    child.on("close", (code) => resolve({ code, out: out.join(""), err: err.join("") }));
+  });
+  try {
+    return await within(VERB_MS, ended, `kvorum ${argv.join(" ")}`);
+  } finally {
+    child.kill("SIGKILL");
+  }
+}
+
+export class KvorumProcess {
+  private readonly child: ChildProcess;
+  private readonly exited: Promise<number | null>;
+
+  private constructor(child: ChildProcess) {
+    this.child = child;
+    this.exited = new Promise((resolve) => child.once("close", resolve));
+  }
+
+  /** @param argv options of serve. Resolves when it serves. */
+  static async start(...argv: readonly string[]): Promise<KvorumProcess> {
+    const child = launch(["serve", "--http-port", "0", ...argv]);
+    const server = new KvorumProcess(child);
+    let said = "";
+    const up = new Promise<void>((resolve, reject) => {
+      const take = (text: string): void => {
+        said += text;
+        if (said.includes("Ctrl-C to stop")) resolve();
+      };
+      child.stdout?.setEncoding("utf8").on("data", take);
+      child.stderr?.setEncoding("utf8").on("data", take);
+      child.once("close", (code) => reject(new Error(`it ended with ${code}: ${said}`)));
+    });
+    try {
+      await within(START_MS, up, "the server serves");
+    } catch (error) {
+      child.kill("SIGKILL");
+      throw error;
+    }
+    return server;
+  }
+
+  /** @returns the exit code; null after a SIGKILL. */
+  async end(signal: "SIGKILL" | "SIGTERM"): Promise<number | null> {
+    this.child.kill(signal);
+    try {
+      return await within(START_MS, this.exited, `the server ends by ${signal}`);
+    } finally {
+      this.child.kill("SIGKILL");
+    }
+  }
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}
