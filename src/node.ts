@@ -6,7 +6,6 @@
  */
 import { randomBytes, randomInt } from "node:crypto";
 import fs from "node:fs";
-import path from "node:path";
 import { version } from "./cli/version.js";
 import type { Config } from "./config/config.js";
 import { keySlot } from "./core/ring/slot.js";

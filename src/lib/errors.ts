@@ -55,6 +55,16 @@ export class DirectoryOptionError extends Error {
   }
 }
 
+/** What the options name does not do: a certificate that cannot be read, say. config/ finds what it can tell by itself. */
+export class ConfigurationError extends Error {
+  readonly exitCode: number = EXIT_CONFIGURATION;
+
+  constructor(what: string) {
+    super(what);
+    this.name = "ConfigurationError";
+  }
+}
+
 /** Another process serves the data directory. */
 export class DirectoryInUseError extends Error {
   readonly exitCode: number = EXIT_DIRECTORY_IN_USE;

@@ -34,7 +34,7 @@ function listen(options: ListenOptions, accept: Accept, direct: boolean): Promis
     keepAliveInitialDelay: options.keepAliveSeconds * 1000,
   };
   let server: Server;
-  const shaking = new Set<Socket>();
+  const shaking = new Map<string, Socket>();
   if (options.tls !== undefined) {
     server = listenTls(options.tls, shared, accept, shaking);
   } else {
@@ -54,18 +54,30 @@ function listen(options: ListenOptions, accept: Accept, direct: boolean): Promis
   });
 }
 
-/** @param shaking connections whose handshake is not over: nobody else knows of them, and they must not keep a server open. */
-function listenTls(tls: TlsOptions, shared: object, accept: Accept, shaking: Set<Socket>): Server {
+/**
+ * @param shaking connections whose handshake is not over, by the peer's address and port: nobody else knows of them, and they must not keep
+ * a server open.
+ */
+function listenTls(tls: TlsOptions, shared: object, accept: Accept, shaking: Map<string, Socket>): Server {
   const server = createTlsServer({ ...shared, ...tlsOptions(tls) }, (socket) => {
+    shaking.delete(peerOf(socket));
     // Asked for and not required, Node lets a bad certificate pass.
     if (tls.clientCert === "optional" && !socket.authorized && hasCertificate(socket)) socket.destroy();
     else openPlain(socket, accept);
   });
   server.on("connection", (socket: Socket) => {
-    shaking.add(socket);
-    socket.once("close", () => shaking.delete(socket));
+    const peer = peerOf(socket);
+    shaking.set(peer, socket);
+    socket.once("close", () => {
+      if (shaking.get(peer) === socket) shaking.delete(peer);
+    });
   });
   return server;
+}
+
+/** The TLS socket and the one below it have it in common. */
+function peerOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
 }
 
 function hasCertificate(socket: TLSSocket): boolean {
@@ -86,7 +98,7 @@ function tlsOptions(tls: TlsOptions): object {
   };
 }
 
-function describe(server: Server, path: string, shaking: ReadonlySet<Socket>): Listener {
+function describe(server: Server, path: string, shaking: ReadonlyMap<string, Socket>): Listener {
   const address = server.address();
   const tcp = typeof address === "object" && address !== null;
   return {
@@ -96,7 +108,7 @@ function describe(server: Server, path: string, shaking: ReadonlySet<Socket>): L
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        for (const socket of shaking) socket.destroy();
+        for (const socket of shaking.values()) socket.destroy();
       }),
   };
 }
