@@ -65,7 +65,8 @@ class EmbeddedNode implements Node {
     this.ended = running.failed;
     const tcp = running.listeners.find(({ port }) => port > 0);
     this.port = tcp?.port;
-    this.url = tcp === undefined ? running.listeners[0]?.path : urlOf(tcp.host, tcp.port, tcp.port === running.config.tlsPort);
+    this.url =
+      tcp === undefined ? running.listeners[0]?.path : urlOf(tcp.host, tcp.port, tcp.port === running.config.tlsPort);
   }
 
   client(): Commands {
@@ -133,6 +134,10 @@ class Pipe implements Connection, Link {
     this.held = undefined;
     // The server may stop reading again at any of them.
     for (const bytes of held) this.send(bytes);
+  }
+
+  finish(): void {
+    if (!this.over) this.handler.onEnd();
   }
 
   end(): void {

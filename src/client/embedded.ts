@@ -11,8 +11,8 @@ import { replyError, StoreError, writes } from "./store-error.js";
 /** The far end, as the client sees it. */
 export interface Link {
   send(bytes: Buffer): void;
-  /** No more will be sent; what was is still answered. */
-  end(): void;
+  /** No more will be sent. The far end closes. */
+  finish(): void;
 }
 
 /** What the far end calls. */
@@ -64,9 +64,7 @@ export class EmbeddedClient extends Commands implements LinkUser {
     return this.run(name, args, true);
   }
 
-  override async transaction(
-    commands: readonly (readonly [name: string, ...args: Argument[]])[],
-  ): Promise<Reply[]> {
+  override async transaction(commands: readonly (readonly [name: string, ...args: Argument[]])[]): Promise<Reply[]> {
     const queued = [this.run("MULTI", [], false), ...commands.map(([name, ...args]) => this.run(name, args, false))];
     // What they fail with comes again from EXEC.
     for (const reply of queued) reply.catch(() => {});
@@ -74,8 +72,9 @@ export class EmbeddedClient extends Commands implements LinkUser {
   }
 
   override async close(): Promise<void> {
-    this.flush();
-    this.link?.end();
+    // Replies come in order: when this one is there, all are.
+    if (this.answered < this.pending.length) await this.run("PING", [], false).catch(() => {});
+    this.link?.finish();
     await this.closed;
   }
 
@@ -102,12 +101,13 @@ export class EmbeddedClient extends Commands implements LinkUser {
   }
 
   private settle(reply: unknown): void {
-    const pending = this.pending[this.answered++];
+    const pending = this.pending[this.answered];
+    if (pending === undefined) return; // a refusal that nobody asked for; the end of the link follows
+    this.answered++;
     if (this.answered >= 1024 && this.answered * 2 > this.pending.length) {
       this.pending = this.pending.slice(this.answered);
       this.answered = 0;
     }
-    if (pending === undefined) return; // nothing is pushed to a RESP2 client that subscribes to nothing
     if (reply instanceof Error) pending.reject(replyError(String((reply as ErrorReply).message), pending.write));
     else pending.resolve(shaped(reply, pending.buffers));
   }
@@ -116,10 +116,13 @@ export class EmbeddedClient extends Commands implements LinkUser {
     if (this.link === undefined) return;
     this.link = undefined;
     const lost = this.pending.slice(this.answered);
+    const sent = lost.length - this.unsent.length;
     this.pending = [];
     this.answered = 0;
-    for (const { write, reject } of lost) {
-      reject(new StoreError("CLOSED", "the node closed the connection before it answered", write ? "maybe" : "no"));
+    this.unsent = [];
+    for (const [i, { write, reject }] of lost.entries()) {
+      const applied = write && i < sent ? "maybe" : "no";
+      reject(new StoreError("CLOSED", "the node closed the connection before it answered", applied));
     }
     this.whenClosed();
   }
@@ -129,6 +132,7 @@ export class EmbeddedClient extends Commands implements LinkUser {
 function shaped(reply: unknown, buffers: boolean): Reply {
   if (Array.isArray(reply)) return reply.map((part) => shaped(part, buffers));
   if (reply instanceof Error) return replyError(reply.message, true);
-  if (reply instanceof Uint8Array && !buffers) return Buffer.from(reply.buffer, reply.byteOffset, reply.length).toString();
+  if (reply instanceof Uint8Array && !buffers)
+    return Buffer.from(reply.buffer, reply.byteOffset, reply.length).toString();
   return reply as Reply;
 }

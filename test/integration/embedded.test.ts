@@ -1,0 +1,213 @@
+/**
+ * test/integration/embedded.test.ts: the engine inside this process: open() with and without sockets, its client, its end; and
+ * the server for tests.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { open, StoreError } from "../../src/index.js";
+import { startTestServer } from "../../src/testing.js";
+import { within } from "../lib/within.js";
+
+const WAIT_MS = 10_000;
+
+async function inDirectory(body: (dir: string) => Promise<void>): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), "kvorum-embedded-"));
+  try {
+    await within(WAIT_MS, body(dir), "the body of the test");
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function failure(promise: Promise<unknown>): Promise<StoreError> {
+  try {
+    await promise;
+  } catch (error) {
+    assert.instance(error, StoreError);
+    return error as StoreError;
+  }
+  throw new Error("it did not fail");
+}
+
+test("a node without sockets: every method of its client", () =>
+  inDirectory(async (dir) => {
+    const node = await open({ dir });
+    assert.equal([node.url, node.port], [undefined, undefined]);
+    const client = node.client();
+    assert.is(await client.set("a", "1"), true);
+    assert.is(await client.set("a", "2", { only: "nx" }), false);
+    assert.is(await client.set("b", "x", { ttlMs: 50_000, only: "nx" }), true);
+    assert.ok((await client.pttl("b")) > 40_000);
+    assert.is(await client.get("a"), "1");
+    assert.is(await client.get("none"), null);
+    assert.equal([await client.incr("a"), await client.incrby("a", 5), await client.decr("a")], [2, 7, 6]);
+    assert.equal([await client.append("b", "yz"), await client.strlen("b")], [3, 3]);
+    await client.mset([
+      ["m1", "1"],
+      ["m2", Buffer.from([0, 255, 13, 10])],
+    ]);
+    assert.equal(await client.mget("m1", "none"), ["1", null]);
+    assert.equal(await client.getBuffer("m2"), Buffer.from([0, 255, 13, 10]));
+    assert.equal(await client.callBuffer("MGET", "m2"), [Buffer.from([0, 255, 13, 10])]);
+    assert.is(await client.exists("m1", "m2", "none"), 2);
+    assert.equal(
+      [await client.expire("m1", 100), await client.persist("m1"), await client.ttl("m1")],
+      [true, true, -1],
+    );
+    assert.equal([await client.pexpire("none", 5), await client.ttl("none")], [false, -2]);
+    const keys: string[] = [];
+    for await (const key of client.scan({ match: "m*" })) keys.push(key);
+    assert.equal(keys.sort(), ["m1", "m2"]);
+    assert.is(await client.getdel("m1"), "1");
+    assert.equal([await client.del("m2", "none"), await client.delete("b")], [1, true]);
+    assert.is(await client.dbsize(), 1);
+    await client.flushdb();
+    await client.ping();
+    assert.is(await client.dbsize(), 0);
+    await node.close();
+  }));
+
+test("errors say what they are, one by one, and replies stay in order", () =>
+  inDirectory(async (dir) => {
+    await using node = await open({ dir });
+    const client = node.client();
+    const replies = await Promise.allSettled([
+      client.set("word", "x"),
+      client.incr("word"),
+      client.call("NOSUCH"),
+      client.get("word"),
+    ]);
+    assert.equal(
+      replies.map((reply) => (reply.status === "fulfilled" ? reply.value : [reply.reason.code, reply.reason.applied])),
+      [true, ["ERR", "no"], ["ERR", "no"], "x"],
+    );
+    const error = await failure(client.incr("word"));
+    assert.is(error.message, "ERR value is not an integer or out of range");
+    assert.is(error.retryable, false);
+    const [ok, failed, after] = await client.transaction([
+      ["SET", "t", "1"],
+      ["INCR", "word"],
+      ["INCR", "t"],
+    ]);
+    assert.equal([ok, (failed as StoreError).code, after], ["OK", "ERR", 2]);
+    assert.is((await failure(client.transaction([["SET", "t"]]))).code, "EXECABORT");
+    const value = Buffer.from("before");
+    const stored = client.set("mine", value);
+    value.fill("x");
+    await stored;
+    assert.is(await client.get("mine"), "before", "a buffer may be changed after the call");
+  }));
+
+test("data is there again after close and open; a second node is refused meanwhile", () =>
+  inDirectory(async (dir) => {
+    const first = await open({ dir });
+    const client = first.client();
+    const sets = Array.from({ length: 2000 }, (_, i) => client.set(`k${i}`, `v${i}`));
+    const second = await open({ dir }).then(
+      () => undefined,
+      (error: { exitCode: number }) => error.exitCode,
+    );
+    assert.is(second, 75);
+    await Promise.all(sets);
+    const closing = first.close();
+    assert.is(first.close(), closing);
+    await closing;
+    const error = await failure(client.get("k1"));
+    assert.equal([error.code, error.applied], ["CLOSED", "no"]);
+    const again = await open({ dir });
+    assert.is(await again.client().get("k1999"), "v1999");
+    await again.close();
+  }));
+
+test("each client is a connection; close of one answers what it asked", () =>
+  inDirectory(async (dir) => {
+    await using node = await open({ dir, requirepass: "secret", maxclients: 3 });
+    const [one, two] = [node.client(), node.client()];
+    await one.call("SELECT", 3);
+    await one.set("a", "1");
+    assert.is(await two.get("a"), null);
+    const last = one.get("a");
+    await one.close();
+    assert.is(await last, "1");
+    const three = node.client();
+    await three.ping();
+    assert.match(String(await two.call("CLIENT", "LIST")), /addr=embedded:0/);
+    await node.client().ping();
+    const refused = await failure(node.client().set("b", "1"));
+    assert.equal([refused.code, refused.applied], ["CLOSED", "no"]);
+  }));
+
+test("a node with sockets serves clients of Redis, and says so", () =>
+  inDirectory(async (dir) => {
+    const said: string[] = [];
+    const unixsocket = join(dir, "s");
+    const node = await open({ dir: join(dir, "d"), port: 0, unixsocket, log: (_level, text) => said.push(text) });
+    const embedded = node.client();
+    for (const url of [node.url as string, unixsocket]) {
+      const client = new Redis(url);
+      await client.set("from", url);
+      assert.is(await embedded.get("from"), url);
+      client.disconnect();
+    }
+    const client = new Redis(node.url as string, { retryStrategy: () => null });
+    client.on("error", () => {});
+    client.call("SHUTDOWN").catch(() => {});
+    assert.equal(await node.ended, { code: 0, message: "SHUTDOWN" });
+    client.disconnect();
+    assert.ok(said.some((text) => text.includes("shutdown")));
+    await node.close();
+    assert.not(existsSync(unixsocket));
+  }));
+
+test("a value of 64 MiB, and thousands of commands in one turn", () =>
+  inDirectory(async (dir) => {
+    await using node = await open({ dir, memory: true });
+    const client = node.client();
+    const big = Buffer.alloc(64 << 20, "kvorum!");
+    await client.set("big", big);
+    assert.ok(big.equals((await client.getBuffer("big")) as Buffer));
+    const many = await Promise.all(Array.from({ length: 20_000 }, () => client.incr("n")));
+    assert.is(many.at(-1), 20_000);
+    const reads = await Promise.all(Array.from({ length: 5 }, () => client.getBuffer("big").then((b) => b?.length)));
+    assert.ok(reads.every((bytes) => bytes === big.length));
+  }));
+
+test("an embedded node keeps nothing of the process: no signal handler, no output, no exit code; it ends by itself", async () => {
+  const script = `
+    import { startTestServer } from "./src/testing.ts";
+    const before = ["SIGTERM", "SIGINT", "SIGHUP", "uncaughtException", "exit"].map((name) => process.listenerCount(name)).join();
+    const server = await startTestServer();
+    const client = server.node.client();
+    await client.set("a", "1");
+    await server.close();
+    const after = ["SIGTERM", "SIGINT", "SIGHUP", "uncaughtException", "exit"].map((name) => process.listenerCount(name)).join();
+    process.stderr.write(String(before === after));
+  `;
+  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], { timeout: WAIT_MS });
+  let out = "";
+  let err = "";
+  child.stdout.on("data", (text) => (out += text));
+  child.stderr.on("data", (text) => (err += text));
+  const code = await within(WAIT_MS, new Promise((resolve) => child.once("close", resolve)), "the script to end");
+  assert.equal([code, out, err], [0, "", "true"]);
+});
+
+test("a test server is there in milliseconds", async () => {
+  await (await startTestServer()).close();
+  const started = performance.now();
+  await using server = await startTestServer({ requirepass: "p" });
+  const took = performance.now() - started;
+  assert.ok(took < 500, `${took} ms`);
+  assert.is(server.url, `redis://127.0.0.1:${server.port}`);
+  const client = new Redis(server.url, { password: "p" });
+  assert.is(await client.set("a", "1"), "OK");
+  assert.is(await server.node.client().get("a"), "1");
+  client.disconnect();
+});
+
+test.run();
