@@ -159,6 +159,8 @@ test("restore refuses damage with file and offset, what is in use, what is not e
   try {
     const client = connect(port);
     for (let i = 0; i < 50; i++) await within(5000, client.set(`k${i}`, PADDING), "set");
+    const relative = await within(5000, client.call("KV.BACKUP", "somewhere").catch(String), "an answer");
+    assert.match(String(relative), "ERR the directory must be an absolute path");
     client.disconnect();
     const backup = join(root, "backup");
     // An empty directory is as good as none.

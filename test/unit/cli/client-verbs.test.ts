@@ -3,6 +3,7 @@
  * what is shown, and every exit code.
  */
 import { createServer, type Socket } from "node:net";
+import { resolve } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { runClientVerb } from "../../../src/cli/client-verbs.js";
@@ -103,6 +104,18 @@ test("get: bytes as they are, nothing added in a pipe; JSON says how it is writt
 test("delete", async () => {
   assert.is((await kvorum(["delete", "a", "b"], always(":1\r\n"))).code, 0);
   assert.is((await kvorum(["delete", "a"], always(":0\r\n"))).code, 3);
+});
+
+test("backup: a relative directory counts from here; no answer leaves it open", async () => {
+  const made = await kvorum(["backup", "some/where"], always(":42\r\n"));
+  const path = resolve("some/where");
+  assert.equal([made.code, String(made.out)], [0, `everything up to LSN 42 is in ${path}\n`]);
+  assert.match(made.sent, `*2\r\n$9\r\nKV.BACKUP\r\n$${path.length}\r\n${path}\r\n`);
+  const refused = await kvorum(["backup", "/b"], always("-ERR backup failed: /b is not empty\r\n"));
+  assert.equal([refused.code, refused.err], [1, "kvorum: ERR backup failed: /b is not empty\n"]);
+  assert.is((await kvorum(["backup", "/b"], (_, socket) => void socket.destroy())).code, 4);
+  const json = await kvorum(["backup", "/b", "--json"], always(":7\r\n"));
+  assert.equal(JSON.parse(String(json.out)), { ok: true, directory: "/b", lsn: 7 });
 });
 
 test("password and database come first; a refusal of them is a plain error", async () => {

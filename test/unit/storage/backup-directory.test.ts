@@ -1,0 +1,122 @@
+/**
+ * test/unit/storage/backup-directory.test.ts: the BackupTarget port on the real file system: links and copies, nothing under the final
+ * name before the end, nothing left after giving up.
+ */
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { BackupDirectory } from "../../../src/platform/backup-directory.js";
+import { within } from "../../lib/within.js";
+
+const temporary: string[] = [];
+function directory(parent: string = tmpdir()): string {
+  const made = mkdtempSync(join(parent, "kvorum-target-"));
+  temporary.push(made);
+  return made;
+}
+
+/** The outcome of one call: bytes, or the error's message. */
+function call(
+  run: (done: (error: Error | null, bytes?: number) => void) => void,
+): Promise<number | string | undefined> {
+  const outcome = new Promise<number | string | undefined>((resolve) =>
+    run((error, bytes) => resolve(error === null ? bytes : error.message)),
+  );
+  return within(10_000, outcome, "done");
+}
+
+function source(): string {
+  const from = directory();
+  writeFileSync(join(from, "whole"), "0123456789");
+  writeFileSync(join(from, "growing"), Buffer.alloc(3 << 20, 65));
+  return from;
+}
+
+async function fill(target: BackupDirectory): Promise<void> {
+  assert.is(await call((done) => target.begin(done)), undefined);
+  assert.is(await call((done) => target.link("whole", done)), 10);
+  assert.is(await call((done) => target.copy("growing", (2 << 20) + 5, done)), (2 << 20) + 5);
+  assert.is(await call((done) => target.write("list", Buffer.from("all"), done)), 3);
+}
+
+test("links where it can, copies, and has its name only at the end; parents are made", async () => {
+  const from = source();
+  const to = join(directory(), "a", "b", "backup");
+  const target = new BackupDirectory(from, to);
+  await fill(target);
+  assert.not(existsSync(to));
+  assert.is(await call((done) => target.commit(done)), undefined);
+  assert.equal(readdirSync(to).sort(), ["growing", "list", "whole"]);
+  assert.equal(readdirSync(join(to, "..")), ["backup"]);
+  assert.is(statSync(join(to, "whole")).ino, statSync(join(from, "whole")).ino);
+  assert.ok(readFileSync(join(to, "growing")).equals(Buffer.alloc((2 << 20) + 5, 65)));
+});
+
+test("another file system: a copy", async () => {
+  const other = "/dev/shm";
+  if (!existsSync(other) || statSync(other).dev === statSync(tmpdir()).dev) {
+    console.log("no second file system here: only links were tried");
+    return;
+  }
+  const from = source();
+  const to = join(directory(other), "backup");
+  const target = new BackupDirectory(from, to);
+  await fill(target);
+  assert.is(await call((done) => target.commit(done)), undefined);
+  assert.is(readFileSync(join(to, "whole"), "utf8"), "0123456789");
+});
+
+test("an empty directory is as good as none; one with something in it is refused, at the beginning and at the end", async () => {
+  const from = source();
+  const to = directory();
+  const target = new BackupDirectory(from, to);
+  await fill(target);
+  assert.is(await call((done) => target.commit(done)), undefined);
+  assert.is(readdirSync(to).length, 3);
+  assert.is(await call((done) => new BackupDirectory(from, to).begin(done)), `${to} is not empty`);
+
+  const late = join(directory(), "late");
+  const second = new BackupDirectory(from, late);
+  await fill(second);
+  mkdirSync(late);
+  writeFileSync(join(late, "letter"), "mine");
+  assert.is(await call((done) => second.commit(done)), `${late} is not empty`);
+  second.abandon();
+  assert.equal(readdirSync(join(late, "..")), ["late"]);
+  assert.equal(readdirSync(late), ["letter"]);
+});
+
+test("a file that is too short or missing is an error; given up, nothing stays", async () => {
+  const from = source();
+  const parent = directory();
+  const target = new BackupDirectory(from, join(parent, "backup"));
+  await call((done) => target.begin(done));
+  assert.match(String(await call((done) => target.copy("whole", 11, done))), "ends at byte 10");
+  assert.match(String(await call((done) => target.link("nosuch", done))), "ENOENT");
+  const under = call((done) => target.copy("growing", 3 << 20, done));
+  target.abandon();
+  assert.type(await under, "string");
+  assert.equal(readdirSync(parent), []);
+  const early = new BackupDirectory(from, join(parent, "backup"));
+  const beginning = call((done) => early.begin(done));
+  early.abandon();
+  assert.is(await beginning, "abandoned");
+  assert.equal(readdirSync(parent), []);
+});
+
+test.after(() => {
+  for (const made of temporary) rmSync(made, { recursive: true, force: true });
+});
+
+test.run();
