@@ -225,7 +225,8 @@ test("inspect: beside a running server, sealed, corrupt", async () => {
     const text = await kvorum("inspect", "wal", data, "--records");
     assert.is(text.code, 0);
     assert.match(text.out, /^wal-\d{16}\.log {2}from LSN \d+, \d+ bytes\n/);
-    assert.match(text.out, /db 0 "a:1", value 4\d\d bytes, body \d+ bytes\n/);
+    // Which keys the log still holds depends on the snapshots under way: any record of the load will do.
+    assert.match(text.out, /db 0 "[ab]:\d+", value \d+ bytes, body \d+ bytes\n/);
     assert.match(text.out, /\nsealed at wal-\d{16}\.log byte \d+\n\d+ batches, \d+ records, last LSN \d+\n$/);
     const snapshot = await kvorum("inspect", "snapshot", data, "--json", "--records");
     assert.is(snapshot.code, 0);
