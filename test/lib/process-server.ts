@@ -4,7 +4,7 @@
  * KVORUM_CLI=dist/cli.js runs the built program instead of the source.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -13,7 +13,7 @@ import { within } from "./within.js";
 const ROOT: string = resolve(import.meta.dirname, "../..");
 const BUILT: string | undefined = process.env["KVORUM_CLI"];
 /** The command line of the program. */
-export const PROGRAM: readonly string[] =
+const PROGRAM: readonly string[] =
   BUILT === undefined
     ? [process.execPath, "--import", "tsx", join(ROOT, "src/cli/cli.ts")]
     : [process.execPath, resolve(ROOT, BUILT)];
@@ -141,11 +141,6 @@ export async function withDirectory(
     for (const server of servers) if (!server.over) await server.end("SIGKILL");
     rmSync(dir, { recursive: true, force: true });
   }
-}
-
-/** Names of the files in a directory that match. */
-export function namesIn(dir: string, pattern: RegExp): string[] {
-  return readdirSync(dir).filter((name) => pattern.test(name));
 }
 
 /** A loopback port that nobody has now, and that no outgoing connection will be given. */
