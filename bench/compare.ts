@@ -13,16 +13,18 @@ import { cpu } from "./compare/cpu.js";
 import { disk } from "./compare/disk.js";
 import { durable } from "./compare/durable.js";
 import { lone } from "./compare/lone.js";
+import { many } from "./compare/many.js";
 import { memory } from "./compare/memory.js";
 import { restart } from "./compare/restart.js";
 import { scale } from "./compare/scale.js";
 import { type Context, met, type Scenario } from "./compare/scenario.js";
+import { turns } from "./compare/turns.js";
 import { machineFacts } from "./lib/machine.js";
 import { type Report, type Section, table, writeReport } from "./lib/report.js";
 import { cleanUp, findRedisBenchmark, findRedisServer, RunningServer } from "./lib/servers.js";
 
 const ROOT: string = fileURLToPath(new URL("..", import.meta.url));
-const SCENARIOS: readonly Scenario[] = [cpu, durable, lone, memory, restart, coldStart, scale, disk];
+const SCENARIOS: readonly Scenario[] = [cpu, durable, lone, memory, restart, coldStart, scale, turns, many, disk];
 
 const HELP = `Usage: npm run bench:compare -- [options]
   --quick            small loads, one run: shows that it works, proves nothing
