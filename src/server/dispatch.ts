@@ -156,7 +156,7 @@ export class Dispatcher {
       return this.refuse(
         session,
         spec,
-        `MISCONF Errors writing to the log: ${server.storage.refusal ?? "write error"}`,
+        `MISCONF Errors writing to the log: ${server.storage.refusal ?? "No space left on device"}`,
       );
     if ((guards & GUARD_LOADING) !== 0 && (bits & LOADING) === 0)
       return this.refuse(session, spec, "LOADING Redis is loading the dataset in memory");

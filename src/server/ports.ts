@@ -50,6 +50,8 @@ export interface Storage {
   readonly loading: LoadProgress | undefined;
   /** Why writes are refused ("No space left on device"), or undefined. Asked once per read. */
   readonly refusal: string | undefined;
+  /** Is there room on the disk for what a command of so many bytes may write? Asked before large ones. */
+  roomFor(bytes: number): boolean;
   /** The log failed: nothing will become durable any more. */
   readonly failed: boolean;
   /** More than enough is waiting for the disk: clients that wait for it are read no further. Asked after each read. */

@@ -34,6 +34,8 @@ const TICK_MS = 100;
 /** The shared writer is made anew when one reply made it larger than this. */
 const WRITER_BYTES_KEPT_MAX = 1024 * 1024;
 const WRITER_BYTES = 64 * 1024;
+/** From here on it is asked whether the disk has room for a command; smaller ones fit into what the log keeps free. */
+const LARGE_BYTES = 64 * 1024;
 /** Sessions looked at per tick for time limits: all of them within a second or so. */
 const SESSIONS_PER_TICK_MIN = 1000;
 /** From here on all commands are timed one by one, so that the slow log misses none. */
@@ -164,8 +166,8 @@ export class Server {
   }
 
   // HOT: once per read.
-  /** A session begins to run: the clock moves, the writer is its own. */
-  begin(session: Session): void {
+  /** A session begins to run: the clock moves, the writer is its own. @param bytes of the commands that are there to run. */
+  begin(session: Session, bytes: number): void {
     const { context, scheduler, storage } = this;
     this.running = true;
     this.current = session;
@@ -178,8 +180,8 @@ export class Server {
     context.now = this.nowMs;
     context.db = session.db;
     context.reply.proto = session.proto;
-    if ((storage.refusal !== undefined) !== ((this.guards & GUARD_READ_ONLY) !== 0))
-      this.setGuard(GUARD_READ_ONLY, storage.refusal !== undefined);
+    const refused = storage.refusal !== undefined || (bytes > LARGE_BYTES && !storage.roomFor(bytes));
+    if (refused !== ((this.guards & GUARD_READ_ONLY) !== 0)) this.setGuard(GUARD_READ_ONLY, refused);
     if ((storage.loading !== undefined) !== ((this.guards & GUARD_LOADING) !== 0))
       this.setGuard(GUARD_LOADING, storage.loading !== undefined);
   }

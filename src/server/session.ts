@@ -135,7 +135,7 @@ export class Session extends ClientState implements ConnectionHandler {
     const server = this.server;
     const { parser } = this;
     const { reply } = server.context;
-    server.begin(this);
+    server.begin(this, end - from);
     let at = from;
     let untilLook = COMMANDS_PER_LOOK;
     for (;;) {
@@ -347,7 +347,7 @@ export class Session extends ClientState implements ConnectionHandler {
     }
     if (!this.blocked || token !== this.blockToken) return;
     this.endBlock();
-    server.begin(this);
+    server.begin(this, 0);
     answer();
     this.finish();
     this.goOn();
@@ -373,7 +373,7 @@ export class Session extends ClientState implements ConnectionHandler {
     const args = this.postponed;
     if (args === undefined) return;
     this.postponed = undefined;
-    this.server.begin(this);
+    this.server.begin(this, args.bytes.length);
     this.command(args);
     this.finish();
   }

@@ -84,6 +84,10 @@ export class ServedStorage {
     return wal.outOfSpace() ? "No space left on device" : undefined;
   }
 
+  roomFor(bytes: number): boolean {
+    return this.engine.wal?.outOfSpace(bytes) !== true;
+  }
+
   /** More waits to be written than is good: those who write are not read until the log has come further. */
   get congested(): boolean {
     const wal = this.engine.wal;

@@ -51,6 +51,14 @@ export class SegmentMaker {
     return this.made?.bytes ?? 0;
   }
 
+  /** Is there, or can there be made, a segment of so many bytes? Asks the system unless the prepared one will do. */
+  hasRoom(bytes: number): boolean {
+    if (this.ready(bytes)) return true;
+    if (this.outOfSpace) return false;
+    if (this.making && bytes <= this.nextBytes) return true; // it was begun with twice its room
+    return this.disk.freeBytes() >= bytes + (this.making ? this.nextBytes : 0);
+  }
+
   /** Call once, when a segment was made or a try has failed. */
   whenReady(run: () => void): void {
     this.waiting = run;

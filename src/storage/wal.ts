@@ -55,8 +55,10 @@ export interface LogExtent {
 
 const BATCH_BYTES_START = 256 * 1024;
 const EVERYSEC_MS = 1000;
-/** Room that must be left in the segment while no next one can be made, beyond twice what waits. */
+/** Room that must be left in the segment while no next one can be made, beyond what is under way and twice what waits. */
 const LOW_ROOM_BYTES = 256 * 1024;
+/** How soon a batch that the disk has no room for is tried again. */
+const NO_ROOM_RETRY_MS = 250;
 /** A lone writer is synced on the loop only while the disk is this fast: a hop to a thread costs about 0.07 ms. */
 const INLINE_SYNC_MS_MAX = 0.2;
 /** After a slow sync on the loop, stay off it for so many flushes. */
@@ -90,7 +92,8 @@ export class Wal {
   private open: BatchBuilder = new BatchBuilder(BATCH_BYTES_START);
   private spare: BatchBuilder = new BatchBuilder(BATCH_BYTES_START);
   private lastCrc: number;
-  private inFlight = false;
+  /** Size of the batch in flight, whose place is not taken yet; 0: none is. */
+  private flightBytes = 0;
   private pumpAsked = false;
   private inlinePenalty = 0;
   private closed = false;
@@ -162,27 +165,37 @@ export class Wal {
     return this.open.count === 0 ? 0 : this.open.bytes();
   }
 
-  /** No room for the log, seen ahead of need: writes are to be refused, nothing is lost. */
-  outOfSpace(): boolean {
-    const room = this.fileBytes - this.position;
-    return this.maker.outOfSpace && this.openBytes() * 2 + LOW_ROOM_BYTES > room;
+  /** No room for the log, seen ahead of need: writes are to be refused, nothing is lost. @param bytes of a large command to come. */
+  outOfSpace(bytes = 0): boolean {
+    const room = this.fileBytes - this.position - this.flightBytes;
+    const need = (this.openBytes() + bytes) * 2 + LOW_ROOM_BYTES;
+    return need > room && !this.maker.hasRoom(need);
   }
 
   private pump(): void {
     this.pumpAsked = false;
-    if (this.inFlight || this.failure !== undefined || this.open.count === 0 || this.closed) return;
+    if (this.flightBytes > 0 || this.failure !== undefined || this.open.count === 0 || this.closed) return;
     const bytes = this.open.bytes();
     if (this.position + bytes > this.fileBytes && !this.tryRotate(bytes)) return;
+    this.flush(this.sealOpen(), bytes, this.appendedLsn);
+  }
+
+  private sealOpen(): BatchBuilder {
     const batch = this.open;
-    const lastLsn = this.appendedLsn;
     this.lastCrc = batch.seal(this.syncedLsn, this.lastCrc, 0);
     this.open = this.spare;
     this.spare = batch;
-    this.open.begin(lastLsn + 1);
-    this.flush(batch, bytes, lastLsn);
+    this.open.begin(this.appendedLsn + 1);
+    return batch;
   }
 
   private tryRotate(bytes: number): boolean {
+    if (!this.maker.hasRoom(bytes + SECTOR_BYTES)) {
+      // One command logged more than was seen coming (EXEC, COPY, SETRANGE). It is not acknowledged: it waits for room.
+      this.pumpAsked = true;
+      this.scheduler.after(NO_ROOM_RETRY_MS, this.pumpBound);
+      return false;
+    }
     // Wait for the segment under way; only a batch that would not fit it gets one made on the spot.
     if (this.maker.preparedBytes() === 0 && bytes + SECTOR_BYTES <= this.segmentBytes) {
       this.maker.whenReady(this.pumpBound);
@@ -199,33 +212,28 @@ export class Wal {
 
   private flush(batch: BatchBuilder, bytes: number, lastLsn: number): void {
     const started = this.scheduler.monotonicMs();
-    if (this.mode !== "always") {
-      try {
-        this.disk.write(this.plainFile, batch.buffer, 0, bytes, this.position);
-      } catch (error) {
-        return this.fail(new DiskError("log write failed", error));
-      }
-      return this.flushed(batch, bytes, lastLsn, started);
-    }
+    if (this.mode !== "always") return this.flushHere(this.plainFile, batch, bytes, lastLsn, started);
     if (this.inlinePenalty > 0) this.inlinePenalty--;
-    else if (this.lone()) return this.flushInline(batch, bytes, lastLsn, started);
-    this.inFlight = true;
+    else if (this.lone()) return this.flushHere(this.file, batch, bytes, lastLsn, started);
+    this.flightBytes = bytes;
     this.disk.writeAsync(this.file, batch.buffer, 0, bytes, this.position, (error) => {
-      this.inFlight = false;
+      this.flightBytes = 0;
       if (error) return this.fail(new DiskError("log write failed", error));
       this.syncedLsn = lastLsn;
       this.flushed(batch, bytes, lastLsn, started);
     });
   }
 
-  private flushInline(batch: BatchBuilder, bytes: number, lastLsn: number, started: number): void {
+  private flushHere(file: FileHandle, batch: BatchBuilder, bytes: number, lastLsn: number, started: number): void {
     try {
-      this.disk.write(this.file, batch.buffer, 0, bytes, this.position);
+      this.disk.write(file, batch.buffer, 0, bytes, this.position);
     } catch (error) {
       return this.fail(new DiskError("log write failed", error));
     }
-    this.syncedLsn = lastLsn;
-    if (this.scheduler.monotonicMs() - started > INLINE_SYNC_MS_MAX) this.inlinePenalty = INLINE_PENALTY_FLUSHES;
+    if (file === this.file) {
+      this.syncedLsn = lastLsn;
+      if (this.scheduler.monotonicMs() - started > INLINE_SYNC_MS_MAX) this.inlinePenalty = INLINE_PENALTY_FLUSHES;
+    }
     this.flushed(batch, bytes, lastLsn, started);
   }
 
@@ -290,10 +298,7 @@ export class Wal {
   /** Write a mark, synced. Only while the open batch is empty. */
   private writeMark(flags: number): void {
     assert(this.open.count === 0, "a mark amid records");
-    if (this.position + SECTOR_BYTES > this.fileBytes) {
-      if (!this.maker.ready(SECTOR_BYTES * 2)) this.maker.makeNow();
-      this.rotate(SECTOR_BYTES);
-    }
+    this.makeRoom(SECTOR_BYTES);
     const mark = new BatchBuilder(SECTOR_BYTES * 2);
     mark.begin(this.appendedLsn + 1);
     this.lastCrc = mark.seal(this.syncedLsn, this.lastCrc, flags);
@@ -317,7 +322,7 @@ export class Wal {
   syncNow(done: () => void): void {
     const upTo = this.durableLsn;
     if (upTo <= this.syncedLsn) return done();
-    if (this.syncRunning || this.inFlight) {
+    if (this.syncRunning || this.flightBytes > 0) {
       this.scheduler.after(1, () => this.syncNow(done));
       return;
     }
@@ -357,10 +362,10 @@ export class Wal {
   /** Flush what is open, blocking, seal the log and close. Not to be called with a flush in flight. */
   close(seal: boolean): void {
     if (this.closed) return;
-    assert(!this.inFlight, "log closed with a flush in flight");
+    assert(this.flightBytes === 0, "log closed with a flush in flight");
     try {
+      if (this.failure === undefined && this.open.count > 0) this.flushBlocking();
       if (this.failure === undefined) {
-        if (this.open.count > 0) this.flushBlocking();
         this.disk.sync(this.plainFile);
         this.syncedLsn = this.durableLsn;
         if (seal) this.writeMark(BATCH_SEAL);
@@ -371,30 +376,24 @@ export class Wal {
     this.closed = true;
     this.cancelEverysec?.();
     this.maker.stop();
-    this.disk.close(this.file);
-    this.disk.close(this.plainFile);
+    this.closeFiles();
     this.file = -1;
   }
 
   /** @returns whether a flush is in flight: then close() has to wait for onDurable. */
   busy(): boolean {
-    return this.inFlight || this.syncRunning;
+    return this.flightBytes > 0 || this.syncRunning;
   }
 
   private flushBlocking(): void {
     const bytes = this.open.bytes();
-    if (this.position + bytes > this.fileBytes) {
-      if (!this.maker.ready(bytes + SECTOR_BYTES)) this.maker.makeNow();
-      this.rotate(bytes);
-    }
-    const batch = this.open;
-    this.lastCrc = batch.seal(this.syncedLsn, this.lastCrc, 0);
-    this.disk.write(this.file, batch.buffer, 0, bytes, this.position);
-    this.position += bytes;
-    this.durableLsn = this.appendedLsn;
-    this.syncedLsn = this.appendedLsn;
-    this.open = this.spare;
-    this.open.begin(this.appendedLsn + 1);
-    this.onDurable();
+    this.makeRoom(bytes);
+    this.flushHere(this.file, this.sealOpen(), bytes, this.appendedLsn, this.scheduler.monotonicMs());
+  }
+
+  private makeRoom(bytes: number): void {
+    if (this.position + bytes <= this.fileBytes) return;
+    if (!this.maker.ready(bytes + SECTOR_BYTES)) this.maker.makeNow();
+    this.rotate(bytes);
   }
 }

@@ -71,6 +71,9 @@ export class FakeStorage implements Storage {
   makeRoom(): boolean {
     return this.room;
   }
+  roomFor(): boolean {
+    return true;
+  }
   nudge(): void {}
   sync(done: () => void): void {
     setTimeout(() => {

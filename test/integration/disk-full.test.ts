@@ -1,0 +1,185 @@
+/**
+ * test/integration/disk-full.test.ts: a disk without room, and a disk that fails: nothing acknowledged is lost, reads go on while the disk is
+ * full, and a failed log ends the process with 74, telling each writer whether its write may have happened.
+ */
+// timeout: 120s
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Connection, type Reply } from "../lib/process-client.js";
+import { type Fault, FaultyDisk, SmallFileSystem } from "../lib/process-faulty-disk.js";
+import { freePort, ServerProcess, withDirectory } from "../lib/process-server.js";
+import { within } from "../lib/within.js";
+
+const TEST_MS = 40_000;
+const DISK_MB = 48;
+const BALLAST_MB = 20;
+const EXIT_DISK = 74;
+/** The process ends within a second of the failure; the rest is for a busy machine. */
+const EXIT_MS = 1500;
+
+function textOf(reply: Reply): string {
+  return reply instanceof Error ? reply.message : String(reply);
+}
+
+/** Set `name:0`, `name:1`, ... of `bytes` each until one is refused. @returns how many were acknowledged, and the refusal. */
+async function fill(port: number, name: string, bytes: number): Promise<{ count: number; refusal: string }> {
+  const connection = await Connection.open(port);
+  for (let count = 0; ; count++) {
+    const reply = await within(
+      10_000,
+      connection.send("SET", `${name}:${count}`, contentOf(name, count, bytes)),
+      "a reply",
+    );
+    if (reply === "OK") continue;
+    connection.close();
+    return { count, refusal: textOf(reply) };
+  }
+}
+
+function contentOf(name: string, i: number, bytes: number): Buffer {
+  return Buffer.alloc(bytes, `${name}/${i}/`);
+}
+
+async function verify(port: number, name: string, count: number, bytes: number): Promise<void> {
+  const connection = await Connection.open(port);
+  connection.buffers = true;
+  for (let i = 0; i < count; i++) {
+    const value = (await connection.ask("GET", `${name}:${i}`)) as Buffer | null;
+    assert.ok(value?.equals(contentOf(name, i, bytes)), `${name}:${i} of ${count}`);
+  }
+  connection.close();
+}
+
+async function full(bytes: number, writers: number): Promise<void> {
+  const disk = SmallFileSystem.mount(DISK_MB);
+  if (disk === undefined) return;
+  const dir = join(disk.path, "data");
+  const ballast = join(disk.path, "ballast");
+  writeFileSync(ballast, Buffer.alloc(BALLAST_MB << 20));
+  let server = await ServerProcess.start({ port: await freePort(), dir });
+  try {
+    const { port } = server;
+    const names = Array.from({ length: writers }, (_, i) => `w${i}`);
+    const filled = await Promise.all(names.map((name) => fill(port, name, bytes)));
+    for (const { refusal } of filled) assert.match(refusal, /^MISCONF .*No space left on device/);
+    // Reads go on, and so does everything that needs no room.
+    const connection = await Connection.open(port);
+    await Promise.all(names.map((name, i) => verify(port, name, filled[i].count, bytes)));
+    assert.is(await connection.ask("PING"), "PONG");
+    assert.match(textOf(await connection.send("SET", "more", contentOf("more", 0, bytes))), /^MISCONF/);
+    // With room again, writes go on by themselves.
+    rmSync(ballast);
+    const until = performance.now() + 10_000;
+    while (textOf(await connection.send("SET", "more", contentOf("more", 1, bytes))) !== "OK") {
+      assert.ok(performance.now() < until, "writes go on after room was made");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const more = await Promise.all(names.map((name) => fill(port, `${name}b`, bytes)));
+    connection.close();
+    assert.ok(
+      more.some(({ count }) => count > 0),
+      "and not for one key only",
+    );
+    // Full again: a clean stop has all it needs.
+    assert.equal(await server.end(), { code: 0, signal: null }, server.said);
+    server = await ServerProcess.start({ port, dir }).catch((error: Error) => {
+      // It may need room to start; then it says so, and everything is there once it has it.
+      assert.match(error.message, /it ended with 74/);
+      disk.resize(DISK_MB * 4);
+      return ServerProcess.start({ port, dir });
+    });
+    await Promise.all(names.map((name, i) => verify(port, name, filled[i].count, bytes)));
+    await Promise.all(names.map((name, i) => verify(port, `${name}b`, more[i].count, bytes)));
+    await server.end("SIGKILL");
+  } finally {
+    await server.end("SIGKILL");
+    disk.unmount();
+  }
+}
+
+test("a full disk, small values from many: -MISCONF, reads go on, writes go on with room again, nothing is lost", () =>
+  within(TEST_MS, full(3000, 10), "the test"));
+
+test("a full disk, values of 300 KiB from a few", () => within(TEST_MS, full(300_000, 3), "the test"));
+
+test("a full disk, values of 2 MiB from one", () => within(TEST_MS, full(2 << 20, 1), "the test"));
+
+interface Fate {
+  acknowledged: number;
+  sent: number;
+  /** First error reply, or "closed". */
+  last: string;
+}
+
+/** Set one key to 1, 2, 3 ... until that fails, and then some more. */
+async function writeUntilFailure(port: number, key: string): Promise<Fate> {
+  const connection = await Connection.open(port);
+  const fate: Fate = { acknowledged: 0, sent: 0, last: "" };
+  while (fate.last === "") {
+    const number = ++fate.sent;
+    const reply = await connection.send("SET", key, number).catch(() => "closed");
+    if (reply === "OK") fate.acknowledged = number;
+    else fate.last = textOf(reply);
+  }
+  if (fate.last !== "closed") {
+    const later = textOf(await connection.send("SET", `later:${key}`, "1").catch(() => "closed"));
+    assert.match(later, /^(MISCONF|closed)/);
+  }
+  return fate;
+}
+
+async function broken(fault: Fault, mode: string, faulty: FaultyDisk): Promise<void> {
+  await withDirectory(TEST_MS, async (_dir, start) => {
+    const port = await freePort();
+    const args = ["--appendfsync", mode];
+    const server = await start({ port, args, env: faulty.env });
+    const keys = Array.from({ length: 12 }, (_, i) => `key:${i}`);
+    const fates = keys.map((key) => writeUntilFailure(port, key));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const idle = await Connection.open(port);
+    await idle.ask("GET", "key:0");
+    faulty.fail(fault);
+    const ended = Promise.all(fates);
+    const first = performance.now();
+    const { code } = await within(TEST_MS, server.ended, "the server ends");
+    const took = performance.now() - first;
+    const all = await ended;
+    assert.is(code, EXIT_DISK, server.said);
+    const allowed = mode === "everysec" ? EXIT_MS + 1000 : EXIT_MS; // its sync comes once a second
+    assert.ok(took < allowed, `it took ${took} ms to end`);
+    const uncertain = all.filter(({ last }) => last.startsWith("UNCERTAIN"));
+    for (const { last } of all) assert.match(last, /^(UNCERTAIN|MISCONF|closed)/);
+    if (mode === "always") assert.ok(uncertain.length > 0, "those who waited heard that it is uncertain");
+    faulty.heal();
+    const again = await start({ port, args });
+    const connection = await Connection.open(port);
+    for (const [i, { acknowledged, sent, last }] of all.entries()) {
+      const now = Number(await connection.ask("GET", keys[i]));
+      const most = last.startsWith("MISCONF") ? sent - 1 : sent;
+      assert.ok(now >= acknowledged && now <= most, `${keys[i]} is ${now}, acknowledged ${acknowledged}, sent ${most}`);
+      assert.is(await connection.ask("GET", `later:${keys[i]}`), null, "what was refused is not there");
+    }
+    connection.close();
+    await again.end();
+  });
+}
+
+const faulty = FaultyDisk.make();
+if (faulty !== undefined) {
+  for (const [fault, mode] of [
+    ["write", "always"],
+    ["short", "always"],
+    ["write", "no"],
+    ["sync", "everysec"],
+  ] as const) {
+    test(`a ${fault} of the log fails, appendfsync ${mode}: -UNCERTAIN, -MISCONF, exit 74, acknowledged data stays`, () => {
+      faulty.heal();
+      return broken(fault, mode, faulty);
+    });
+  }
+  test.after(() => faulty.remove());
+}
+
+test.run();
