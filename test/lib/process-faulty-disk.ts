@@ -11,8 +11,12 @@ const COMPILER = "/usr/bin/gcc";
 const MOUNT = "/usr/bin/mount";
 const UMOUNT = "/usr/bin/umount";
 
-/** What fails from now on: writes with EIO, syncs with EIO, or one write ends half-way and all others find the disk full. */
-export type Fault = "write" | "sync" | "short";
+/**
+ * What fails from now on: writes with EIO; syncs with EIO; one write ends half-way and all others find the disk full; or nothing,
+ * but each write takes SLOW_MS.
+ */
+export type Fault = "write" | "sync" | "short" | "slow";
+export const SLOW_MS = 150;
 
 const SOURCE = `
 #define _GNU_SOURCE
@@ -48,6 +52,7 @@ static int cut = 0;
 /* -2: go on; else the result. */
 static ssize_t judge(int fd, size_t *count) {
   if (!ours(fd)) return -2;
+  if (has('d')) usleep(SLOW_US);
   if (has('w')) { errno = EIO; return -1; }
   if (has('s')) {
     /* By sectors, as file systems and disks do it. */
@@ -99,7 +104,11 @@ export class FaultyDisk {
     const disk = new FaultyDisk(mkdtempSync(join(tmpdir(), "kvorum-fault-")));
     const source = join(disk.dir, "faulty.c");
     writeFileSync(source, SOURCE);
-    execFileSync(COMPILER, ["-shared", "-fPIC", "-O1", "-o", disk.library, source, "-ldl"], { timeout: 30_000 });
+    execFileSync(
+      COMPILER,
+      ["-shared", "-fPIC", `-DSLOW_US=${SLOW_MS * 1000}`, "-O1", "-o", disk.library, source, "-ldl"],
+      { timeout: 30_000 },
+    );
     return disk;
   }
 
@@ -109,7 +118,7 @@ export class FaultyDisk {
   }
 
   fail(fault: Fault): void {
-    writeFileSync(this.flag, { write: "w", sync: "f", short: "s" }[fault]);
+    writeFileSync(this.flag, { write: "w", sync: "f", short: "s", slow: "d" }[fault]);
   }
 
   heal(): void {

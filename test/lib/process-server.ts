@@ -4,7 +4,7 @@
  * KVORUM_CLI=dist/cli.js runs the built program instead of the source.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -141,6 +141,11 @@ export async function withDirectory(
     for (const server of servers) if (!server.over) await server.end("SIGKILL");
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** Names of the files in a directory that match. */
+export function namesIn(dir: string, pattern: RegExp): string[] {
+  return readdirSync(dir).filter((name) => pattern.test(name));
 }
 
 /** A loopback port that nobody has now, and that no outgoing connection will be given. */
