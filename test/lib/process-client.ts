@@ -70,7 +70,7 @@ export class Connection {
 }
 
 /** A command as clients send it; strings are latin1. */
-function encode(words: readonly Word[]): Buffer {
+export function encode(words: readonly Word[]): Buffer {
   const pieces: Buffer[] = [Buffer.from(`*${words.length}\r\n`)];
   for (const word of words) {
     const bytes = Buffer.isBuffer(word) ? word : Buffer.from(String(word), "latin1");
