@@ -153,7 +153,7 @@ if (HAS_PROC) {
         await sleep(5);
       }
       const grown = server.memory() - before;
-      assert.ok(grown < 300 * MB, `memory grew by ${Math.round(grown / MB)} MiB`);
+      assert.ok(grown < 150 * MB, `memory grew by ${Math.round(grown / MB)} MiB`);
       assert.ok((took.sort((a, b) => a - b)[90] as number) < 50, `the 90th of 100 took ${took[90]} ms`);
       for (const socket of deaf) socket.destroy();
       connection.close();
