@@ -27,6 +27,8 @@ export class SegmentMaker {
   private readonly scheduler: Scheduler;
   private readonly segmentBytes: number;
   private nextBytes: number;
+  /** Bytes that an outsized batch is waiting for; 0 = none. */
+  private demanded = 0;
   private made: MadeSegment | undefined;
   private making = false;
   private stopped = false;
@@ -57,6 +59,14 @@ export class SegmentMaker {
     if (this.outOfSpace) return false;
     if (this.making && bytes <= this.nextBytes) return true; // it was begun with twice its room
     return this.disk.freeBytes() >= bytes + (this.making ? this.nextBytes : 0);
+  }
+
+  /** The next segment must have room for `bytes`: a prepared one that has not is given up. */
+  demand(bytes: number): void {
+    this.demanded = bytes;
+    if (this.made === undefined || this.made.bytes >= bytes) return;
+    this.disk.remove(this.made.name);
+    this.made = undefined;
   }
 
   /** Call once, when a segment was made or a try has failed. */
@@ -98,16 +108,17 @@ export class SegmentMaker {
     this.made = { name: NEXT_SEGMENT_NAME, bytes };
     this.nextBytes = Math.min(this.segmentBytes, bytes * GROWTH) & ~(SECTOR_BYTES - 1);
     this.outOfSpace = false;
+    this.demanded = 0;
   }
 
   /** Begin to make the next segment in the background, unless it is there or under way. */
   prepare(): void {
     if (this.made !== undefined || this.making || this.stopped) return;
     this.making = true;
-    const bytes = this.nextBytes;
+    const bytes = Math.max(this.nextBytes, this.demanded);
     let file: FileHandle = -1;
     try {
-      if (this.disk.freeBytes() < bytes * 2) throw new Error("too little room for a log segment");
+      if (this.disk.freeBytes() < bytes + this.nextBytes) throw new Error("too little room for a log segment");
       if (this.disk.exists(NEXT_SEGMENT_NAME)) this.disk.remove(NEXT_SEGMENT_NAME);
       file = this.disk.open(NEXT_SEGMENT_NAME, { create: true });
     } catch {
@@ -141,7 +152,11 @@ export class SegmentMaker {
 
   /** No record depends on a segment that is being made: its failure is want of room, not loss. Try again later. */
   private failed(file: FileHandle): void {
-    if (file !== -1) this.disk.close(file);
+    if (file !== -1) {
+      this.disk.close(file);
+      // What was filled so far may be just the room that is missing.
+      if (this.disk.exists(NEXT_SEGMENT_NAME)) this.disk.remove(NEXT_SEGMENT_NAME);
+    }
     this.making = false;
     this.outOfSpace = true;
     this.cancelRetry = this.scheduler.after(RETRY_MS, () => this.prepare());

@@ -87,7 +87,6 @@ export class Wal {
   private readonly scheduler: Scheduler;
   private readonly maker: SegmentMaker;
   private mode: SyncMode;
-  private readonly segmentBytes: number;
 
   private open: BatchBuilder = new BatchBuilder(BATCH_BYTES_START);
   private spare: BatchBuilder = new BatchBuilder(BATCH_BYTES_START);
@@ -110,7 +109,6 @@ export class Wal {
     this.disk = disk;
     this.scheduler = scheduler;
     this.mode = options.mode;
-    this.segmentBytes = options.segmentBytes;
     this.appendedLsn = end.nextLsn - 1;
     this.durableLsn = this.appendedLsn;
     this.syncedLsn = this.appendedLsn;
@@ -196,8 +194,9 @@ export class Wal {
       this.scheduler.after(NO_ROOM_RETRY_MS, this.pumpBound);
       return false;
     }
-    // Wait for the segment under way; only a batch that would not fit it gets one made on the spot.
-    if (this.maker.preparedBytes() === 0 && bytes + SECTOR_BYTES <= this.segmentBytes) {
+    // Always into a segment whose bytes are on the disk already: want of room is met there, where nothing depends on it yet.
+    if (!this.maker.ready(bytes + SECTOR_BYTES)) {
+      this.maker.demand(bytes + SECTOR_BYTES);
       this.maker.whenReady(this.pumpBound);
       return false;
     }
