@@ -17,7 +17,7 @@ import { freePort, ServerProcess } from "../lib/process-server.js";
 import { within } from "../lib/within.js";
 
 /** The types differ by protocol; what is used of them does not. */
-type Options = { host: string; port: number; protocol: 2 };
+type Options = { host: string; port: number; lazyConnect?: boolean; protocol: 2 };
 
 const WAIT_MS = 30_000;
 const KEYS = 500;
