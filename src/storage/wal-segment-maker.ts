@@ -14,6 +14,8 @@ const FIRST_SEGMENT_BYTES = 256 * 1024;
 const GROWTH = 4;
 const FILL_BYTES: number = 256 * 1024;
 const RETRY_MS = 1000;
+/** A segment takes at most this part of what is free: one over it. */
+const FULL_SHARE = 4;
 
 export interface MadeSegment {
   readonly name: string;
@@ -30,7 +32,8 @@ export class SegmentMaker {
   /** Bytes that an outsized batch is waiting for; 0 = none. */
   private demanded = 0;
   private made: MadeSegment | undefined;
-  private making = false;
+  /** Size of the segment under way; 0 = none. */
+  private making = 0;
   private stopped = false;
   private waiting: (() => void) | undefined;
   private cancelRetry: Cancel | undefined;
@@ -57,8 +60,8 @@ export class SegmentMaker {
   hasRoom(bytes: number): boolean {
     if (this.ready(bytes)) return true;
     if (this.outOfSpace) return false;
-    if (this.making && bytes <= this.nextBytes) return true; // it was begun with twice its room
-    return this.disk.freeBytes() >= bytes + (this.making ? this.nextBytes : 0);
+    if (bytes <= this.making) return true; // it was begun with twice its room
+    return this.disk.freeBytes() >= bytes + this.making;
   }
 
   /** The next segment must have room for `bytes`: a prepared one that has not is given up. */
@@ -113,12 +116,15 @@ export class SegmentMaker {
 
   /** Begin to make the next segment in the background, unless it is there or under way. */
   prepare(): void {
-    if (this.made !== undefined || this.making || this.stopped) return;
-    this.making = true;
-    const bytes = Math.max(this.nextBytes, this.demanded);
+    if (this.made !== undefined || this.making > 0 || this.stopped) return;
+    const free = this.disk.freeBytes();
+    // With little room left a small segment serves better than none.
+    const next = Math.min(this.nextBytes, Math.floor(free / FULL_SHARE / SECTOR_BYTES) * SECTOR_BYTES);
+    const bytes = Math.max(next, this.demanded);
+    this.making = bytes;
     let file: FileHandle = -1;
     try {
-      if (this.disk.freeBytes() < bytes + this.nextBytes) throw new Error("too little room for a log segment");
+      if (next < FIRST_SEGMENT_BYTES / 4 || free < bytes + next) throw new Error("too little room for a log segment");
       if (this.disk.exists(NEXT_SEGMENT_NAME)) this.disk.remove(NEXT_SEGMENT_NAME);
       file = this.disk.open(NEXT_SEGMENT_NAME, { create: true });
     } catch {
@@ -136,7 +142,7 @@ export class SegmentMaker {
       this.disk.syncAsync(file, (error) => {
         if (error) return this.failed(file);
         this.disk.close(file);
-        this.making = false;
+        this.making = 0;
         if (this.stopped) return;
         this.finish(bytes);
         this.wake();
@@ -157,7 +163,7 @@ export class SegmentMaker {
       // What was filled so far may be just the room that is missing.
       if (this.disk.exists(NEXT_SEGMENT_NAME)) this.disk.remove(NEXT_SEGMENT_NAME);
     }
-    this.making = false;
+    this.making = 0;
     this.outOfSpace = true;
     this.cancelRetry = this.scheduler.after(RETRY_MS, () => this.prepare());
   }

@@ -3,7 +3,7 @@
  * full, and a failed log ends the process with 74, telling each writer whether its write may have happened.
  */
 // timeout: 120s
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -52,6 +52,18 @@ async function verify(port: number, name: string, count: number, bytes: number):
   connection.close();
 }
 
+/** The server looks for room again once a second. */
+async function untilWritable(connection: Connection, key: string, value: string | Buffer): Promise<void> {
+  const until = performance.now() + 10_000;
+  for (;;) {
+    const reply = textOf(await within(10_000, connection.send("SET", key, value), "a reply"));
+    if (reply === "OK") return;
+    assert.match(reply, /^MISCONF/);
+    assert.ok(performance.now() < until, "writes go on after room was made");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 async function full(bytes: number, writers: number): Promise<void> {
   const disk = SmallFileSystem.mount(DISK_MB);
   if (disk === undefined) return;
@@ -71,11 +83,7 @@ async function full(bytes: number, writers: number): Promise<void> {
     assert.match(textOf(await connection.send("SET", "more", contentOf("more", 0, bytes))), /^MISCONF/);
     // With room again, writes go on by themselves.
     rmSync(ballast);
-    const until = performance.now() + 10_000;
-    while (textOf(await connection.send("SET", "more", contentOf("more", 1, bytes))) !== "OK") {
-      assert.ok(performance.now() < until, "writes go on after room was made");
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    await untilWritable(connection, "more", contentOf("more", 1, bytes));
     const more = await Promise.all(names.map((name) => fill(port, `${name}b`, bytes)));
     connection.close();
     assert.ok(
@@ -105,6 +113,50 @@ test("a full disk, small values from many: -MISCONF, reads go on, writes go on w
 test("a full disk, values of 300 KiB from a few", () => within(TEST_MS, full(300_000, 3), "the test"));
 
 test("a full disk, values of 2 MiB from one", () => within(TEST_MS, full(2 << 20, 1), "the test"));
+
+test("a full disk: a transaction larger than could be foreseen waits for room, harms nobody, and is then done", () =>
+  within(TEST_MS, unforeseen(), "the test"));
+
+async function unforeseen(): Promise<void> {
+  const disk = SmallFileSystem.mount(DISK_MB);
+  if (disk === undefined) return;
+  const ballast = join(disk.path, "ballast");
+  const server = await ServerProcess.start({ port: await freePort(), dir: join(disk.path, "data") });
+  try {
+    const connection = await Connection.open(server.port);
+    await connection.ask("SET", "a", "1");
+    const queued = [connection.ask("MULTI")];
+    // In parts too small to be looked at one by one.
+    for (let i = 0; i < 300; i++) queued.push(connection.ask("SET", `part:${i}`, contentOf("part", i, 30_000)));
+    await Promise.all(queued);
+    writeFileSync(ballast, Buffer.alloc((DISK_MB << 20) - usedBy(disk) - (1 << 20)));
+    let done = false;
+    const exec = connection.send("EXEC").then((reply) => {
+      done = true;
+      return reply;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const other = await Connection.open(server.port);
+    assert.is(await other.ask("GET", "a"), "1", "reads go on");
+    assert.match(textOf(await other.send("SET", "b", "1")), /^MISCONF/);
+    assert.is(done, false);
+    rmSync(ballast);
+    assert.is(((await within(10_000, exec, "EXEC is done")) as Reply[]).length, 300);
+    await untilWritable(other, "b", "1");
+    await server.end("SIGKILL");
+    const again = await ServerProcess.start({ port: server.port, dir: join(disk.path, "data") });
+    await verify(server.port, "part", 300, 30_000);
+    await again.end();
+  } finally {
+    await server.end("SIGKILL");
+    disk.unmount();
+  }
+}
+
+function usedBy({ path }: SmallFileSystem): number {
+  const { blocks, bavail, bsize } = statfsSync(path);
+  return (blocks - bavail) * bsize;
+}
 
 interface Fate {
   acknowledged: number;
