@@ -80,7 +80,14 @@ async function full(bytes: number, writers: number): Promise<void> {
     const connection = await Connection.open(port);
     await Promise.all(names.map((name, i) => verify(port, name, filled[i].count, bytes)));
     assert.is(await connection.ask("PING"), "PONG");
-    assert.match(textOf(await connection.send("SET", "more", contentOf("more", 0, bytes))), /^MISCONF/);
+    // A snapshot that ends just now gives log segments back: then there is room again, and OK is as right as -MISCONF.
+    const more0 = textOf(await connection.send("SET", "more", contentOf("more", 0, bytes)));
+    assert.match(more0, /^(MISCONF|OK$)/);
+    if (more0 === "OK") {
+      connection.buffers = true;
+      assert.ok(((await connection.ask("GET", "more")) as Buffer).equals(contentOf("more", 0, bytes)));
+      connection.buffers = false;
+    }
     // With room again, writes go on by themselves.
     rmSync(ballast);
     await untilWritable(connection, "more", contentOf("more", 1, bytes));
