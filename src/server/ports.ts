@@ -5,6 +5,7 @@
 import type { Config } from "../config/config.js";
 import type { Keyspace } from "../ports/keyspace.js";
 import type { Scheduler } from "../ports/scheduler.js";
+import type { StorageFigures } from "../ports/storage-figures.js";
 import type { System } from "../ports/system.js";
 
 /** The keyspace, with the clock that its owner winds. */
@@ -19,26 +20,6 @@ export interface LoadProgress {
   readonly totalBytes: number;
   readonly loadedBytes: number;
   readonly etaSeconds: number;
-}
-
-/** Figures that only the storage knows; for INFO. Bytes and counts since start unless said. */
-export interface StorageFigures {
-  readonly hits: number;
-  readonly misses: number;
-  readonly expired: number;
-  readonly evicted: number;
-  /** Changes since the last snapshot. */
-  readonly dirty: number;
-  /** What maxmemory counts. */
-  readonly usedBytes: number;
-  readonly logBytes: number;
-  readonly logFlushes: number;
-  readonly lastFlushMs: number;
-  readonly snapshotRunning: boolean;
-  readonly snapshotStartedMs: number;
-  readonly lastSaveMs: number;
-  readonly lastSaveOk: boolean;
-  readonly loadMs: number;
 }
 
 /** The storage under the keyspace, as the server commands see it. */

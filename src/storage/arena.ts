@@ -292,11 +292,6 @@ export class Arena {
     return bytes.length === EXTENT_BYTES && this.bytes.includes(bytes);
   }
 
-  /** Everything held off-heap: mapped extents and large bodies. */
-  heldBytes(): number {
-    return this.extents * EXTENT_BYTES + this.externalBytes;
-  }
-
   /** The 24 bits of usage (LRU or LFU). */
   clockOf(ref: number): number {
     return this.ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 1] & ~MARKS;

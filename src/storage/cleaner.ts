@@ -23,8 +23,6 @@ export class Cleaner {
   private segment = -1;
   private next = 0;
   private end = 0;
-  cleanedSegments = 0;
-  movedBytes = 0;
 
   constructor(table: Table) {
     this.table = table;
@@ -84,7 +82,6 @@ export class Cleaner {
       if (this.next >= this.end) {
         arena.endCleaning(this.segment);
         this.segment = -1;
-        this.cleanedSegments++;
         arena.releaseFreeExtents(SPARE_SEGMENTS);
         return;
       }
@@ -93,7 +90,6 @@ export class Cleaner {
       this.next += bytes >>> 3;
       if (arena.isDead(ref)) continue;
       this.table.relocate(ref);
-      this.movedBytes += bytes;
     }
   }
 }

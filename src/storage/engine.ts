@@ -51,8 +51,6 @@ export class Engine {
   lastSaveMs = 0;
   lastSaveOk = true;
   snapshotStartedMs = 0;
-  /** Longest slice of upkeep, ms; for INFO. */
-  upkeepMsMax = 0;
   /** A backup is copying: meanwhile no snapshot and no segment is deleted. */
   held = false;
   private readonly disk: Disk;
@@ -167,8 +165,6 @@ export class Engine {
     let more = this.store.detached.free(this.sliceDone);
     if (!more) more = this.sweeper.run(this.sliceDone);
     if (!this.store.detached.pending) more = this.cleaner.run(this.sliceDone) || more;
-    const took = this.scheduler.monotonicMs() - started;
-    if (took > this.upkeepMsMax) this.upkeepMsMax = took;
     this.slicesRunning = more;
     if (more) this.scheduler.endOfTurn(() => this.slice());
   }

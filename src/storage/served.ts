@@ -2,29 +2,12 @@
  * storage/served.ts: the engine as the server room asks about it: may writes go on, how far is loading, what are the figures.
  */
 import type { BackupTarget } from "../ports/backup-target.js";
+import type { StorageFigures } from "../ports/storage-figures.js";
 import type { BackupDone } from "./backup.js";
 import type { Engine } from "./engine.js";
 
 /** Two such batches are the most memory that the log takes, but for a single larger command. */
 const CONGESTED_BYTES: number = 1 << 20;
-
-/** See server/ports.ts, StorageFigures. */
-export interface ServedFigures {
-  readonly hits: number;
-  readonly misses: number;
-  readonly expired: number;
-  readonly evicted: number;
-  readonly dirty: number;
-  readonly usedBytes: number;
-  readonly logBytes: number;
-  readonly logFlushes: number;
-  readonly lastFlushMs: number;
-  readonly snapshotRunning: boolean;
-  readonly snapshotStartedMs: number;
-  readonly lastSaveMs: number;
-  readonly lastSaveOk: boolean;
-  readonly loadMs: number;
-}
 
 export class ServedStorage {
   /** Absent where there is nothing on disk to copy. See server/ports.ts. */
@@ -118,7 +101,7 @@ export class ServedStorage {
     this.engine.store.activeExpire = on;
   }
 
-  figures(): ServedFigures {
+  figures(): StorageFigures {
     const { engine } = this;
     const { store, snapshotter, wal } = engine;
     return {

@@ -5,7 +5,7 @@
  * Invariants: every record that is not dead is referenced by exactly one cell of the index of its database and partition;
  * `keys[db]` and `expiring[db]` count them. `cursor*` fields describe the last lookup and hold until the next change.
  */
-import { expireAtOf, FLAG_EXPIRES, keyLength, keyOffset, readU32 } from "../codec/record/record.js";
+import { FLAG_EXPIRES, keyLength, keyOffset } from "../codec/record/record.js";
 import { keySlot, SLOTS } from "../core/ring/slot.js";
 import { assert } from "../lib/assert.js";
 import { halfSipHash } from "../lib/half-siphash.js";
@@ -296,14 +296,5 @@ export class Table {
     this.locate(ref);
     const external = this.isExternal(ref) ? this.body.length : 0;
     return this.arena.sizeOf(ref) + external + INDEX_BYTES_PER_KEY;
-  }
-
-  /** The deadline of the record located last. */
-  deadline(): number {
-    return expireAtOf(this.body, this.bodyAt);
-  }
-
-  bodyBytes(): number {
-    return readU32(this.body, this.bodyAt);
   }
 }

@@ -68,8 +68,7 @@ export class Wal {
   appendedLsn: number;
   durableLsn: number;
   syncedLsn: number;
-  /** Bytes of batches written since start, and of those since the last snapshot (the store resets it). */
-  writtenBytes = 0;
+  /** Bytes of batches written since the last snapshot (the engine takes off what one covers). */
   sinceSnapshotBytes = 0;
   flushes = 0;
   /** Milliseconds of the last flush. */
@@ -240,7 +239,6 @@ export class Wal {
     this.lastFlushMs = this.scheduler.monotonicMs() - started;
     this.flushes++;
     this.position += bytes;
-    this.writtenBytes += bytes;
     this.sinceSnapshotBytes += bytes;
     batch.trim();
     this.durableLsn = lastLsn;

@@ -7,28 +7,13 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { CorruptionError, FormatError } from "../../src/lib/errors.js";
 import type { KeyState } from "../../src/ports/keyspace.js";
-import { Engine } from "../../src/storage/engine.js";
+import type { Engine } from "../../src/storage/engine.js";
 import { FakeScheduler } from "../lib/fake-scheduler.js";
+import { openEngine } from "../lib/open-engine.js";
 import { SimDisk } from "../lib/sim-disk.js";
 
-const OPTIONS = {
-  mode: "always" as const,
-  partitions: 1,
-  segmentBytes: 64 * 1024,
-  newNode: () => ({ node: "0".repeat(40), hashSecret: [3, 4] as [number, number] }),
-  seed: 1,
-  snapshotLogBytes: () => 1 << 20,
-};
-
 function open(disk: SimDisk, scheduler: FakeScheduler): Engine {
-  const engine = new Engine(disk, scheduler, OPTIONS);
-  let failure: Error | undefined;
-  engine.load(1e9, (error) => {
-    failure = error;
-  });
-  for (let i = 0; i < 20; i++) scheduler.endTurn();
-  if (failure) throw failure;
-  return engine;
+  return openEngine(disk, scheduler, { snapshotLogBytes: () => 1 << 20 });
 }
 
 function contents(engine: Engine): string {

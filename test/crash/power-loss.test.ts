@@ -10,25 +10,15 @@ import type { KeyState } from "../../src/ports/keyspace.js";
 import { Engine } from "../../src/storage/engine.js";
 import type { SyncMode, Wal } from "../../src/storage/wal.js";
 import { FakeScheduler } from "../lib/fake-scheduler.js";
+import { engineOptions } from "../lib/open-engine.js";
 import { PowerLoss, SimDisk } from "../lib/sim-disk.js";
 
 const SEQ = Buffer.from("seq");
 
-function engineOptions(mode: SyncMode) {
-  return {
-    mode,
-    partitions: 2,
-    segmentBytes: 64 * 1024,
-    newNode: () => ({ node: "0".repeat(40), hashSecret: [3, 4] as [number, number] }),
-    seed: 1,
-    snapshotLogBytes: () => 1 << 20,
-  };
-}
-
 /** @returns the engine once loaded, or undefined when the power went first. */
 function open(disk: SimDisk, scheduler: FakeScheduler, mode: SyncMode): Engine | undefined {
   try {
-    const engine = new Engine(disk, scheduler, engineOptions(mode));
+    const engine = new Engine(disk, scheduler, engineOptions({ mode, partitions: 2, snapshotLogBytes: () => 1 << 20 }));
     let result: Error | undefined | null = null;
     engine.load(1e9, (error) => {
       result = error;

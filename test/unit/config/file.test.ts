@@ -110,7 +110,7 @@ test("a line that is accepted means the same after CONFIG REWRITE", () => {
 test("patterns", () => {
   const yes: [string, string][] = [
     ["", ""],
-    ["*", ""],
+    ["*", "a"],
     ["a*c", "abbc"],
     ["*a*b*", "xaxbx"],
     ["h?llo", "hello"],
@@ -125,6 +125,7 @@ test("patterns", () => {
     ["", "a"],
     ["a", ""],
     ["?", ""],
+    ["*", ""], // as in Redis: no name is empty
     ["h[^e]llo", "hello"],
     ["a*c", "ab"],
     ["\\*", "a"],

@@ -9,28 +9,14 @@ import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import type { BackupTarget, FileDone } from "../../../src/ports/backup-target.js";
 import type { KeyState } from "../../../src/ports/keyspace.js";
 import { BACKUP_NAME, readBackupList, restoreBackup, verifyBackup } from "../../../src/storage/backup.js";
-import { Engine } from "../../../src/storage/engine.js";
+import type { Engine } from "../../../src/storage/engine.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
+import { openEngine } from "../../lib/open-engine.js";
 
-const OPTIONS = {
-  mode: "always" as const,
-  partitions: 1,
-  segmentBytes: 64 * 1024,
-  newNode: () => ({ node: "0".repeat(40), hashSecret: [3, 4] as [number, number] }),
-  seed: 1,
-  snapshotLogBytes: () => 1 << 24,
-};
 const STEP_MS = 3;
 
 function open(disk: MemoryDisk, scheduler: FakeScheduler): Engine {
-  const engine = new Engine(disk, scheduler, OPTIONS);
-  let failure: Error | undefined = new Error("not loaded");
-  engine.load(1e9, (error) => {
-    failure = error;
-  });
-  for (let i = 0; i < 20; i++) scheduler.endTurn();
-  if (failure !== undefined) throw failure;
-  return engine;
+  return openEngine(disk, scheduler);
 }
 
 function put(engine: Engine, key: string, value: string): void {

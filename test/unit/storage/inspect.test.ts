@@ -5,7 +5,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
-import { Engine } from "../../../src/storage/engine.js";
+import type { Engine } from "../../../src/storage/engine.js";
 import {
   inspectLog,
   inspectSnapshot,
@@ -18,25 +18,10 @@ import {
   snapshotNames,
 } from "../../../src/storage/inspect.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
-
-const OPTIONS = {
-  mode: "always" as const,
-  partitions: 1,
-  segmentBytes: 64 * 1024,
-  newNode: () => ({ node: "0".repeat(40), hashSecret: [3, 4] as [number, number] }),
-  seed: 1,
-  snapshotLogBytes: () => 1 << 24,
-};
+import { openEngine } from "../../lib/open-engine.js";
 
 function open(disk: MemoryDisk, scheduler: FakeScheduler): Engine {
-  const engine = new Engine(disk, scheduler, OPTIONS);
-  let failure: Error | undefined = new Error("not loaded");
-  engine.load(1e9, (error) => {
-    failure = error;
-  });
-  for (let i = 0; i < 20; i++) scheduler.endTurn();
-  if (failure !== undefined) throw failure;
-  return engine;
+  return openEngine(disk, scheduler);
 }
 
 function put(engine: Engine, key: string, bytes: number, expireAt = 0): void {

@@ -6,29 +6,19 @@ import * as assert from "uvu/assert";
 import { Random } from "../../../src/lib/random.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import { KeyState } from "../../../src/ports/keyspace.js";
-import { Engine } from "../../../src/storage/engine.js";
+import type { Engine } from "../../../src/storage/engine.js";
 import type { Wal } from "../../../src/storage/wal.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
-
-const OPTIONS = {
-  mode: "no" as const,
-  partitions: 4,
-  segmentBytes: 1 << 20,
-  newNode: () => ({ node: "0".repeat(40), hashSecret: [1, 2] as [number, number] }),
-  seed: 7,
-  snapshotLogBytes: () => 1 << 20,
-};
+import { openEngine } from "../../lib/open-engine.js";
 
 function open(disk: MemoryDisk, scheduler: FakeScheduler): Engine {
-  const engine = new Engine(disk, scheduler, OPTIONS);
-  let result: Error | undefined | null = null;
-  engine.load(1000, (error) => {
-    result = error;
+  return openEngine(disk, scheduler, {
+    mode: "no",
+    partitions: 4,
+    segmentBytes: 1 << 20,
+    seed: 7,
+    snapshotLogBytes: () => 1 << 20,
   });
-  for (let i = 0; i < 10_000 && result === null; i++) scheduler.endTurn();
-  if (result) throw result;
-  assert.is(result, undefined);
-  return engine;
 }
 
 interface Entry {
