@@ -1,8 +1,8 @@
 /**
- * bench/micro/copy.ts: from which length on Buffer.copy, a native call, is faster than a byte loop. Guards the bound that
- * codec/record/record.ts (copyBytes) and codec/resp/reply-writer.ts use.
+ * bench/micro/copy.ts: words through DataViews against a byte loop and Buffer.copy, a native call, by length. Guards the bounds in
+ * lib/copy.ts.
  */
-import { copyBytes } from "../../src/codec/record/record.js";
+import { copyBytes, viewed } from "../../src/lib/copy.js";
 import { fold, type Group } from "../lib/micro.js";
 
 const COPIES = 64;
@@ -13,8 +13,8 @@ const SOURCE_BYTES: number = 1 << 19;
 type Copy = (from: Buffer, fromAt: number, to: Buffer, toAt: number, length: number) => void;
 
 function copying(length: number, copy: Copy): () => number {
-  const from = Buffer.alloc(SOURCE_BYTES, "kvorum and its bytes ");
-  const to = Buffer.alloc(length * COPIES);
+  const from = viewed(Buffer.alloc(SOURCE_BYTES, "kvorum and its bytes "));
+  const to = viewed(Buffer.alloc(length * COPIES));
   return () => {
     let sum = 1;
     for (let i = 0; i < COPIES; i++) {
@@ -35,7 +35,7 @@ function byCopy(from: Buffer, fromAt: number, to: Buffer, toAt: number, length: 
 
 export function groups(): Group[] {
   return LENGTHS.map((length) => ({
-    name: `codec/record/record.ts, copy of ${length} bytes`,
+    name: `lib/copy.ts, copy of ${length} bytes`,
     cases: [
       { name: "kvorum copyBytes", operations: COPIES, run: copying(length, copyBytes) },
       { name: "byte loop", operations: COPIES, run: copying(length, byLoop) },

@@ -17,6 +17,7 @@
  * back. Bytes of an unfinished write belong to libuv: the caller is told that its buffer was kept.
  */
 import { type Server, Socket } from "node:net";
+import { viewed } from "../lib/copy.js";
 import type { Accept, Connection, ConnectionHandler } from "../ports/network.js";
 import { descriptor, type Endpoints, endpoints } from "./endpoints.js";
 
@@ -50,7 +51,7 @@ export function openDirect(accepted: Socket, server: Server, accept: Accept): bo
   const handle = old._handle;
   if (handle === null || typeof handle !== "object") return false;
   if (typeof handle.writeBuffer !== "function" || typeof handle.writeQueueSize !== "number") return false;
-  readBuffer ??= Buffer.allocUnsafeSlow(READ_BYTES);
+  readBuffer ??= viewed(Buffer.allocUnsafeSlow(READ_BYTES));
 
   // Asked before the handle moves: the names are looked up through it.
   const names = endpoints(accepted);

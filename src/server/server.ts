@@ -10,6 +10,7 @@ import { Context } from "../commands/context.js";
 import type { CommandSpec } from "../commands/spec.js";
 import { ALL_SPECS } from "../commands/table.js";
 import type { Config } from "../config/config.js";
+import { viewed } from "../lib/copy.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { checkTimes } from "./client-limits.js";
@@ -238,7 +239,7 @@ export class Server {
   emptyWriter(kept: boolean): void {
     const { reply } = this.context;
     reply.at = 0;
-    if (kept || reply.buf.length > WRITER_BYTES_KEPT_MAX) reply.buf = Buffer.allocUnsafeSlow(WRITER_BYTES);
+    if (kept || reply.buf.length > WRITER_BYTES_KEPT_MAX) reply.buf = viewed(Buffer.allocUnsafeSlow(WRITER_BYTES));
   }
 
   // HOT: once per group commit.

@@ -19,6 +19,7 @@
 
 import { readU32 } from "../codec/record/record.js";
 import { assert } from "../lib/assert.js";
+import { viewed } from "../lib/copy.js";
 
 export const SEGMENT_BYTES: number = 1 << 20;
 const SEGMENTS_PER_EXTENT = 32;
@@ -199,7 +200,7 @@ export class Arena {
     while (this.bytes[extent] !== undefined) extent++;
     if (extent >= EXTENTS_MAX) throw new RangeError("the memory table is full: 32 GiB of records");
     const memory = new ArrayBuffer(EXTENT_BYTES);
-    this.bytes[extent] = Buffer.from(memory);
+    this.bytes[extent] = viewed(Buffer.from(memory));
     this.ints[extent] = new Int32Array(memory);
     const first = extent * SEGMENTS_PER_EXTENT;
     this.state.fill(STATE_FREE, first, first + SEGMENTS_PER_EXTENT);

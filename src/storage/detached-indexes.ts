@@ -2,13 +2,13 @@
  * storage/detached-indexes.ts: indexes of flushed databases: no reader sees them any more, their records are freed in slices.
  * Invariant: while one is left, records live that no index of the table knows, so the cleaner has to wait.
  */
-import type { Block, PartitionIndex } from "./partition-index.js";
+import type { PartitionIndex } from "./partition-index.js";
 import type { Table } from "./table.js";
 import { blocksOf } from "./walk.js";
 
 export class DetachedIndexes {
   private readonly table: Table;
-  private left: { readonly blocks: Generator<Block>; readonly index: PartitionIndex }[] = [];
+  private left: { readonly blocks: Generator<number>; readonly index: PartitionIndex }[] = [];
 
   constructor(table: Table) {
     this.table = table;
@@ -35,6 +35,7 @@ export class DetachedIndexes {
         this.table.freeBlock(index, next.value);
         if (done()) return true;
       }
+      index.releaseDirectory();
       this.left.pop();
     }
     return false;

@@ -1,174 +1,197 @@
 /**
  * storage/partition-index.ts: the index of one partition of one database: 32-bit hash -> references of records.
  *
- * Extendible hashing over small blocks, so that growth is always a step of a few microseconds, whatever the size (one hash tag
- * can put fifty million keys into one partition): the directory maps the hash's leading bits to a block; a full block splits in
- * two by the next bit. Inside a block: linear probing that keeps hash order.
+ * Extendible hashing over small blocks (storage/index-block.ts), so that growth is always a step of a few microseconds, whatever the
+ * size (one hash tag can put fifty million keys into one partition): the directory maps the hash's leading bits to a block; a full
+ * block splits in two by the next bit. Directory and blocks are areas of the cell heap, and a directory's entry is one cell:
  *
- *   block.cells: pairs { tag, ref }; ref 0 = empty. tag = hash ^ 0x80000000, so that signed order of tags is the unsigned
- *   order of hashes.
+ *   { i32 address of the block, i32 its meta (slots << 5 | depth) }      as the block itself has it, so that a lookup need not look there
  *
- * Invariants: within a block non-empty cells are in ascending order of tag; a cell lies at or after its home, with no empty
- * cell between; home is monotone in the hash. So the whole partition can be walked in hash order, and a walk can resume
- * at a hash after any growth: that is SCAN's cursor.
+ * `root` is such a cell too, one per partition, side by side in the table. It stands for the only block, or, with a negative meta
+ * (sign bit | depth), for a directory of 2^depth entries. So a lookup reads: root, directory entry if any, cell, record.
+ *
+ * Invariants: a block stands in as many neighbouring entries as its own depth leaves open, all equal; the whole partition can be
+ * walked in hash order, and a walk can resume at a hash after any growth: that is SCAN's cursor.
  *
  * Price: about 12 bytes a key. Blocks of one size would all split at about the same number of keys, and be half empty
  * together; so the size differs from partition to partition (256 to 512 cells), and at any moment they are 65 % full on average.
- * Sources: Fagin et al., "Extendible Hashing", 1979; ordered probing: Amble and Knuth, "Ordered hash tables", 1974.
+ * Source: Fagin et al., "Extendible Hashing", 1979.
  */
 import { assert } from "../lib/assert.js";
-import type { CellPool } from "./cell-pool.js";
+import { type CellHeap, firstInt } from "./cell-heap.js";
+import {
+  blockCells,
+  countLower,
+  countOf,
+  depthOf,
+  earliestDeadline,
+  fits,
+  gatherCells,
+  initBlock,
+  layCells,
+  metaAt,
+  metaOf,
+  placeCell,
+  removeCell,
+  resetBlock,
+  setEarliestDeadline,
+  slotsOf,
+} from "./index-block.js";
 
 /** A partition with few keys has one small block: sizes before the full one. */
 const SMALL_SIZES: readonly number[] = [16, 64];
 const FULL_MIN = 256;
-/** Cells behind the last home, for what is pushed past the end. */
-const SLACK = 12;
 /** Beyond it a block no longer splits but grows: only equal hashes can get here, and a directory must stay small. */
 const DEPTH_MAX = 22;
-const FILL_MAX = 0.9;
-const SIGN: number = 0x80000000 | 0;
 const GOLDEN = 0.6180339887498949;
-
-export class Block {
-  /** Cells that hash to a home. */
-  slots: number;
-  cells: Int32Array;
-  count = 0;
-  /** Leading bits that all hashes in the block share. */
-  depth: number;
-  /** No key of the block has a deadline before this one: what the sweep looks at. Infinity = none has. */
-  expireAtMin: number = Number.POSITIVE_INFINITY;
-
-  constructor(slots: number, depth: number, cells: Int32Array) {
-    this.slots = slots;
-    this.depth = depth;
-    this.cells = cells;
-  }
-}
-
-/** Where a block's cells are put while they are laid anew. One block at a time. */
-let scratch: Int32Array = new Int32Array((FULL_MIN * 2 + SLACK) * 2);
-
-// HOT: the home of a hash within a block: its bits after the shared ones, scaled to the block's slots.
-function homeOf(hash: number, depth: number, slots: number): number {
-  return slots <= 65536
-    ? (((hash << depth) >>> 16) * slots) >>> 16
-    : Math.floor((((hash << depth) >>> 0) * slots) / 4_294_967_296);
-}
+/** Marks a root's meta as that of a directory. */
+const DIRECTORY: number = 0x80000000 | 0;
 
 export class PartitionIndex {
-  /** 2^depth entries; a block stands in as many neighbouring ones as its own depth leaves open. */
-  directory: Block[];
-  depth = 0;
   count = 0;
   /** Keys with a deadline. */
   expiring = 0;
   /** LSN of the last removal: an answer "absent" waits for it. */
   removedLsn = 0;
-  /** Lower bound of all blocks' expireAtMin. */
+  /** Lower bound of all blocks' earliest deadlines. */
   expireAtMin: number = Number.POSITIVE_INFINITY;
-  private readonly pool: CellPool;
+  private readonly heap: CellHeap;
+  private root: Int32Array;
+  private at: number;
   /** Slots of a full-sized block in this partition. */
   private readonly fullSlots: number;
 
-  /** @param partition its number: decides the size of its blocks. */
-  constructor(pool: CellPool, partition: number) {
-    this.pool = pool;
+  /** @param root where its root cell lies: root[at], root[at + 1]. @param partition its number: decides the size of its blocks. */
+  constructor(heap: CellHeap, root: Int32Array, at: number, partition: number) {
+    this.heap = heap;
+    this.root = root;
+    this.at = at;
     this.fullSlots = Math.floor(FULL_MIN * 2 ** ((partition * GOLDEN) % 1)) & ~7;
-    this.directory = [this.makeBlock(SMALL_SIZES[0], 0)];
+    const meta = metaOf(SMALL_SIZES[0], 0);
+    root[at] = this.makeBlock(meta);
+    root[at + 1] = meta;
   }
 
-  private makeBlock(slots: number, depth: number): Block {
-    return new Block(slots, depth, this.pool.take((slots + SLACK) * 2));
+  /** The place of its root is needed for another: keep it by itself. */
+  detach(): void {
+    this.root = Int32Array.of(this.root[this.at], this.root[this.at + 1]);
+    this.at = 0;
   }
 
-  blockOf(hash: number): Block {
-    return this.depth === 0 ? this.directory[0] : this.directory[hash >>> (32 - this.depth)];
+  private makeBlock(meta: number): number {
+    const block = this.heap.take(blockCells(slotsOf(meta)));
+    initBlock(this.heap.ints(block), firstInt(block), meta);
+    return block;
+  }
+
+  /** Bits of the hash that the directory looks at; 0: there is one block and no directory. */
+  get depth(): number {
+    const meta = this.root[this.at + 1];
+    return meta < 0 ? meta & 31 : 0;
+  }
+
+  /** Entries of the directory. */
+  get entries(): number {
+    return 1 << this.depth;
+  }
+
+  /** The entry that a hash belongs to. */
+  entryOf(hash: number): number {
+    const depth = this.depth;
+    return depth === 0 ? 0 : hash >>> (32 - depth);
+  }
+
+  /** Address of the block at an entry. */
+  blockAt(entry: number): number {
+    const root = this.root[this.at];
+    if (this.root[this.at + 1] >= 0) return root;
+    const cell = (root + entry) | 0;
+    return this.heap.ints(cell)[firstInt(cell)];
   }
 
   /** Directory entry where the block after the one at `entry` begins, wherever in its span `entry` lies. */
   entryAfter(entry: number): number {
-    const span = this.depth - this.directory[entry].depth;
+    const block = this.blockAt(entry);
+    const span = this.depth - depthOf(metaAt(this.heap.ints(block), firstInt(block)));
     return ((entry >>> span) + 1) << span;
   }
 
-  // HOT: once per key looked up.
-  /** First cell that can hold the hash: the caller walks on while tags are equal. @returns cell number, or -1. */
-  first(block: Block, hash: number): number {
-    const cells = block.cells;
-    const tag = hash ^ SIGN;
-    let cell = homeOf(hash, block.depth, block.slots) * 2;
-    const end = cells.length;
-    while (cell < end && cells[cell + 1] !== 0) {
-      const seen = cells[cell];
-      if (seen === tag) return cell >> 1;
-      if (seen > tag) return -1;
-      cell += 2;
+  /** Add a reference. At worst one block is laid anew. @returns the address of the block it is in. */
+  insert(hash: number, ref: number): number {
+    for (;;) {
+      const block = this.blockAt(this.entryOf(hash));
+      const ints = this.heap.ints(block);
+      const base = firstInt(block);
+      if (placeCell(ints, base, metaAt(ints, base), hash, ref)) {
+        this.count++;
+        return block;
+      }
+      this.makeRoom(block, hash);
     }
-    return -1;
   }
 
-  /** The next cell with the same tag as `cell`, or -1. */
-  next(block: Block, cell: number): number {
-    const after = cell + 1;
-    const cells = block.cells;
-    if (after * 2 >= cells.length || cells[after * 2 + 1] === 0) return -1;
-    return cells[after * 2] === cells[cell * 2] ? after : -1;
-  }
-
-  /** Add a reference. At worst one block is laid anew. @returns the block it is in. */
-  insert(hash: number, ref: number): Block {
-    let block = this.blockOf(hash);
-    while (block.count + 1 > block.slots * FILL_MAX || !place(block, hash, ref)) {
-      this.makeRoom(block);
-      block = this.blockOf(hash);
-    }
-    block.count++;
-    this.count++;
-    return block;
-  }
-
-  /** Take out a cell, closing the gap. O(run of occupied cells). */
-  removeCell(block: Block, cell: number): void {
-    const cells = block.cells;
-    const end = cells.length >> 1;
-    let gap = cell;
-    for (let i = cell + 1; i < end && cells[i * 2 + 1] !== 0; i++) {
-      if (homeOf(cells[i * 2] ^ SIGN, block.depth, block.slots) === i) break;
-      cells[gap * 2] = cells[i * 2];
-      cells[gap * 2 + 1] = cells[i * 2 + 1];
-      gap = i;
-    }
-    cells[gap * 2 + 1] = 0;
-    cells[gap * 2] = 0;
-    block.count--;
+  /** Take out the cell at `at` (an index into the block's memory) of the block that has `hash`. O(run of occupied cells). */
+  remove(hash: number, block: number, at: number): void {
+    const ints = this.heap.ints(block);
+    const base = firstInt(block);
+    removeCell(ints, base, at);
     this.count--;
-    if (block.count < block.slots >> 3 && block.slots > SMALL_SIZES[0]) this.shrink(block);
+    const slots = slotsOf(metaAt(ints, base));
+    if (countOf(ints, base) < slots >> 3 && slots > SMALL_SIZES[0]) this.shrink(block, hash);
   }
 
-  noteDeadline(block: Block, expireAt: number): void {
-    if (expireAt < block.expireAtMin) block.expireAtMin = expireAt;
+  noteDeadline(block: number, expireAt: number): void {
+    const ints = this.heap.ints(block);
+    const base = firstInt(block);
+    if (expireAt < earliestDeadline(ints, base)) setEarliestDeadline(ints, base, expireAt);
     if (expireAt < this.expireAtMin) this.expireAtMin = expireAt;
   }
 
   /** The block's memory goes back; the block is not to be used again. */
-  release(block: Block): void {
-    this.pool.give(block.cells);
+  release(block: number): void {
+    this.heap.give(block, blockCells(slotsOf(metaAt(this.heap.ints(block), firstInt(block)))));
   }
 
-  private makeRoom(block: Block): void {
-    if (block.slots < this.fullSlots || block.depth >= DEPTH_MAX) {
-      this.relay(block, this.nextSize(block.slots));
+  /** All blocks were released: so is the directory. The index is not to be used again. */
+  releaseDirectory(): void {
+    if (this.root[this.at + 1] < 0) this.heap.give(this.root[this.at], this.entries);
+  }
+
+  private makeRoom(block: number, hash: number): void {
+    const meta = metaAt(this.heap.ints(block), firstInt(block));
+    const slots = slotsOf(meta);
+    if (slots < this.fullSlots || depthOf(meta) >= DEPTH_MAX) {
+      this.relay(block, hash, this.nextSize(slots));
       return;
     }
-    if (block.depth === this.depth) {
-      const doubled: Block[] = new Array(this.directory.length * 2);
-      for (let i = 0; i < this.directory.length; i++) doubled[i * 2] = doubled[i * 2 + 1] = this.directory[i];
-      this.directory = doubled;
-      this.depth++;
+    if (depthOf(meta) === this.depth) this.growDirectory();
+    this.split(block, hash);
+  }
+
+  /** Twice the entries. O(entries): 2^18 at fifty million keys, a millisecond. */
+  private growDirectory(): void {
+    const { heap, root, at } = this;
+    const depth = this.depth;
+    const old = root[at];
+    const grown = heap.take(2 << depth);
+    const to = heap.ints(grown);
+    let next = firstInt(grown);
+    if (root[at + 1] >= 0) {
+      for (let i = 0; i < 2; i++, next += 2) {
+        to[next] = old;
+        to[next + 1] = root[at + 1];
+      }
+    } else {
+      const from = heap.ints(old);
+      const end = firstInt(old) + (2 << depth);
+      for (let i = firstInt(old); i < end; i += 2, next += 4) {
+        to[next] = to[next + 2] = from[i];
+        to[next + 1] = to[next + 3] = from[i + 1];
+      }
+      heap.give(old, 1 << depth);
     }
-    this.split(block);
+    root[at] = grown;
+    root[at + 1] = DIRECTORY | (depth + 1);
   }
 
   private nextSize(slots: number): number {
@@ -177,108 +200,77 @@ export class PartitionIndex {
   }
 
   /** The block keeps the hashes whose next bit is 0; a new one gets those where it is 1. O(cells). */
-  private split(block: Block): void {
-    const start = this.directoryStart(block);
-    const used = toScratch(block);
-    const depth = block.depth + 1;
-    const upper = this.makeBlock(block.slots, depth);
-    upper.expireAtMin = block.expireAtMin;
-    block.depth = depth;
-    block.cells.fill(0);
-    let middle = 0;
-    while (middle < used && (((scratch[middle * 2] ^ SIGN) >>> (32 - depth)) & 1) === 0) middle++;
-    this.layInto(block, 0, middle);
-    this.layInto(upper, middle, used);
-    const span = 1 << (this.depth - depth);
-    for (let i = 0; i < span; i++) this.directory[start + span + i] = upper;
+  private split(block: number, hash: number): void {
+    const ints = this.heap.ints(block);
+    const base = firstInt(block);
+    const depth = depthOf(metaAt(ints, base));
+    const meta = metaOf(slotsOf(metaAt(ints, base)), depth + 1);
+    const used = gatherCells(ints, base);
+    const middle = countLower(used, depth);
+    const earliest = earliestDeadline(ints, base);
+    const upper = this.makeBlock(meta);
+    setEarliestDeadline(this.heap.ints(upper), firstInt(upper), earliest);
+    resetBlock(ints, base, meta);
+    const bit = 1 << (31 - depth);
+    this.layInto(block, hash & ~bit, 0, middle);
+    this.layInto(upper, hash | bit, middle, used);
   }
 
-  /** Lay scratch cells [from, to) into an empty block, or into a larger one when a run reaches its end. */
-  private layInto(block: Block, from: number, to: number): void {
-    block.count = to - from;
-    while (!lay(block, from, to)) {
-      const slots = Math.floor(block.slots * 1.25);
-      this.pool.give(block.cells);
-      block.slots = slots;
-      block.cells = this.pool.take((slots + SLACK) * 2);
+  /** Lay scratch cells [from, to) into an empty block, or into a larger one when a run reaches its end, and enter it in the directory. */
+  private layInto(block: number, hash: number, from: number, to: number): void {
+    let target = block;
+    while (!layCells(this.heap.ints(target), firstInt(target), from, to)) {
+      const meta = metaAt(this.heap.ints(target), firstInt(target));
+      target = this.exchange(target, Math.floor(slotsOf(meta) * 1.25));
+    }
+    this.enter(target, hash);
+  }
+
+  /** An empty block of another size in place of one. */
+  private exchange(block: number, slots: number): number {
+    const ints = this.heap.ints(block);
+    const base = firstInt(block);
+    const earliest = earliestDeadline(ints, base);
+    const meta = metaOf(slots, depthOf(metaAt(ints, base)));
+    this.release(block);
+    const made = this.makeBlock(meta);
+    setEarliestDeadline(this.heap.ints(made), firstInt(made), earliest);
+    return made;
+  }
+
+  /** Write a block's address and meta into all entries that a hash of it belongs to. */
+  private enter(block: number, hash: number): void {
+    const { heap, root, at } = this;
+    const meta = metaAt(heap.ints(block), firstInt(block));
+    if (root[at + 1] >= 0) {
+      root[at] = block;
+      root[at + 1] = meta;
+      return;
+    }
+    const depth = this.depth;
+    const span = 1 << (depth - depthOf(meta));
+    const first = (hash >>> (32 - depth)) & -span;
+    const directory = heap.ints(root[at]);
+    const begin = firstInt(root[at]) + first * 2;
+    for (let i = begin; i < begin + span * 2; i += 2) {
+      directory[i] = block;
+      directory[i + 1] = meta;
     }
   }
 
-  private relay(block: Block, slots: number): void {
-    const used = toScratch(block);
-    assert(used === block.count, "a block's count is off", used, block.count);
-    this.pool.give(block.cells);
-    block.slots = slots;
-    block.cells = this.pool.take((slots + SLACK) * 2);
-    this.layInto(block, 0, used);
-  }
-
-  /** First directory entry of a block that is not empty. */
-  private directoryStart(block: Block): number {
-    const cells = block.cells;
-    let i = 0;
-    while (cells[i + 1] === 0) i += 2;
-    const span = this.depth - block.depth;
-    const entry = this.depth === 0 ? 0 : (cells[i] ^ SIGN) >>> (32 - this.depth);
-    return (entry >>> span) << span;
+  private relay(block: number, hash: number, slots: number): void {
+    const ints = this.heap.ints(block);
+    const used = gatherCells(ints, firstInt(block));
+    assert(used === countOf(ints, firstInt(block)), "a block's count is off", used);
+    this.layInto(this.exchange(block, slots), hash, 0, used);
   }
 
   /** Fewer cells after many removals, so that memory follows the data. Blocks are not joined again: they become small. */
-  private shrink(block: Block): void {
+  private shrink(block: number, hash: number): void {
+    const ints = this.heap.ints(block);
+    const base = firstInt(block);
     let slots = SMALL_SIZES[0];
-    while (block.count > slots * FILL_MAX * 0.7) slots = this.nextSize(slots);
-    if (slots < block.slots) this.relay(block, slots);
+    while (!fits(slots, countOf(ints, base))) slots = this.nextSize(slots);
+    if (slots < slotsOf(metaAt(ints, base))) this.relay(block, hash, slots);
   }
-}
-
-/** Copy a block's occupied cells to scratch, in order. @returns how many. */
-function toScratch(block: Block): number {
-  const cells = block.cells;
-  if (scratch.length < cells.length) scratch = new Int32Array(cells.length);
-  let used = 0;
-  for (let i = 0; i < cells.length; i += 2) {
-    if (cells[i + 1] === 0) continue;
-    scratch[used * 2] = cells[i];
-    scratch[used * 2 + 1] = cells[i + 1];
-    used++;
-  }
-  return used;
-}
-
-/** Lay scratch cells [from, to), which are in order, into a block of zeros. @returns false when they do not fit: cells are zeros again. */
-function lay(block: Block, from: number, to: number): boolean {
-  const cells = block.cells;
-  const end = cells.length >> 1;
-  let free = 0;
-  for (let i = from; i < to; i++) {
-    const home = homeOf(scratch[i * 2] ^ SIGN, block.depth, block.slots);
-    const cell = home > free ? home : free;
-    if (cell >= end) {
-      cells.fill(0);
-      return false;
-    }
-    cells[cell * 2] = scratch[i * 2];
-    cells[cell * 2 + 1] = scratch[i * 2 + 1];
-    free = cell + 1;
-  }
-  return true;
-}
-
-/** Put {hash, ref} where order wants it. @returns false when the run reaches the end of the block: nothing was changed. */
-function place(block: Block, hash: number, ref: number): boolean {
-  const cells = block.cells;
-  const tag = hash ^ SIGN;
-  const end = cells.length >> 1;
-  let cell = homeOf(hash, block.depth, block.slots);
-  while (cell < end && cells[cell * 2 + 1] !== 0 && cells[cell * 2] <= tag) cell++;
-  let empty = cell;
-  while (empty < end && cells[empty * 2 + 1] !== 0) empty++;
-  if (empty >= end) return false;
-  for (let i = empty; i > cell; i--) {
-    cells[i * 2] = cells[i * 2 - 2];
-    cells[i * 2 + 1] = cells[i * 2 - 1];
-  }
-  cells[cell * 2] = tag;
-  cells[cell * 2 + 1] = ref;
-  return true;
 }

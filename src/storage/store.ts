@@ -22,7 +22,7 @@ import {
   TYPE_STRING,
 } from "../codec/record/record.js";
 import { Hlc } from "../core/clock/hlc.js";
-import { keySlot } from "../core/ring/slot.js";
+import { keySlot, SLOTS } from "../core/ring/slot.js";
 import { assert } from "../lib/assert.js";
 import type { Random } from "../lib/random.js";
 import type { KeyState, Keyspace, Visit } from "../ports/keyspace.js";
@@ -31,7 +31,7 @@ import { DetachedIndexes } from "./detached-indexes.js";
 import { Eviction, type EvictionPolicy } from "./eviction.js";
 import { DATABASES, type Table } from "./table.js";
 import { UsageClock } from "./usage-clock.js";
-import { blocksOf, randomRef, walk } from "./walk.js";
+import { randomRef, refsOf, walk } from "./walk.js";
 
 /** What the store needs of the log; storage/wal.ts is one. */
 export interface Log {
@@ -50,6 +50,8 @@ export interface StoreStats {
 }
 
 const RANDOM_TRIES = 100;
+/** Less memory than this is not worth giving back to the system only to ask for it again. */
+const DROP_EXTENTS_MIN = 2;
 const EMPTY: Buffer = Buffer.alloc(0);
 const EVERYTHING: Buffer = Buffer.from("*");
 
@@ -339,7 +341,7 @@ export class Store implements Keyspace {
 
   private detach(db: number, lsn: number): void {
     for (const index of this.table.detach(db, lsn)) this.detached.add(index);
-    if (!this.table.keys.every((keys) => keys === 0)) return;
+    if (this.table.arena.extents < DROP_EXTENTS_MIN || !this.table.keys.every((keys) => keys === 0)) return;
     // Nothing is left anywhere: the memory goes as a whole, extent by extent, without looking at a record.
     this.detached.forget();
     this.table.dropArena();
@@ -366,24 +368,20 @@ export class Store implements Keyspace {
   }
 
   keysInSlot(slot: number, max: number, visit: Visit): number {
-    const table = this.table;
-    const partition = Math.floor((slot * table.partitions) / 16384);
-    const index = table.indexOf(0, partition);
+    const { table, scratchState: state } = this;
+    const index = table.indexOf(0, Math.floor((slot * table.partitions) / SLOTS));
     let found = 0;
     this.needLsn(this.removedLsn);
     if (index === undefined) return 0;
-    const state = this.scratchState;
-    for (const block of blocksOf(index)) {
-      for (let i = 1; i < block.cells.length && found < max; i += 2) {
-        if (block.cells[i] === 0) continue;
-        table.locate(block.cells[i]);
-        this.fill(state);
-        if (keySlot(state.bytes, state.keyAt, state.keyBytes) !== slot) continue;
-        if (state.expireAt !== 0 && state.expireAt <= this.now) continue;
-        this.needRecord(block.cells[i]);
-        found++;
-        visit(state);
-      }
+    for (const ref of refsOf(table.heap, index)) {
+      if (found >= max) break;
+      table.locate(ref);
+      this.fill(state);
+      if (keySlot(state.bytes, state.keyAt, state.keyBytes) !== slot) continue;
+      if (state.expireAt !== 0 && state.expireAt <= this.now) continue;
+      this.needRecord(ref);
+      found++;
+      visit(state);
     }
     return found;
   }

@@ -5,7 +5,9 @@
  * Price: a block is looked at as a whole (at most about a thousand records) each time its earliest deadline passes.
  */
 import { expireAtOf } from "../codec/record/record.js";
-import type { Block, PartitionIndex } from "./partition-index.js";
+import { firstInt } from "./cell-heap.js";
+import { cellsBegin, cellsEnd, earliestDeadline, metaAt, setEarliestDeadline } from "./index-block.js";
+import type { PartitionIndex } from "./partition-index.js";
 import type { Store } from "./store.js";
 import { DATABASES } from "./table.js";
 
@@ -49,27 +51,35 @@ export class Sweeper {
   }
 
   private sweepIndex(db: number, index: PartitionIndex, done: () => boolean): boolean {
-    while (this.entry < index.directory.length) {
-      const block = index.directory[this.entry];
+    while (this.entry < index.entries) {
+      const block = index.blockAt(this.entry);
       this.entry = index.entryAfter(this.entry);
-      if (block.expireAtMin > this.store.now) continue;
+      if (this.earliest(block) > this.store.now) continue;
       this.sweepBlock(db, block);
       if (done()) return true;
     }
     let earliest = Number.POSITIVE_INFINITY;
-    for (const block of index.directory) if (block.expireAtMin < earliest) earliest = block.expireAtMin;
+    for (let entry = 0; entry < index.entries; entry = index.entryAfter(entry))
+      earliest = Math.min(earliest, this.earliest(index.blockAt(entry)));
     index.expireAtMin = earliest;
     this.entry = 0;
     return false;
   }
 
-  private sweepBlock(db: number, block: Block): void {
+  private earliest(block: number): number {
+    return earliestDeadline(this.store.table.heap.ints(block), firstInt(block));
+  }
+
+  private sweepBlock(db: number, block: number): void {
     const store = this.store;
     const table = store.table;
+    const ints = table.heap.ints(block);
+    const base = firstInt(block);
+    const end = cellsEnd(base, metaAt(ints, base));
     const due: number[] = [];
     let earliest = Number.POSITIVE_INFINITY;
-    for (let i = 1; i < block.cells.length; i += 2) {
-      const ref = block.cells[i];
+    for (let i = cellsBegin(base); i < end; i += 2) {
+      const ref = ints[i + 1];
       if (ref === 0) continue;
       table.locate(ref);
       const expireAt = expireAtOf(table.body, table.bodyAt);
@@ -77,7 +87,7 @@ export class Sweeper {
       if (expireAt <= store.now) due.push(ref);
       else if (expireAt < earliest) earliest = expireAt;
     }
-    block.expireAtMin = earliest;
+    setEarliestDeadline(ints, base, earliest);
     for (const ref of due) store.expireLocated(db, ref);
   }
 }

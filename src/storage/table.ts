@@ -10,17 +10,21 @@ import { keySlot, SLOTS } from "../core/ring/slot.js";
 import { assert } from "../lib/assert.js";
 import { halfSipHash } from "../lib/half-siphash.js";
 import { Arena, EXTENT_MASK, EXTENT_SHIFT, EXTERNAL_BYTES_MIN, MARK_EXTERNAL, MEMORY_HEADER_BYTES } from "./arena.js";
-import { CellPool } from "./cell-pool.js";
-import { type Block, PartitionIndex } from "./partition-index.js";
+import { CellHeap, CHUNK_SHIFT, firstInt } from "./cell-heap.js";
+import { cellsBegin, cellsEnd, firstCell, metaAt, nextCell } from "./index-block.js";
+import { PartitionIndex } from "./partition-index.js";
 
 export const DATABASES = 16;
 /** Two words a cell at 65 % fill. */
 const INDEX_BYTES_PER_KEY = 12;
 const NOTHING: Buffer = Buffer.alloc(0);
+const NO_INTS: Int32Array = new Int32Array(0);
+/** Keys up to here are compared byte by byte. */
+const COMPARED_HERE_BYTES_MAX = 256;
 
 export class Table {
   arena: Arena = new Arena();
-  private pool: CellPool = new CellPool();
+  heap: CellHeap = new CellHeap();
   readonly partitions: number;
   readonly keys: Float64Array = new Float64Array(DATABASES);
   readonly expiring: Float64Array = new Float64Array(DATABASES);
@@ -29,13 +33,17 @@ export class Table {
   private readonly k1: number;
   /** Index by db * partitions + partition; made when first written to. */
   private indexes: (PartitionIndex | undefined)[];
+  /** Per database, when it has an index: the root cells of its partitions' indexes (storage/partition-index.ts); zeros = none. */
+  private readonly roots: (Int32Array | undefined)[] = new Array(DATABASES).fill(undefined);
 
   // The last lookup: where the key is, or would be. Valid until the next change of the table.
   cursorHash = 0;
   cursorPartition = 0;
-  cursorIndex: PartitionIndex | undefined = undefined;
-  cursorBlock: Block | undefined = undefined;
-  cursorCell = -1;
+  private cursorDb = 0;
+  private cursorBlock = 0;
+  private cursorInts: Int32Array = NO_INTS;
+  /** Where in cursorInts the key's cell is; -1 when it was not found. */
+  private cursorAt = -1;
   /** Body of the record found: its buffer and offset. */
   body: Buffer = NOTHING;
   bodyAt = 0;
@@ -64,19 +72,32 @@ export class Table {
   find(db: number, key: Buffer, keyAt: number, keyBytes: number): number {
     const hash = halfSipHash(key, keyAt, keyBytes, this.k0, this.k1);
     const partition = keySlot(key, keyAt, keyBytes) >>> this.slotShift;
+    this.cursorDb = db;
     this.cursorHash = hash;
     this.cursorPartition = partition;
-    const index = this.indexes[db * this.partitions + partition];
-    this.cursorIndex = index;
-    this.cursorCell = -1;
-    if (index === undefined) return 0;
-    const block = index.blockOf(hash);
-    this.cursorBlock = block;
-    for (let cell = index.first(block, hash); cell >= 0; cell = index.next(block, cell)) {
-      const ref = block.cells[cell * 2 + 1];
+    this.cursorAt = -1;
+    const root = this.roots[db];
+    if (root === undefined) return 0;
+    const { chunks } = this.heap;
+    let block = root[partition * 2];
+    let meta = root[partition * 2 + 1];
+    if (block === 0) return 0;
+    if (meta < 0) {
+      const entry = (block + (hash >>> (32 - (meta & 31)))) | 0;
+      const directory = chunks[entry >>> CHUNK_SHIFT];
+      const at = firstInt(entry);
+      block = directory[at];
+      meta = directory[at + 1];
+    }
+    const ints = chunks[block >>> CHUNK_SHIFT];
+    const base = firstInt(block);
+    for (let at = firstCell(ints, base, meta, hash); at >= 0; at = nextCell(ints, base, meta, at)) {
+      const ref = ints[at + 1];
       this.locate(ref);
       if (this.keyEquals(key, keyAt, keyBytes)) {
-        this.cursorCell = cell;
+        this.cursorBlock = block;
+        this.cursorInts = ints;
+        this.cursorAt = at;
         return ref;
       }
     }
@@ -102,7 +123,8 @@ export class Table {
     const at = this.bodyAt;
     if (keyLength(body, at) !== keyBytes) return false;
     const from = at + keyOffset(body, at);
-    if (keyBytes > 256) return body.compare(key, keyAt, keyAt + keyBytes, from, from + keyBytes) === 0;
+    if (keyBytes > COMPARED_HERE_BYTES_MAX)
+      return body.compare(key, keyAt, keyAt + keyBytes, from, from + keyBytes) === 0;
     for (let i = 0; i < keyBytes; i++) if (body[from + i] !== key[keyAt + i]) return false;
     return true;
   }
@@ -134,16 +156,15 @@ export class Table {
       const kept = this.arena.clockOf(ref);
       const fresh = this.allocate(bodyBytes, size, external);
       this.writeHeader(fresh, lsn, kept, external);
-      (this.cursorBlock as Block).cells[this.cursorCell * 2 + 1] = fresh;
+      this.cursorInts[this.cursorAt + 1] = fresh;
       this.arena.free(ref);
       this.locate(fresh);
       return fresh;
     }
     const fresh = this.allocate(bodyBytes, size, external);
     this.writeHeader(fresh, lsn, clock, external);
-    const index = this.cursorIndex ?? this.makeIndex(db, this.cursorPartition);
+    const index = this.cursorIndex() ?? this.makeIndex(db, this.cursorPartition);
     this.cursorBlock = index.insert(this.cursorHash, fresh);
-    this.cursorIndex = index;
     this.keys[db]++;
     this.locate(fresh);
     return fresh;
@@ -152,20 +173,20 @@ export class Table {
   /** To be called once the new body is in place: counts its deadline. */
   noteBody(db: number, expireAt: number): void {
     if (expireAt === 0) return;
-    const index = this.cursorIndex as PartitionIndex;
+    const index = this.cursorIndex() as PartitionIndex;
     index.expiring++;
     this.expiring[db]++;
-    index.noteDeadline(this.cursorBlock as Block, expireAt);
+    index.noteDeadline(this.cursorBlock, expireAt);
   }
 
   /** Remove the record that find() just found. @param lsn the removal's log position: answers "absent" wait for it. */
   remove(db: number, ref: number, lsn: number): void {
-    const index = this.cursorIndex as PartitionIndex;
+    const index = this.cursorIndex() as PartitionIndex;
     this.uncountDeadline(db);
-    index.removeCell(this.cursorBlock as Block, this.cursorCell);
+    index.remove(this.cursorHash, this.cursorBlock, this.cursorAt);
     index.removedLsn = lsn;
     this.keys[db]--;
-    this.cursorCell = -1;
+    this.cursorAt = -1;
     this.arena.free(ref);
   }
 
@@ -186,12 +207,22 @@ export class Table {
 
   private uncountDeadline(db: number): void {
     if ((this.body[this.bodyAt + 5] & FLAG_EXPIRES) === 0) return;
-    (this.cursorIndex as PartitionIndex).expiring--;
+    (this.cursorIndex() as PartitionIndex).expiring--;
     this.expiring[db]--;
   }
 
+  /** The index that the last lookup went to. */
+  private cursorIndex(): PartitionIndex | undefined {
+    return this.indexes[this.cursorDb * this.partitions + this.cursorPartition];
+  }
+
   private makeIndex(db: number, partition: number): PartitionIndex {
-    const index = new PartitionIndex(this.pool, partition);
+    let root = this.roots[db];
+    if (root === undefined) {
+      root = new Int32Array(this.partitions * 2);
+      this.roots[db] = root;
+    }
+    const index = new PartitionIndex(this.heap, root, partition * 2, partition);
     this.indexes[db * this.partitions + partition] = index;
     return index;
   }
@@ -202,7 +233,7 @@ export class Table {
 
   /** LSN that an answer "absent" about the key just looked up depends on. */
   absentLsn(): number {
-    return this.cursorIndex === undefined ? 0 : this.cursorIndex.removedLsn;
+    return this.cursorIndex()?.removedLsn ?? 0;
   }
 
   /**
@@ -215,10 +246,13 @@ export class Table {
     for (let i = first; i < first + this.partitions; i++) {
       const index = this.indexes[i];
       if (index === undefined) continue;
-      if (index.count > 0) taken.push(index);
-      const empty = new PartitionIndex(this.pool, i - first);
-      empty.removedLsn = lsn;
-      this.indexes[i] = empty;
+      if (index.count === 0) {
+        index.removedLsn = lsn;
+        continue;
+      }
+      index.detach();
+      taken.push(index);
+      this.makeIndex(db, i - first).removedLsn = lsn;
     }
     this.keys[db] = 0;
     this.expiring[db] = 0;
@@ -226,12 +260,14 @@ export class Table {
   }
 
   /** Free a block of a detached index and its records. @returns how many. */
-  freeBlock(index: PartitionIndex, block: Block): number {
-    const cells = block.cells;
+  freeBlock(index: PartitionIndex, block: number): number {
+    const ints = this.heap.ints(block);
+    const base = firstInt(block);
+    const end = cellsEnd(base, metaAt(ints, base));
     let freed = 0;
-    for (let i = 1; i < cells.length; i += 2) {
-      if (cells[i] === 0) continue;
-      this.arena.free(cells[i]);
+    for (let i = cellsBegin(base); i < end; i += 2) {
+      if (ints[i + 1] === 0) continue;
+      this.arena.free(ints[i + 1]);
       freed++;
     }
     index.release(block);
@@ -251,7 +287,7 @@ export class Table {
     const found = this.find(db, body, from, keyLength(body, at));
     assert((found | 0) === (ref | 0), "a live record that no index knows", ref);
     const copy = this.copyRecord(ref);
-    (this.cursorBlock as Block).cells[this.cursorCell * 2 + 1] = copy;
+    this.cursorInts[this.cursorAt + 1] = copy;
   }
 
   /** Every database is empty: start over with fresh memory; the old goes back to the system as a whole. */
@@ -261,19 +297,18 @@ export class Table {
       "arena dropped with keys in it",
     );
     this.arena = new Arena();
-    this.pool = new CellPool();
+    this.heap = new CellHeap();
     for (let i = 0; i < this.indexes.length; i++) {
       const old = this.indexes[i];
       if (old === undefined) continue;
-      const index = new PartitionIndex(this.pool, i % this.partitions);
-      index.removedLsn = old.removedLsn;
-      this.indexes[i] = index;
+      const partition = i % this.partitions;
+      this.makeIndex((i - partition) / this.partitions, partition).removedLsn = old.removedLsn;
     }
   }
 
   /** Bytes of records alive, large values and index: what maxmemory counts. O(1). */
   usedBytes(): number {
-    return this.arena.liveBytes + this.arena.externalBytes + this.pool.bytes;
+    return this.arena.liveBytes + this.arena.externalBytes + this.heap.bytes;
   }
 
   private copyRecord(ref: number): number {

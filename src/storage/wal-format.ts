@@ -31,7 +31,8 @@
  * segments too; only one batch is in flight at a time, so only the last batch of the log can be torn.
  */
 
-import { copyBytes, readU32, writeU32 } from "../codec/record/record.js";
+import { readU32, writeU32 } from "../codec/record/record.js";
+import { copyBytes, viewed } from "../lib/copy.js";
 import { crc32 } from "../lib/crc.js";
 
 export const SECTOR_BYTES = 512;
@@ -156,7 +157,7 @@ export class BatchBuilder {
   private idle = 0;
 
   constructor(bytes: number) {
-    this.buffer = Buffer.allocUnsafeSlow(bytes);
+    this.buffer = viewed(Buffer.allocUnsafeSlow(bytes));
   }
 
   begin(firstLsn: number): void {
@@ -199,7 +200,7 @@ export class BatchBuilder {
   private grow(needed: number): void {
     let size = this.buffer.length * 2;
     while (size < needed) size *= 2;
-    const bigger = Buffer.allocUnsafeSlow(size);
+    const bigger = viewed(Buffer.allocUnsafeSlow(size));
     this.buffer.copy(bigger, 0, 0, this.at);
     this.buffer = bigger;
   }
@@ -209,7 +210,7 @@ export class BatchBuilder {
     const { length } = this.buffer;
     if (length <= KEPT_BYTES || this.at > length >> 2) this.idle = 0;
     else if (++this.idle >= IDLE_FLUSHES) {
-      this.buffer = Buffer.allocUnsafeSlow(KEPT_BYTES);
+      this.buffer = viewed(Buffer.allocUnsafeSlow(KEPT_BYTES));
       this.idle = 0;
     }
   }

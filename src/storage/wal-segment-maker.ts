@@ -66,7 +66,7 @@ export class SegmentMaker {
 
   /** The next segment must have room for `bytes`: a prepared one that has not is given up. */
   demand(bytes: number): void {
-    this.demanded = bytes;
+    this.demanded = Math.ceil(bytes / SECTOR_BYTES) * SECTOR_BYTES;
     if (this.made === undefined || this.made.bytes >= bytes) return;
     this.disk.remove(this.made.name);
     this.made = undefined;

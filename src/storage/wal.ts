@@ -57,6 +57,8 @@ const BATCH_BYTES_START = 256 * 1024;
 const EVERYSEC_MS = 1000;
 /** Room that must be left in the segment while no next one can be made, beyond what is under way and twice what waits. */
 const LOW_ROOM_BYTES = 256 * 1024;
+/** What may be appended to an outsized batch while a segment is made for it, beside a quarter of its size. */
+const DEMAND_SPARE_BYTES: number = 1 << 20;
 /** How soon a batch that the disk has no room for is tried again. */
 const NO_ROOM_RETRY_MS = 250;
 /** A lone writer is synced on the loop only while the disk is this fast: a hop to a thread costs about 0.07 ms. */
@@ -195,7 +197,8 @@ export class Wal {
     }
     // Always into a segment whose bytes are on the disk already: want of room is met there, where nothing depends on it yet.
     if (!this.maker.ready(bytes + SECTOR_BYTES)) {
-      this.maker.demand(bytes + SECTOR_BYTES);
+      // More than is needed now: the batch grows while the segment is laid out, and must not outgrow it again and again.
+      this.maker.demand(bytes + (bytes >> 2) + DEMAND_SPARE_BYTES);
       this.maker.whenReady(this.pumpBound);
       return false;
     }

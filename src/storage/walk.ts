@@ -4,11 +4,12 @@
  * replica, after growth and after a restart. 0 = the start, and, as a result, done.
  * Invariant: a key present throughout a walk is visited at least once; all keys of one hash are visited in one step.
  */
-import type { Block, PartitionIndex } from "./partition-index.js";
+import { type CellHeap, firstInt } from "./cell-heap.js";
+import { cellsBegin, cellsEnd, countOf, hashOfTag, metaAt } from "./index-block.js";
+import type { PartitionIndex } from "./partition-index.js";
 import type { Table } from "./table.js";
 
 const TWO_32 = 4_294_967_296;
-const SIGN = 0x80000000 | 0;
 
 /**
  * Visit records from `cursor` on until at least `count` were visited (or the database ends).
@@ -21,7 +22,7 @@ export function walk(table: Table, db: number, cursor: number, count: number, vi
   for (; partition < table.partitions; partition++, hash = 0) {
     const index = table.indexOf(db, partition);
     if (index === undefined || index.count === 0) continue;
-    const resume = walkPartition(index, hash, left, visit);
+    const resume = walkPartition(table.heap, index, hash, left, visit);
     if (resume.next >= 0) return partition * TWO_32 + resume.next;
     left -= resume.visited;
     if (left <= 0) return partition + 1 < table.partitions ? (partition + 1) * TWO_32 : 0;
@@ -31,36 +32,50 @@ export function walk(table: Table, db: number, cursor: number, count: number, vi
 
 /** @returns next: the hash to resume at, -1 when the partition is done. */
 function walkPartition(
+  heap: CellHeap,
   index: PartitionIndex,
   from: number,
   count: number,
   visit: (ref: number) => void,
 ): { next: number; visited: number } {
+  const entries = index.entries;
   let visited = 0;
-  let entry = index.depth === 0 ? 0 : from >>> (32 - index.depth);
-  while (entry < index.directory.length) {
-    const block = index.directory[entry];
-    const cells = block.cells;
+  for (let entry = index.entryOf(from); entry < entries; entry = index.entryAfter(entry)) {
+    const block = index.blockAt(entry);
+    const ints = heap.ints(block);
+    const base = firstInt(block);
+    const end = cellsEnd(base, metaAt(ints, base));
     let lastTag = 0;
-    for (let i = 0; i < cells.length; i += 2) {
-      if (cells[i + 1] === 0) continue;
-      const tag = cells[i];
-      if ((tag ^ SIGN) >>> 0 < from) continue;
-      if (visited >= count && tag !== lastTag) return { next: (tag ^ SIGN) >>> 0, visited };
-      visit(cells[i + 1]);
+    for (let i = cellsBegin(base); i < end; i += 2) {
+      if (ints[i + 1] === 0) continue;
+      const tag = ints[i];
+      if (hashOfTag(tag) < from) continue;
+      if (visited >= count && tag !== lastTag) return { next: hashOfTag(tag), visited };
+      visit(ints[i + 1]);
       visited++;
       lastTag = tag;
     }
-    entry = index.entryAfter(entry);
   }
   return { next: -1, visited };
 }
 
-/** The blocks of an index, each once, in hash order. */
-export function* blocksOf(index: PartitionIndex): Generator<Block> {
-  for (let entry = 0; entry < index.directory.length; ) {
-    yield index.directory[entry];
-    entry = index.entryAfter(entry);
+/** The addresses of an index's blocks, each once, in hash order. */
+export function* blocksOf(index: PartitionIndex): Generator<number> {
+  const entries = index.entries;
+  for (let entry = 0; entry < entries; ) {
+    const next = index.entryAfter(entry);
+    yield index.blockAt(entry);
+    entry = next;
+  }
+}
+
+/** All references of an index, in hash order. It must not change meanwhile. */
+export function* refsOf(heap: CellHeap, index: PartitionIndex): Generator<number> {
+  for (const block of blocksOf(index)) {
+    const ints = heap.ints(block);
+    const base = firstInt(block);
+    const end = cellsEnd(base, metaAt(ints, base));
+    for (let i = cellsBegin(base) + 1; i < end; i += 2) if (ints[i] !== 0) yield ints[i];
   }
 }
 
@@ -73,21 +88,24 @@ export function randomRef(table: Table, db: number, draw: (bound: number) => num
   for (let i = 0; i < table.partitions; i++) {
     const index = table.indexOf(db, (start + i) & (table.partitions - 1));
     if (index === undefined || index.count === 0 || (expiringOnly && index.expiring === 0)) continue;
-    return randomIn(index, draw);
+    return randomIn(table.heap, index, draw);
   }
   return 0;
 }
 
-function randomIn(index: PartitionIndex, draw: (bound: number) => number): number {
-  const entries = index.directory.length;
+function randomIn(heap: CellHeap, index: PartitionIndex, draw: (bound: number) => number): number {
+  const entries = index.entries;
   const start = draw(entries);
   for (let i = 0; i < entries; i++) {
-    const block = index.directory[(start + i) % entries];
-    if (block.count === 0) continue;
-    const cells = block.cells.length >> 1;
+    const block = index.blockAt((start + i) % entries);
+    const ints = heap.ints(block);
+    const base = firstInt(block);
+    if (countOf(ints, base) === 0) continue;
+    const begin = cellsBegin(base);
+    const cells = (cellsEnd(base, metaAt(ints, base)) - begin) >> 1;
     const from = draw(cells);
     for (let j = 0; j < cells; j++) {
-      const ref = block.cells[((from + j) % cells) * 2 + 1];
+      const ref = ints[begin + ((from + j) % cells) * 2 + 1];
       if (ref !== 0) return ref;
     }
   }

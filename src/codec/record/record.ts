@@ -20,6 +20,7 @@
  * Price: 16 bytes a record. Varints would save about 5 of them and cost every reader a loop.
  */
 import { assert } from "../../lib/assert.js";
+import { copyBytes } from "../../lib/copy.js";
 
 const HEADER_BYTES = 16;
 export const TYPE_STRING = 0;
@@ -40,8 +41,6 @@ const SHORT_KEY_BYTES_MAX = 65535;
 const EXPIRE_BYTES = 6;
 const VECTOR_ENTRY_BYTES = 12;
 const TWO_32 = 4_294_967_296;
-/** Below this length a byte loop beats Buffer.copy, a native call. */
-const LOOP_BYTES_MAX = 96;
 
 /** Bytes of the body of a state alone (no epoch, no vector). */
 export function bodyBytesOf(keyBytes: number, valueBytes: number, expires: boolean): number {
@@ -57,12 +56,6 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 1] = value >>> 8;
   bytes[at + 2] = value >>> 16;
   bytes[at + 3] = value >>> 24;
-}
-
-/** Copy bytes between buffers by the way that is faster for the length. The ranges must not overlap. */
-export function copyBytes(from: Buffer, fromAt: number, to: Buffer, toAt: number, length: number): void {
-  if (length > LOOP_BYTES_MAX) from.copy(to, toAt, fromAt, fromAt + length);
-  else for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i];
 }
 
 // HOT: once per write. No allocation. Guard: bench/micro/record.ts

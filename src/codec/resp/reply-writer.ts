@@ -6,12 +6,11 @@
  * array, a set an array, a double a bulk string, a null a null bulk, a verbatim string a bulk string, a push an array.
  * Source: RESP3 specification (redis/redis-specifications), Redis 7.2 networking.c for the RESP2 forms.
  */
+import { copyBytes, viewed } from "../../lib/copy.js";
 
 const CR = 13;
 const LF = 10;
 const ZERO = 48;
-/** Below this length a byte loop beats Buffer.copy, a native call (measured: bench/micro/copy.ts). */
-const LOOP_BYTES_MAX = 96;
 /** Room that any header, integer or double needs, CRLF included. */
 const SCALAR_BYTES_MAX = 40;
 
@@ -33,7 +32,7 @@ export class ReplyWriter {
   lastErrorCode = "";
 
   constructor(bytes = 65536) {
-    this.buf = Buffer.allocUnsafeSlow(bytes);
+    this.buf = viewed(Buffer.allocUnsafeSlow(bytes));
   }
 
   /** Make room for `bytes` more. Doubles, so appending is amortised O(1) per byte. */
@@ -44,13 +43,13 @@ export class ReplyWriter {
   private grow(bytes: number): void {
     let size = this.buf.length * 2;
     while (size < this.at + bytes) size *= 2;
-    const bigger = Buffer.allocUnsafeSlow(size);
+    const bigger = viewed(Buffer.allocUnsafeSlow(size));
     this.buf.copy(bigger, 0, 0, this.at);
     this.buf = bigger;
   }
 
   /** Append prebuilt bytes. */
-  raw(bytes: Uint8Array): void {
+  raw(bytes: Buffer): void {
     this.copy(bytes, 0, bytes.length);
   }
 
@@ -124,7 +123,7 @@ export class ReplyWriter {
 
   // HOT: once per GET. No allocation. Guard: bench/micro/resp.ts
   /** A bulk string of bytes[at .. at + length). Copies. */
-  bulk(bytes: Uint8Array, at: number, length: number): void {
+  bulk(bytes: Buffer, at: number, length: number): void {
     this.header(36, length);
     this.reserve(length + 2);
     this.copy(bytes, at, length);
@@ -193,13 +192,10 @@ export class ReplyWriter {
     this.at = at;
   }
 
-  private copy(bytes: Uint8Array, from: number, length: number): void {
+  private copy(bytes: Buffer, from: number, length: number): void {
     this.reserve(length);
-    const buf = this.buf;
-    const at = this.at;
-    if (length <= LOOP_BYTES_MAX) for (let i = 0; i < length; i++) buf[at + i] = bytes[from + i];
-    else buf.set(from === 0 && length === bytes.length ? bytes : bytes.subarray(from, from + length), at);
-    this.at = at + length;
+    copyBytes(bytes, from, this.buf, this.at, length);
+    this.at += length;
   }
 
   private crlf(): void {
