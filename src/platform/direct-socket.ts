@@ -17,12 +17,13 @@
  * back. Bytes of an unfinished write belong to libuv: the caller is told that its buffer was kept.
  */
 import { type Server, Socket } from "node:net";
-import { viewed } from "../lib/copy.js";
+import { copyBytes, viewed } from "../lib/copy.js";
 import type { Accept, Connection, ConnectionHandler } from "../ports/network.js";
 import { descriptor, type Endpoints, endpoints } from "./endpoints.js";
 
 /** Bytes taken per read. Larger ones do not help: a reply to 64 KiB of commands is due before more is read. */
 const READ_BYTES = 65536;
+const SHORT_BYTES_MAX = 256;
 
 interface WriteRequest {
   oncomplete: ((this: WriteRequest, status: number) => void) | undefined;
@@ -44,6 +45,12 @@ let readBuffer: Buffer | undefined;
 let Request: (new () => WriteRequest) | null | undefined;
 /** A request that is attached to nothing, for the next write. */
 let spare: WriteRequest | undefined;
+/**
+ * Short writes go out of here. A view is what a write needs, and making one costs more than copying so few bytes: so there is one
+ * for each length, made once.
+ */
+let shortBytes: Buffer = viewed(Buffer.allocUnsafeSlow(SHORT_BYTES_MAX));
+let shortViews: Buffer[] = [];
 
 /** @returns false when this socket cannot be served so; it is then untouched. */
 export function openDirect(accepted: Socket, server: Server, accept: Accept): boolean {
@@ -128,7 +135,10 @@ class DirectConnection implements Connection {
     if (this.closed || (this.socket as Socket).destroyed) return false;
     if (Request == null) return this.writeLearning(bytes, from, to);
     const request = (spare ??= newRequest(Request));
-    const view = from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to);
+    const length = to - from;
+    const short = length <= SHORT_BYTES_MAX;
+    if (short) copyBytes(bytes, from, shortBytes, 0, length);
+    const view = short ? shortView(length) : bytes.subarray(from, to);
     const status = this.handle.writeBuffer(request, view);
     if (status !== 0) {
       this.destroy();
@@ -137,9 +147,12 @@ class DirectConnection implements Connection {
     if (request.getAsyncId() <= 0) return false;
     spare = undefined;
     request.connection = this;
-    request.bytes = bytes;
+    request.bytes = view;
     this.writing = true;
-    return true;
+    if (!short) return true;
+    shortBytes = viewed(Buffer.allocUnsafeSlow(SHORT_BYTES_MAX));
+    shortViews = [];
+    return false;
   }
 
   /** A write by the stream's own method, which shows us the class of its request. */
@@ -187,6 +200,10 @@ class DirectConnection implements Connection {
   destroy(): void {
     this.socket?.destroy();
   }
+}
+
+function shortView(length: number): Buffer {
+  return (shortViews[length] ??= shortBytes.subarray(0, length));
 }
 
 /** A class of requests whose attachment can be seen, or null. */

@@ -20,7 +20,8 @@ export interface Connection {
   /**
    * Send bytes[from .. to). Call it only while unsentBytes is 0.
    * @returns true when the buffer was kept because the kernel did not take all at once: the caller must leave it alone for
-   * ever and go on with another one; onSent is called when it is done. False: the bytes may be reused at once.
+   * ever and go on with another one. False: the bytes may be reused at once. Either way, while unsentBytes is not 0 the write is
+   * under way, and onSent is called when it is done.
    */
   write(bytes: Buffer, from: number, to: number): boolean;
   /** Stop reading (TCP back-pressure). */

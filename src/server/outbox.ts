@@ -13,7 +13,9 @@ export class Outbox {
   buf: Buffer | undefined;
   head = 0;
   private tail = 0;
-  // One entry per chunk. Chunks of equal position are joined, so there are few.
+  // One entry per chunk: the first `chunks` of each list. Chunks of equal position are joined, so there are few. (Emptying an
+  // array is a slow call, and growing it again another.)
+  private chunks = 0;
   private readonly ends: number[] = [];
   private readonly lsns: number[] = [];
   private readonly replies: number[] = [];
@@ -28,7 +30,7 @@ export class Outbox {
 
   /** Highest position that anything here waits for; 0 when empty. */
   get lastLsn(): number {
-    return this.lsns.length === 0 ? 0 : this.lsns[this.lsns.length - 1];
+    return this.chunks === 0 ? 0 : this.lsns[this.chunks - 1];
   }
 
   // HOT: once per write command under appendfsync always.
@@ -41,21 +43,22 @@ export class Outbox {
     if (length <= 64) for (let i = 0; i < length; i++) buf[this.tail + i] = source[from + i];
     else buf.set(source.subarray(from, to), this.tail);
     this.tail += length;
-    const last = this.lsns.length - 1;
+    const last = this.chunks - 1;
     if (last >= 0 && lsn <= this.lsns[last]) {
       this.ends[last] = this.tail;
       this.replies[last] += count;
     } else {
-      this.ends.push(this.tail);
-      this.lsns.push(lsn);
-      this.replies.push(count);
+      const next = this.chunks++;
+      this.ends[next] = this.tail;
+      this.lsns[next] = lsn;
+      this.replies[next] = count;
     }
   }
 
   /** End of the bytes that may leave now; equal to head when none may. */
   releasable(durableLsn: number): number {
     let end = this.head;
-    for (let i = 0; i < this.lsns.length && this.lsns[i] <= durableLsn; i++) end = this.ends[i];
+    for (let i = 0; i < this.chunks && this.lsns[i] <= durableLsn; i++) end = this.ends[i];
     return end;
   }
 
@@ -64,34 +67,29 @@ export class Outbox {
    * @param kept the buffer was taken by the writer: what remains moves to a new one.
    */
   sent(end: number, kept: boolean): void {
-    let chunks = 0;
-    while (chunks < this.ends.length && this.ends[chunks] <= end) chunks++;
-    if (chunks === this.ends.length) {
-      this.ends.length = 0;
-      this.lsns.length = 0;
-      this.replies.length = 0;
+    let gone = 0;
+    while (gone < this.chunks && this.ends[gone] <= end) gone++;
+    if (gone === this.chunks) {
+      this.chunks = 0;
       this.head = 0;
       this.tail = 0;
       if (kept || (this.buf as Buffer).length > KEPT_BYTES_MAX) this.buf = undefined;
       return;
     }
-    this.ends.splice(0, chunks);
-    this.lsns.splice(0, chunks);
-    this.replies.splice(0, chunks);
+    this.chunks -= gone;
+    for (const list of [this.ends, this.lsns, this.replies]) list.splice(0, gone);
     this.head = end;
     if (kept) this.move(Buffer.allocUnsafeSlow(this.tail - end));
   }
 
   /** Drop every chunk above `durableLsn`; returns how many replies they held. For a log that failed. */
   dropUndurable(durableLsn: number): number {
-    let chunks = 0;
+    let kept = 0;
     let end = this.head;
-    while (chunks < this.lsns.length && this.lsns[chunks] <= durableLsn) end = this.ends[chunks++];
+    while (kept < this.chunks && this.lsns[kept] <= durableLsn) end = this.ends[kept++];
     let replies = 0;
-    for (let i = chunks; i < this.replies.length; i++) replies += this.replies[i];
-    this.ends.length = chunks;
-    this.lsns.length = chunks;
-    this.replies.length = chunks;
+    for (let i = kept; i < this.chunks; i++) replies += this.replies[i];
+    this.chunks = kept;
     this.tail = end;
     return replies;
   }
@@ -123,7 +121,7 @@ export class Outbox {
   private move(target: Buffer): void {
     const head = this.head;
     if (this.buf !== undefined) this.buf.copy(target, 0, head, this.tail);
-    for (let i = 0; i < this.ends.length; i++) this.ends[i] -= head;
+    for (let i = 0; i < this.chunks; i++) this.ends[i] -= head;
     this.tail -= head;
     this.head = 0;
     this.buf = target;

@@ -30,6 +30,7 @@ import { Session } from "./session.js";
 import { SlowLog } from "./slowlog.js";
 import { Statistics, Traffic } from "./statistics.js";
 import { PROTECTED_MODE } from "./texts.js";
+import { Turns } from "./turns.js";
 
 const TICK_MS = 100;
 /** The shared writer is made anew when one reply made it larger than this. */
@@ -58,8 +59,10 @@ export class Server {
   readonly latency: LatencyMonitor;
   readonly monitors: Monitors;
   readonly sessions: Map<number, Session> = new Map();
-  /** Sessions whose next replies wait for the log. */
-  waiters: Session[] = [];
+  readonly turns: Turns;
+  /** Sessions whose next replies wait for the log: the first `waiting` of the list. (Emptying an array is slow, counting is not.) */
+  private waiters: Session[] = [];
+  private waiting = 0;
   readonly pausedSessions: Set<Session> = new Set();
   readonly pause: { endMs: number; all: boolean } = { endMs: 0, all: false };
   readonly runId: string;
@@ -91,6 +94,7 @@ export class Server {
     this.storage = parts.storage;
     this.config = parts.config;
     this.scheduler = parts.scheduler;
+    this.turns = new Turns(parts.scheduler);
     this.nowMs = parts.scheduler.nowMs();
     this.startedMs = this.nowMs;
     this.runId = parts.system.randomHex(40);
@@ -174,6 +178,7 @@ export class Server {
     this.current = session;
     this.runStartMs = scheduler.monotonicMs();
     this.markMs = this.runStartMs;
+    this.turns.begin(this.runStartMs);
     const nowMs = scheduler.nowMs();
     if (nowMs > this.nowMs) this.nowMs = nowMs;
     session.activeMs = this.nowMs;
@@ -242,26 +247,43 @@ export class Server {
     if (kept || reply.buf.length > WRITER_BYTES_KEPT_MAX) reply.buf = viewed(Buffer.allocUnsafeSlow(WRITER_BYTES));
   }
 
+  /** Tell `session` when the log has come further. */
+  awaitLog(session: Session): void {
+    this.waiters[this.waiting++] = session;
+  }
+
   // HOT: once per group commit.
   /** The log has come further: give the replies that waited for it their way. */
   durable(): void {
-    const { waiters } = this;
-    this.waiters = this.spareWaiters;
-    for (let i = 0; i < waiters.length; i++) waiters[i].durable();
-    waiters.length = 0;
-    this.spareWaiters = waiters;
+    const count = this.waiting;
+    const waiters = this.takeWaiters();
+    for (let i = 0; i < count; i++) waiters[i].durable();
   }
 
   /** The log failed. Everyone who waits for it is told that the outcome is unknown. */
   logFailed(): void {
+    const count = this.waiting;
+    const waiters = this.takeWaiters();
+    for (let i = 0; i < count; i++) waiters[i].logFailed();
+  }
+
+  /** The list; those who wait anew meanwhile go to another one. */
+  private takeWaiters(): Session[] {
     const { waiters } = this;
-    this.waiters = [];
-    for (const session of waiters) session.logFailed();
+    this.waiters = this.spareWaiters;
+    this.spareWaiters = waiters;
+    this.waiting = 0;
+    return waiters;
   }
 
   /** At most one client waits for the log: it may be synced without giving way to others. */
   lone(): boolean {
-    return this.waiters.length <= 1;
+    return this.waiting <= 1;
+  }
+
+  /** Has the present turn had its share of time? Then a client that has something to run is to wait (turns.defer). */
+  turnFull(): boolean {
+    return this.turns.full(this.markMs);
   }
 
   endOfTurn(run: () => void): void {

@@ -38,6 +38,8 @@ const UNSENT_HIGH_BYTES = 1024 * 1024;
 const UNSENT_LOW_BYTES = 256 * 1024;
 /** Commands between two looks at the clock, and how long one client may run while others wait. */
 const COMMANDS_PER_LOOK = 64;
+/** What a client whose turn has not come may send ahead before it is not read any more: stopping and starting cost system calls. */
+const AHEAD_BYTES_MAX: number = 128 * 1024;
 const SLICE_MS = 1;
 
 const UNCERTAIN: Buffer = Buffer.from(
@@ -61,6 +63,8 @@ export class Session extends ClientState implements ConnectionHandler {
   closing = false;
 
   private stalled = 0;
+  /** The connection is not being read. */
+  private paused = false;
   private readonly inbox: Inbox = new Inbox();
   /** A command that CLIENT PAUSE holds back. */
   private postponed: Args | undefined = undefined;
@@ -101,9 +105,11 @@ export class Session extends ClientState implements ConnectionHandler {
   onBytes(bytes: Buffer, length: number): void {
     this.server.traffic.inBytes += length;
     if (this.closing) return;
-    if (this.inbox.bytes !== undefined || this.stalled !== 0) {
+    const wait = this.stalled !== 0 || this.server.turnFull();
+    if (wait || this.inbox.bytes !== undefined) {
       this.keep(bytes, 0, length);
-      if (this.stalled === 0) this.runKept();
+      if (!wait) this.runKept();
+      else if (this.stalled === 0) this.giveWay();
       return;
     }
     const used = this.run(bytes, 0, length);
@@ -159,8 +165,7 @@ export class Session extends ClientState implements ConnectionHandler {
       if (--untilLook === 0) {
         untilLook = COMMANDS_PER_LOOK;
         if (server.elapsedMs() >= SLICE_MS && at < end) {
-          this.stall(STALLED_SLICE);
-          server.endOfTurn(() => this.unstall(STALLED_SLICE));
+          this.giveWay();
           break;
         }
       }
@@ -242,7 +247,7 @@ export class Session extends ClientState implements ConnectionHandler {
   private listen(): void {
     if (this.waiting) return;
     this.waiting = true;
-    this.server.waiters.push(this);
+    this.server.awaitLog(this);
   }
 
   /** The log has come further. */
@@ -296,6 +301,7 @@ export class Session extends ClientState implements ConnectionHandler {
   private keep(bytes: Buffer, from: number, to: number): void {
     if (queryTooLong(this, to - from)) return;
     this.inbox.append(bytes, from, to, this.parser.needed);
+    if (this.stalled !== 0 && this.inbox.length > AHEAD_BYTES_MAX) this.pause();
   }
 
   /** Run what was kept. */
@@ -307,9 +313,26 @@ export class Session extends ClientState implements ConnectionHandler {
     else inbox.usedTo(used);
   }
 
+  /** Go on in a later turn. Reading goes on for a while (see keep). */
+  private giveWay(): void {
+    this.stalled |= STALLED_SLICE;
+    this.server.turns.defer(this);
+  }
+
+  /** For the server's turns: now there is time. */
+  turnCame(): void {
+    this.unstall(STALLED_SLICE);
+  }
+
   private stall(why: number): void {
-    if (this.stalled === 0) this.connection.pause();
     this.stalled |= why;
+    this.pause();
+  }
+
+  private pause(): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.connection.pause();
   }
 
   private unstall(why: number): void {
@@ -322,7 +345,9 @@ export class Session extends ClientState implements ConnectionHandler {
     if (this.stalled !== 0 || this.closing) return;
     this.runPostponed();
     if (this.stalled === 0 && !this.closing) this.runKept();
-    if (this.stalled === 0 && !this.closing) this.connection.resume();
+    if (this.stalled !== 0 || this.closing || !this.paused) return;
+    this.paused = false;
+    this.connection.resume();
   }
 
   /**
