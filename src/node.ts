@@ -15,6 +15,7 @@ import { lockDirectory } from "./platform/directory-lock.js";
 import { type LogLevel, lineLogger } from "./platform/log.js";
 import { MemoryDisk } from "./platform/memory-disk.js";
 import { NodeDisk } from "./platform/node-disk.js";
+import { releaseMemory } from "./platform/node-memory.js";
 import { NodeScheduler } from "./platform/node-scheduler.js";
 import { NodeSystem } from "./platform/node-system.js";
 import { createNetwork } from "./platform/sockets.js";
@@ -87,6 +88,7 @@ export class RunningNode {
         hashSecret: [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()],
       }),
       seed: randomInt(2 ** 31),
+      releaseMemory,
     });
     this.served = new ServedStorage(
       this.engine,

@@ -122,4 +122,9 @@ export class MemoryDisk implements Disk {
   syncAsync(_handle: FileHandle, done: Done): void {
     this.scheduler.endOfTurn(() => done(null));
   }
+
+  removeAsync(name: string, done: Done): void {
+    this.remove(name);
+    this.scheduler.endOfTurn(() => done(null));
+  }
 }

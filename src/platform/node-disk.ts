@@ -117,4 +117,8 @@ export class NodeDisk implements Disk {
   syncAsync(file: FileHandle, done: Done): void {
     fs.fdatasync(file, done);
   }
+
+  removeAsync(name: string, done: Done): void {
+    fs.unlink(this.path(name), done);
+  }
 }

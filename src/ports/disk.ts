@@ -34,4 +34,6 @@ export interface Disk {
   /** As write and sync, off the caller's thread. `from` must not change until `done`. One caller's calls may run at the same time. */
   writeAsync(file: FileHandle, from: Buffer, at: number, length: number, position: number, done: Done): void;
   syncAsync(file: FileHandle, done: Done): void;
+  /** As remove, off the caller's thread. The name must not be used for anything else until `done`. */
+  removeAsync(name: string, done: Done): void;
 }

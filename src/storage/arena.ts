@@ -40,6 +40,8 @@ const MARK_DEAD: number = 0x80 << 24;
 export const MARK_EXTERNAL: number = 0x40 << 24;
 const MARKS: number = 0xff << 24;
 const STUB_BYTES = 16;
+/** How well records can be counted on to fill segments: one that does not fit leaves its segment's end unused. */
+const PACKED_SHARE = 0.9;
 
 const STATE_ABSENT = 0; // its extent is not mapped
 const STATE_FREE = 1;
@@ -216,17 +218,20 @@ export class Arena {
     this.freeSegments++;
   }
 
-  /** Give an extent that is wholly free back to the system, but for `keep` free segments in reserve. */
-  releaseFreeExtents(keep: number): void {
+  /** Take an extent without records out of use, if there is one and `keep` free segments remain. @returns its memory. */
+  takeFreeExtent(keep: number): ArrayBuffer | undefined {
+    if (this.freeSegments - SEGMENTS_PER_EXTENT < keep) return undefined;
     for (let extent = this.bytes.length - 1; extent >= 0; extent--) {
-      if (this.freeSegments - SEGMENTS_PER_EXTENT < keep) return;
-      if (this.bytes[extent] === undefined) continue;
+      const memory = this.bytes[extent];
+      if (memory === undefined) continue;
       const first = extent * SEGMENTS_PER_EXTENT;
       const states = this.state.subarray(first, first + SEGMENTS_PER_EXTENT);
       if (!states.every((state) => state === STATE_FREE)) continue;
       states.fill(STATE_ABSENT);
       this.unmap(extent);
+      return memory.buffer as ArrayBuffer;
     }
+    return undefined;
   }
 
   private unmap(extent: number): void {
@@ -237,25 +242,56 @@ export class Arena {
     this.extents--;
   }
 
-  /** The full segment with the least alive, or the one of the emptiest extent when `spread`; -1 when there is none below `liveMax`. */
-  pickVictim(liveMax: number, spread: boolean): number {
+  /** All memory that it holds: it is not to be used any more. */
+  memory(): ArrayBuffer[] {
+    return this.bytes.filter((bytes) => bytes !== undefined).map((bytes) => bytes.buffer as ArrayBuffer);
+  }
+
+  /** The full segment with the least alive, below `liveMax`; -1 when there is none. O(segments), once a segment. */
+  pickSparse(liveMax: number): number {
     let best = -1;
     let bestLive = liveMax;
     for (let extent = 0; extent < this.bytes.length; extent++) {
       if (this.bytes[extent] === undefined) continue;
       const first = extent * SEGMENTS_PER_EXTENT;
-      let extentLive = 0;
-      if (spread) for (let i = first; i < first + SEGMENTS_PER_EXTENT; i++) extentLive += this.live[i];
       for (let segment = first; segment < first + SEGMENTS_PER_EXTENT; segment++) {
-        if (this.state[segment] !== STATE_FULL) continue;
-        const live = spread ? extentLive : this.live[segment];
-        if (live < bestLive) {
-          best = segment;
-          bestLive = live;
-        }
+        if (this.state[segment] !== STATE_FULL || this.live[segment] >= bestLive) continue;
+        best = segment;
+        bestLive = this.live[segment];
       }
     }
     return best;
+  }
+
+  /**
+   * A full segment of the extent with the least alive, so that the extent runs empty; -1 when that is not to be had: the extents that
+   * are written to stay, and what lives must find room in the others. O(segments), once a segment.
+   */
+  pickOfEmptiest(): number {
+    let best = -1;
+    let bestLive = Number.POSITIVE_INFINITY;
+    let bestFree = 0;
+    for (let extent = 0; extent < this.bytes.length; extent++) {
+      if (this.bytes[extent] === undefined) continue;
+      const first = extent * SEGMENTS_PER_EXTENT;
+      let live = 0;
+      let full = -1;
+      let free = 0;
+      let open = false;
+      for (let segment = first; segment < first + SEGMENTS_PER_EXTENT; segment++) {
+        live += this.live[segment];
+        const state = this.state[segment];
+        if (state === STATE_FULL) full = segment;
+        else if (state === STATE_FREE) free++;
+        else open = true;
+      }
+      if (open || full < 0 || live >= bestLive) continue;
+      best = full;
+      bestLive = live;
+      bestFree = free;
+    }
+    const room = (this.freeSegments - bestFree - 1) * SEGMENT_BYTES * PACKED_SHARE;
+    return bestLive < room ? best : -1;
   }
 
   beginCleaning(segment: number): void {

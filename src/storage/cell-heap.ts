@@ -59,6 +59,11 @@ export class CellHeap {
     else list.push(address);
   }
 
+  /** All memory that it holds: it is not to be used any more. */
+  memory(): ArrayBuffer[] {
+    return this.chunks.map((chunk) => chunk.buffer as ArrayBuffer);
+  }
+
   // HOT: a few times per lookup.
   /** The memory that an address lies in. */
   ints(address: number): Int32Array {

@@ -2,25 +2,39 @@
  * storage/cleaner.ts: gives back the memory of dead records, in slices between commands.
  * It empties one segment at a time: what lives there is copied to the survivors' log, then the segment is free. It works when
  * garbage passes a share of what lives (then the segment with the least alive is next), or when more free segments lie about
- * than are useful (then the emptiest extent is next, so that it can go back to the system).
+ * than are useful (then the emptiest extent is next, so that it can go back to the system). While nobody writes the shares are smaller:
+ * memory that is not needed goes back when there is time.
  * Price: at 15 % garbage, random overwriting with changing sizes copies about three records for each one written; overwriting with
  * the same size happens in place and makes no garbage. Source: Rumble et al., "Log-structured memory for DRAM-based storage", FAST 2014.
  */
 import { type Arena, SEGMENT_BYTES } from "./arena.js";
 import type { Table } from "./table.js";
 
-const GARBAGE_SHARE = 0.15;
-const GARBAGE_BYTES_MIN = 4 << 20;
-/** Free segments worth keeping: no more than an extent beyond the share below. */
-const SPARE_SEGMENTS = 24;
-const SPARE_SHARE = 0.06;
+interface Aim {
+  /** Garbage that may lie about: this share of what lives, and so many bytes. */
+  readonly garbageShare: number;
+  readonly garbageBytes: number;
+  /** Free segments that may lie about, beside one extent that cannot be told from bad luck, and as a share of what lives. */
+  readonly spareSegments: number;
+  readonly spareShare: number;
+}
+
+const BUSY: Aim = { garbageShare: 0.15, garbageBytes: 4 << 20, spareSegments: 24, spareShare: 0.06 };
+const AT_REST: Aim = { garbageShare: 0.06, garbageBytes: 1 << 20, spareSegments: 2, spareShare: 0 };
+const SEGMENTS_PER_EXTENT = 32;
+/** A segment with more alive than this is not worth emptying. */
+const LIVE_SHARE_MAX = 0.97;
 /** Records looked at between two looks at the clock. */
 const STEP_RECORDS = 64;
 
 export class Cleaner {
+  /** Nobody has written for a while. Set by the engine. */
+  atRest = false;
   private readonly table: Table;
   private arena: Arena;
   private segment = -1;
+  /** Bytes in use when no segment was worth emptying: not worth another look until they have changed. */
+  private barrenBytes = Number.NEGATIVE_INFINITY;
   private next = 0;
   private end = 0;
 
@@ -31,19 +45,26 @@ export class Cleaner {
 
   /** Is there anything worth doing? O(1). */
   wanted(): boolean {
-    return this.segment >= 0 || this.garbageHigh() || this.sparse();
+    if (this.segment >= 0) return true;
+    if (Math.abs(this.table.arena.usedBytes - this.barrenBytes) < SEGMENT_BYTES) return false;
+    return this.garbageHigh() || this.sparse();
+  }
+
+  private get aim(): Aim {
+    return this.atRest ? AT_REST : BUSY;
   }
 
   private garbageHigh(): boolean {
-    const arena = this.table.arena;
-    return arena.usedBytes - arena.liveBytes > GARBAGE_BYTES_MIN + arena.liveBytes * GARBAGE_SHARE;
+    const { arena } = this.table;
+    const { garbageBytes, garbageShare } = this.aim;
+    return arena.usedBytes - arena.liveBytes > garbageBytes + arena.liveBytes * garbageShare;
   }
 
   private sparse(): boolean {
-    const arena = this.table.arena;
-    return (
-      arena.extents > 1 && arena.freeSegments > SPARE_SEGMENTS + 32 + (arena.liveBytes / SEGMENT_BYTES) * SPARE_SHARE
-    );
+    const { arena } = this.table;
+    const { spareSegments, spareShare } = this.aim;
+    const spare = spareSegments + SEGMENTS_PER_EXTENT + (arena.liveBytes / SEGMENT_BYTES) * spareShare;
+    return arena.extents > 1 && arena.freeSegments > spare;
   }
 
   /** Work until `done()` says so. @returns whether there is more to do. */
@@ -53,6 +74,8 @@ export class Cleaner {
       this.arena = this.table.arena;
       this.segment = -1;
     }
+    // One extent a slice: it takes as long as one.
+    if (this.table.releaseFreeExtent(this.aim.spareSegments)) return true;
     do {
       if (this.segment < 0 && !this.begin()) return false;
       this.step();
@@ -61,13 +84,10 @@ export class Cleaner {
   }
 
   private begin(): boolean {
-    const arena = this.table.arena;
-    arena.releaseFreeExtents(SPARE_SEGMENTS);
-    const garbage = this.garbageHigh();
-    if (!garbage && !this.sparse()) return false;
-    const victim = garbage
-      ? arena.pickVictim(SEGMENT_BYTES * 0.97, false)
-      : arena.pickVictim(Number.POSITIVE_INFINITY, true);
+    const { arena } = this;
+    let victim = this.garbageHigh() ? arena.pickSparse(SEGMENT_BYTES * LIVE_SHARE_MAX) : -1;
+    if (victim < 0 && this.sparse()) victim = arena.pickOfEmptiest();
+    this.barrenBytes = victim < 0 ? arena.usedBytes : Number.NEGATIVE_INFINITY;
     if (victim < 0) return false;
     arena.beginCleaning(victim);
     this.segment = victim;
@@ -82,7 +102,6 @@ export class Cleaner {
       if (this.next >= this.end) {
         arena.endCleaning(this.segment);
         this.segment = -1;
-        arena.releaseFreeExtents(SPARE_SEGMENTS);
         return;
       }
       const ref = this.next;

@@ -9,10 +9,12 @@ import { CorruptionError, DirectoryOptionError, DiskError } from "../lib/errors.
 import { Random } from "../lib/random.js";
 import type { BackupTarget } from "../ports/backup-target.js";
 import type { Disk } from "../ports/disk.js";
+import type { ReleaseMemory } from "../ports/memory.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import { Backup, type BackupDone } from "./backup.js";
 import { Cleaner } from "./cleaner.js";
 import { type DirectoryMeta, readMeta, writeMeta } from "./directory-meta.js";
+import { Disposal } from "./disposal.js";
 import { Recovery } from "./recovery.js";
 import { snapshotLsn, snapshotName } from "./snapshot-format.js";
 import { Snapshotter } from "./snapshotter.js";
@@ -25,7 +27,10 @@ import { segmentLsn } from "./wal-format.js";
 const UPKEEP_MS = 100;
 const SLICE_MS = 1;
 /** A snapshot is due when the log since the last one passes the option and this share of the data. See docs/STORAGE.md, disk bound. */
-const SNAPSHOT_LOG_SHARE = 0.25;
+const SNAPSHOT_LOG_SHARE = 0.2;
+/** A log segment is at most this share of the data: two of them, one half filled and one ahead, count toward the disk bound. */
+const SEGMENT_SHARE = 0.25;
+const SEGMENT_BYTES_SMALL: number = 8 << 20;
 const SNAPSHOT_RETRY_MS = 5000;
 
 export interface EngineOptions {
@@ -37,6 +42,8 @@ export interface EngineOptions {
   /** For a new directory: node id (40 hex digits) and hash secret; and the seed of sampling. */
   readonly newNode: () => { node: string; hashSecret: [number, number] };
   readonly seed: number;
+  /** Absent: memory goes back when the garbage collector comes by. */
+  readonly releaseMemory?: ReleaseMemory;
 }
 
 export class Engine {
@@ -57,21 +64,30 @@ export class Engine {
   private readonly scheduler: Scheduler;
   private readonly options: EngineOptions;
   private readonly sweeper: Sweeper;
+  private readonly disposal: Disposal;
   private stopped = false;
   private backupRunning: Backup | undefined;
   private snapshots: number[] = [];
   private retryAfterMs = 0;
   private slicesRunning = false;
+  private cleanFirst = false;
+  /** Position of the log at the last upkeep. */
+  private appendedBefore = -1;
   private sliceEnd = 0;
   private readonly sliceDone = (): boolean => this.scheduler.monotonicMs() >= this.sliceEnd;
 
   constructor(disk: Disk, scheduler: Scheduler, options: EngineOptions) {
     this.disk = disk;
+    this.disposal = new Disposal(disk);
     this.scheduler = scheduler;
     this.options = options;
     this.meta = this.openMeta();
     const [k0, k1] = this.meta.hashSecret;
-    this.store = new Store(new Table(this.meta.partitions, k0, k1), new NoLog(), new Random(options.seed));
+    this.store = new Store(
+      new Table(this.meta.partitions, k0, k1, options.releaseMemory),
+      new NoLog(),
+      new Random(options.seed),
+    );
     this.sweeper = new Sweeper(this.store);
     this.cleaner = new Cleaner(this.store.table);
     this.snapshotter = new Snapshotter(disk, scheduler, this.store.table, new LogOf(this), () =>
@@ -129,7 +145,13 @@ export class Engine {
 
   private openLog(recovery: Recovery): void {
     const end = recovery.finish();
-    this.wal = new Wal(this.disk, this.scheduler, this.options, end);
+    const { mode, segmentBytes } = this.options;
+    this.wal = new Wal(
+      this.disk,
+      this.scheduler,
+      { mode, segmentBytes, segmentBytesWanted: this.segmentBytesWanted },
+      end,
+    );
     this.wal.start();
     this.store.log = this.wal;
     this.store.setTime(this.scheduler.nowMs());
@@ -139,10 +161,16 @@ export class Engine {
     this.scheduleUpkeep();
   }
 
+  private readonly segmentBytesWanted = (): number =>
+    Math.max(SEGMENT_BYTES_SMALL, this.store.usedBytes() * SEGMENT_SHARE);
+
   private scheduleUpkeep(): void {
     this.scheduler.after(UPKEEP_MS, () => {
       if (this.stopped) return;
       this.store.setTime(this.scheduler.nowMs());
+      const appended = this.store.log.appendedLsn;
+      this.cleaner.atRest = appended === this.appendedBefore;
+      this.appendedBefore = appended;
       if (!this.slicesRunning) this.slice();
       this.considerSnapshot();
       this.scheduleUpkeep();
@@ -162,9 +190,13 @@ export class Engine {
     const started = this.scheduler.monotonicMs();
     this.sliceEnd = started + SLICE_MS;
     this.store.setTime(this.scheduler.nowMs());
-    let more = this.store.detached.free(this.sliceDone);
-    if (!more) more = this.sweeper.run(this.sliceDone);
-    if (!this.store.detached.pending) more = this.cleaner.run(this.sliceDone) || more;
+    const { table, detached } = this.store;
+    // Giving back one piece of memory takes as long as a slice. Sweeping and cleaning take turns in being first.
+    let more = table.releaseDropped() || detached.free(this.sliceDone);
+    this.cleanFirst = !this.cleanFirst;
+    if (!more && this.cleanFirst) more = this.cleaner.run(this.sliceDone);
+    if (!this.sliceDone()) more = this.sweeper.run(this.sliceDone) || more;
+    if (!this.sliceDone() && !this.cleanFirst && !detached.pending) more = this.cleaner.run(this.sliceDone) || more;
     this.slicesRunning = more;
     if (more) this.scheduler.endOfTurn(() => this.slice());
   }
@@ -202,7 +234,7 @@ export class Engine {
   /** Two generations are kept; while a third is written only one, so that disk use stays bounded. */
   private removeSnapshotsBut(keep: number): void {
     if (this.held) return;
-    for (const lsn of this.snapshots.splice(keep)) this.disk.remove(snapshotName(lsn));
+    for (const lsn of this.snapshots.splice(keep)) this.disposal.remove(snapshotName(lsn));
     this.dropNeedless();
   }
 
@@ -210,7 +242,8 @@ export class Engine {
   private dropNeedless(): void {
     if (this.held) return;
     const oldest = this.snapshots[this.snapshots.length - 1];
-    if (oldest !== undefined && this.wal !== undefined) this.wal.dropBefore(oldest + 1);
+    if (oldest === undefined || this.wal === undefined) return;
+    for (const name of this.wal.dropBefore(oldest + 1)) this.disposal.remove(name);
   }
 
   /** Start LSN of the newest snapshot; undefined when there is none. */

@@ -9,6 +9,7 @@ import { FLAG_EXPIRES, keyLength, keyOffset } from "../codec/record/record.js";
 import { keySlot, SLOTS } from "../core/ring/slot.js";
 import { assert } from "../lib/assert.js";
 import { halfSipHash } from "../lib/half-siphash.js";
+import type { ReleaseMemory } from "../ports/memory.js";
 import { Arena, EXTENT_MASK, EXTENT_SHIFT, EXTERNAL_BYTES_MIN, MARK_EXTERNAL, MEMORY_HEADER_BYTES } from "./arena.js";
 import { CellHeap, CHUNK_SHIFT, firstInt } from "./cell-heap.js";
 import { cellsBegin, cellsEnd, firstCell, metaAt, nextCell } from "./index-block.js";
@@ -24,6 +25,9 @@ const COMPARED_HERE_BYTES_MAX = 256;
 
 export class Table {
   arena: Arena = new Arena();
+  /** Memory of a flushed table that is to go back to the system, a piece at a time. */
+  private dropped: ArrayBuffer[] = [];
+  private readonly releaseMemory: ReleaseMemory;
   heap: CellHeap = new CellHeap();
   readonly partitions: number;
   readonly keys: Float64Array = new Float64Array(DATABASES);
@@ -52,11 +56,12 @@ export class Table {
    * @param partitions a power of two up to 16384. @param k0 @param k1 the hash secret: the same on every node of a cluster,
    * so that SCAN's cursor means the same everywhere.
    */
-  constructor(partitions: number, k0: number, k1: number) {
+  constructor(partitions: number, k0: number, k1: number, releaseMemory: ReleaseMemory = () => {}) {
     assert(
       partitions >= 1 && partitions <= SLOTS && (partitions & (partitions - 1)) === 0,
       "partitions: a power of two",
     );
+    this.releaseMemory = releaseMemory;
     this.partitions = partitions;
     this.slotShift = Math.log2(SLOTS / partitions);
     this.k0 = k0 | 0;
@@ -296,6 +301,9 @@ export class Table {
       this.keys.every((keys) => keys === 0),
       "arena dropped with keys in it",
     );
+    this.dropped.push(...this.arena.memory(), ...this.heap.memory());
+    this.body = NOTHING;
+    this.cursorInts = NO_INTS;
     this.arena = new Arena();
     this.heap = new CellHeap();
     for (let i = 0; i < this.indexes.length; i++) {
@@ -304,6 +312,20 @@ export class Table {
       const partition = i % this.partitions;
       this.makeIndex((i - partition) / this.partitions, partition).removedLsn = old.removedLsn;
     }
+  }
+
+  /** Give a piece of memory that is not used any more back to the system: at most 2 ms. @returns whether there was one. */
+  releaseDropped(): boolean {
+    const memory = this.dropped.pop();
+    if (memory !== undefined) this.releaseMemory(memory);
+    return memory !== undefined;
+  }
+
+  /** Give an extent without records back, if there is one and `keep` free segments remain. @returns whether there was. */
+  releaseFreeExtent(keep: number): boolean {
+    const memory = this.arena.takeFreeExtent(keep);
+    if (memory !== undefined) this.releaseMemory(memory);
+    return memory !== undefined;
   }
 
   /** Bytes of records alive, large values and index: what maxmemory counts. O(1). */

@@ -27,7 +27,8 @@ export class SegmentMaker {
   outOfSpace = false;
   private readonly disk: Disk;
   private readonly scheduler: Scheduler;
-  private readonly segmentBytes: number;
+  /** The most that a segment should take at present. */
+  private readonly segmentBytes: () => number;
   private nextBytes: number;
   /** Bytes that an outsized batch is waiting for; 0 = none. */
   private demanded = 0;
@@ -38,13 +39,11 @@ export class SegmentMaker {
   private waiting: (() => void) | undefined;
   private cancelRetry: Cancel | undefined;
 
-  constructor(disk: Disk, scheduler: Scheduler, segmentBytes: number, fresh: boolean) {
+  constructor(disk: Disk, scheduler: Scheduler, segmentBytes: () => number, fresh: boolean) {
     this.disk = disk;
     this.scheduler = scheduler;
     this.segmentBytes = segmentBytes;
-    this.nextBytes = fresh
-      ? Math.min(FIRST_SEGMENT_BYTES, segmentBytes)
-      : Math.min(4 * FIRST_SEGMENT_BYTES, segmentBytes);
+    this.nextBytes = Math.min(fresh ? FIRST_SEGMENT_BYTES : 4 * FIRST_SEGMENT_BYTES, wholeSectors(segmentBytes()));
     if (disk.exists(NEXT_SEGMENT_NAME)) disk.remove(NEXT_SEGMENT_NAME);
   }
 
@@ -109,7 +108,7 @@ export class SegmentMaker {
 
   private finish(bytes: number): void {
     this.made = { name: NEXT_SEGMENT_NAME, bytes };
-    this.nextBytes = Math.min(this.segmentBytes, bytes * GROWTH) & ~(SECTOR_BYTES - 1);
+    this.nextBytes = wholeSectors(Math.min(this.segmentBytes(), bytes * GROWTH));
     this.outOfSpace = false;
     this.demanded = 0;
   }
@@ -178,4 +177,8 @@ export class SegmentMaker {
     this.stopped = true;
     this.cancelRetry?.();
   }
+}
+
+function wholeSectors(bytes: number): number {
+  return Math.floor(bytes / SECTOR_BYTES) * SECTOR_BYTES;
 }

@@ -26,6 +26,8 @@ export type SyncMode = "always" | "everysec" | "no";
 export interface WalOptions {
   readonly mode: SyncMode;
   readonly segmentBytes: number;
+  /** Size that suits the data at present; `segmentBytes` is the most. Asked for each segment. */
+  readonly segmentBytesWanted?: () => number;
 }
 
 /** Where recovery found the end of the log. */
@@ -115,7 +117,9 @@ export class Wal {
     this.syncedLsn = this.appendedLsn;
     this.lastCrc = end.lastCrc;
     this.segments = [...end.segments];
-    this.maker = new SegmentMaker(disk, scheduler, options.segmentBytes, end.segments.length === 0);
+    const { segmentBytes, segmentBytesWanted } = options;
+    const most = (): number => Math.min(segmentBytes, segmentBytesWanted?.() ?? segmentBytes);
+    this.maker = new SegmentMaker(disk, scheduler, most, end.segments.length === 0);
     this.open.begin(this.appendedLsn + 1);
   }
 
@@ -341,15 +345,11 @@ export class Wal {
     return { lsn: this.durableLsn, segments: [...this.segments], lastBytes: this.position };
   }
 
-  /** Segments whose records all lie below `lsn` go. @returns how many. */
-  dropBefore(lsn: number): number {
+  /** Segments whose records all lie below `lsn` do not belong to the log any more. @returns their names: the caller deletes them. */
+  dropBefore(lsn: number): string[] {
     let dropped = 0;
-    while (this.segments.length > 1 && this.segments[1].firstLsn <= lsn) {
-      const segment = this.segments.shift() as SegmentInfo;
-      this.disk.remove(segment.name);
-      dropped++;
-    }
-    return dropped;
+    while (dropped + 1 < this.segments.length && this.segments[dropped + 1].firstLsn <= lsn) dropped++;
+    return this.segments.splice(0, dropped).map(({ name }) => name);
   }
 
   /** Bytes on disk, the prepared segment included. */

@@ -239,6 +239,10 @@ export class SimDisk implements Disk {
     });
   }
 
+  removeAsync(name: string, done: Done): void {
+    this.later(done, () => this.remove(name));
+  }
+
   /** In another turn; after a power loss never. */
   private later(done: Done, work: () => void): void {
     this.scheduler.endOfTurn(() => {

@@ -1,0 +1,36 @@
+/**
+ * storage/disposal.ts: deleting files that nothing needs any more, one after the other and off the loop: to unlink a GiB keeps a thread busy
+ * for 50 ms, and that thread must not be ours.
+ * Invariants: a name given here is never used again (log segments and snapshots are named by positions, which only grow); a file
+ * that could not be deleted is tried again when the next one is given. After a crash it is found and needless, as before.
+ */
+import type { Disk } from "../ports/disk.js";
+
+export class Disposal {
+  private readonly disk: Disk;
+  private waiting: string[] = [];
+  private refused: string[] = [];
+  private running = false;
+
+  constructor(disk: Disk) {
+    this.disk = disk;
+  }
+
+  remove(name: string): void {
+    this.waiting.push(...this.refused, name);
+    this.refused = [];
+    this.next();
+  }
+
+  private next(): void {
+    const name = this.waiting[0];
+    if (this.running || name === undefined) return;
+    this.running = true;
+    this.disk.removeAsync(name, (error) => {
+      this.running = false;
+      this.waiting.shift();
+      if (error !== null && (error as NodeJS.ErrnoException).code !== "ENOENT") this.refused.push(name);
+      this.next();
+    });
+  }
+}
