@@ -215,7 +215,8 @@ export function verifyBackup(disk: Disk): BackupFacts {
   while (wal.step());
   const last = list.files.findLast(({ name }) => name.startsWith("wal-"))?.name ?? "wal";
   // A backup is cut at a whole batch: nothing was ever under way in it.
-  if (wal.tornFrom >= 0) throw new CorruptionError(last, wal.tornFrom, "the last batch is damaged");
+  const damagedAt = wal.missing[0]?.position ?? wal.tornFrom;
+  if (damagedAt >= 0) throw new CorruptionError(last, damagedAt, "the last batch is damaged");
   if (wal.nextLsn - 1 !== list.lsn) {
     throw new CorruptionError(last, wal.end, `the log ends at LSN ${wal.nextLsn - 1}, the backup had ${list.lsn}`);
   }
