@@ -229,6 +229,18 @@ served("OOM, MISCONF and LOADING refuse, reads go on", { config: { maxmemory: 10
   assert.is(await c.ask("GET", "a"), "$-1");
   h.storage.refusal = undefined;
   assert.is(await c.ask("SET", "a", "1"), "+OK");
+  // Queued while writes were taken, refused as a whole when they are not.
+  for (const [queued, answer] of [
+    ["SET", "-EXECABORT Transaction discarded because of: MISCONF Errors writing to the log: No space left on device"],
+    ["GET", "*1"],
+  ]) {
+    assert.is(await c.ask("MULTI"), "+OK");
+    assert.is(await c.ask(queued, "a", ...(queued === "SET" ? ["2"] : [])), "+QUEUED");
+    h.storage.refusal = "No space left on device";
+    assert.is(await c.ask("EXEC"), answer);
+    h.storage.refusal = undefined;
+  }
+  await c.expect("$1\r\n1\r\n");
   (h.storage as { loading: unknown }).loading = { startedMs: 0, totalBytes: 10, loadedBytes: 5, etaSeconds: 3 };
   assert.is(await c.ask("GET", "a"), "-LOADING Redis is loading the dataset in memory");
   c.send("INFO", "persistence");
