@@ -186,6 +186,10 @@ export class RunningNode {
       server.stopAccepting();
       this.scheduler.after(LAST_WORDS_MS, () => this.end({ code: error.exitCode, message: error.message }));
     };
+    if (engine.store.readOnly) {
+      this.log("warning", "no room on the disk for the log: read-only until there is");
+      engine.onWritable = () => this.log("notice", "there is room for the log again: writes are taken");
+    }
     this.served.ready();
     this.startScreen = startScreen({
       version: version(),
@@ -231,7 +235,8 @@ export class RunningNode {
     await this.drained(now);
     server.close(now);
     const quick = engine.store.usedBytes() <= STOP_SNAPSHOT_BYTES_MAX && engine.store.stats.dirty > 0;
-    if (save && !this.memory && quick && engine.wal?.failure === undefined) {
+    const { wal } = engine;
+    if (save && !this.memory && quick && wal?.failure === undefined && !wal?.waitsForRoom) {
       await new Promise<void>((resolve) => {
         if (!engine.snapshot(() => resolve())) resolve();
       });

@@ -25,11 +25,11 @@ import type { BackupTarget } from "../ports/backup-target.js";
 import type { Disk } from "../ports/disk.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import { type DirectoryMeta, META_NAME, readMeta, writeMeta } from "./directory-meta.js";
+import type { LogExtent } from "./log.js";
 import { replay } from "./replay.js";
 import { snapshotName } from "./snapshot-format.js";
 import { SnapshotReader } from "./snapshot-reader.js";
 import { Table } from "./table.js";
-import type { LogExtent } from "./wal.js";
 import { WalReader } from "./wal-reader.js";
 
 export const BACKUP_NAME = "kvorum.backup";

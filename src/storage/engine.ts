@@ -1,8 +1,9 @@
 /**
  * storage/engine.ts: the storage of one node: opens a data directory, keeps table, log and snapshots together, and does the
  * upkeep (sweeping, cleaning, freeing, snapshots) in slices of at most a millisecond between commands.
- * Invariants: nothing is served before recovery ended and the log took a synced mark; segments are deleted only when two
- * snapshots make them needless; after a failure of the log nothing is acknowledged.
+ * Invariants: nothing is served before recovery ended, and nothing is changed before the log took a synced mark (on a full disk that
+ * may be later); segments are deleted only when two snapshots make them needless; after a failure of the log nothing is
+ * acknowledged.
  */
 
 import { CorruptionError, DirectoryOptionError, DiskError } from "../lib/errors.js";
@@ -13,13 +14,14 @@ import type { Scheduler } from "../ports/scheduler.js";
 import { Backup, type BackupDone } from "./backup.js";
 import { Cleaner } from "./cleaner.js";
 import { type DirectoryMeta, readMeta, writeMeta } from "./directory-meta.js";
+import type { Log, LogExtent } from "./log.js";
 import { Recovery } from "./recovery.js";
-import { snapshotLsn, snapshotName } from "./snapshot-format.js";
+import { SNAPSHOT_TEMP_NAME, snapshotLsn, snapshotName } from "./snapshot-format.js";
 import { Snapshotter } from "./snapshotter.js";
-import { type Log, Store } from "./store.js";
+import { Store } from "./store.js";
 import { Sweeper } from "./sweeper.js";
 import { Table } from "./table.js";
-import { type LogExtent, type SyncMode, Wal } from "./wal.js";
+import { type SyncMode, Wal } from "./wal.js";
 import { segmentLsn } from "./wal-format.js";
 
 const UPKEEP_MS = 100;
@@ -27,6 +29,8 @@ const SLICE_MS = 1;
 /** A snapshot is due when the log since the last one passes the option and this share of the data. See docs/STORAGE.md, disk bound. */
 const SNAPSHOT_LOG_SHARE = 0.25;
 const SNAPSHOT_RETRY_MS = 5000;
+/** How soon a log that could not be begun for want of room is tried again. */
+const ROOM_RETRY_MS = 1000;
 
 export interface EngineOptions {
   readonly mode: SyncMode;
@@ -53,6 +57,8 @@ export class Engine {
   snapshotStartedMs = 0;
   /** A backup is copying: meanwhile no snapshot and no segment is deleted. */
   held = false;
+  /** Set by the owner: the log that had no room at the start has been begun. */
+  onWritable: () => void = () => {};
   private readonly disk: Disk;
   private readonly scheduler: Scheduler;
   private readonly options: EngineOptions;
@@ -97,7 +103,11 @@ export class Engine {
       hashSecret,
       createdMs: this.scheduler.nowMs(),
     };
-    writeMeta(this.disk, meta);
+    try {
+      writeMeta(this.disk, meta);
+    } catch (error) {
+      throw new DiskError("cannot make the data directory", error);
+    }
     return meta;
   }
 
@@ -130,13 +140,32 @@ export class Engine {
   private openLog(recovery: Recovery): void {
     const end = recovery.finish();
     this.wal = new Wal(this.disk, this.scheduler, this.options, end);
-    this.wal.start();
-    this.store.log = this.wal;
+    this.store.readOnly = !this.beginLog(this.wal);
     this.store.setTime(this.scheduler.nowMs());
     this.snapshots = recovery.snapshots;
     this.wal.sinceSnapshotBytes = end.bytes;
     this.lastSaveMs = this.scheduler.nowMs();
     this.scheduleUpkeep();
+  }
+
+  /** @returns false when there is no room for a log: what is there is served, and it is tried again until there is room. */
+  private beginLog(wal: Wal): boolean {
+    if (wal.start()) {
+      this.store.log = wal;
+      return true;
+    }
+    this.scheduler.after(ROOM_RETRY_MS, () => {
+      if (this.stopped || wal.failure !== undefined) return;
+      try {
+        if (!this.beginLog(wal)) return;
+      } catch (error) {
+        wal.fail(error as DiskError);
+        return;
+      }
+      this.store.readOnly = false;
+      this.onWritable();
+    });
+    return false;
   }
 
   private scheduleUpkeep(): void {
@@ -163,7 +192,7 @@ export class Engine {
     this.sliceEnd = started + SLICE_MS;
     this.store.setTime(this.scheduler.nowMs());
     let more = this.store.detached.free(this.sliceDone);
-    if (!more) more = this.sweeper.run(this.sliceDone);
+    if (!more && !this.store.readOnly) more = this.sweeper.run(this.sliceDone);
     if (!this.store.detached.pending) more = this.cleaner.run(this.sliceDone) || more;
     this.slicesRunning = more;
     if (more) this.scheduler.endOfTurn(() => this.slice());
@@ -173,6 +202,7 @@ export class Engine {
     const wal = this.wal as Wal;
     if (this.snapshotter.running || wal.failure !== undefined || this.scheduler.monotonicMs() < this.retryAfterMs)
       return;
+    if (wal.waitsForRoom) return;
     if (wal.sinceSnapshotBytes > this.options.snapshotLogBytes() + this.store.usedBytes() * SNAPSHOT_LOG_SHARE)
       this.snapshot(() => {});
   }
@@ -193,10 +223,22 @@ export class Engine {
         wal.sinceSnapshotBytes -= logged;
         this.lastSaveMs = this.scheduler.nowMs();
         this.dropNeedless();
-      } else this.retryAfterMs = this.scheduler.monotonicMs() + SNAPSHOT_RETRY_MS;
+      } else {
+        this.retryAfterMs = this.scheduler.monotonicMs() + SNAPSHOT_RETRY_MS;
+        this.removeUnfinished();
+      }
       done(error);
     });
     return true;
+  }
+
+  /** What a failed snapshot wrote may be just the room that is missing. */
+  private removeUnfinished(): void {
+    try {
+      if (this.disk.exists(SNAPSHOT_TEMP_NAME)) this.disk.remove(SNAPSHOT_TEMP_NAME);
+    } catch {
+      // The next snapshot, or the next start, does it.
+    }
   }
 
   /** Two generations are kept; while a third is written only one, so that disk use stays bounded. */
@@ -246,7 +288,8 @@ export class Engine {
   }
 
   /**
-   * Stop: flush, seal, close. `done` once it is safe to exit.
+   * Stop: flush, seal, close. `done` once it is safe to exit. Records that still find no room on the disk were never written:
+   * they end as a failure of the log, so that those who wait for them hear of it.
    */
   stop(done: (error: DiskError | undefined) => void): void {
     const wal = this.wal;
@@ -290,6 +333,9 @@ class LogOf {
     return this.engine.wal?.syncedLsn ?? 0;
   }
   syncNow(done: () => void): void {
-    this.engine.wal?.syncNow(done);
+    const { wal, snapshotter } = this.engine;
+    // A snapshot waits for the log it leans on. Where that waits for room, the snapshot lets go of its own.
+    if (wal?.waitsForRoom) snapshotter.abort();
+    wal?.syncNow(done);
   }
 }

@@ -8,11 +8,12 @@
  */
 import { CorruptionError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
+import type { WalEnd } from "./log.js";
 import { replay } from "./replay.js";
 import { SNAPSHOT_TEMP_NAME, snapshotLsn } from "./snapshot-format.js";
 import { SnapshotReader } from "./snapshot-reader.js";
 import type { Store } from "./store.js";
-import type { WalEnd } from "./wal.js";
+
 import { BATCH_FIRST_BYTE, SECTOR_BYTES, STAMP_AT, segmentLsn } from "./wal-format.js";
 import { WalReader } from "./wal-reader.js";
 

@@ -64,10 +64,11 @@ export class ServedStorage {
     const wal = this.engine.wal;
     if (wal === undefined) return undefined;
     if (wal.failure !== undefined) return wal.failure.message;
-    return wal.outOfSpace() ? "No space left on device" : undefined;
+    return this.engine.store.readOnly || wal.outOfSpace() ? "No space left on device" : undefined;
   }
 
   roomFor(bytes: number): boolean {
+    if (this.engine.store.readOnly) return false;
     return this.engine.wal?.outOfSpace(bytes) !== true;
   }
 
@@ -82,6 +83,8 @@ export class ServedStorage {
   }
 
   makeRoom(): boolean {
+    // Nothing can be evicted either; the command is refused for want of room on the disk.
+    if (this.engine.store.readOnly) return true;
     return this.engine.store.eviction.makeRoom();
   }
 

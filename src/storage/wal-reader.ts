@@ -12,7 +12,7 @@ import { checkBody } from "../codec/record/record.js";
 import { crc32 } from "../lib/crc.js";
 import { CorruptionError, FormatError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
-import type { SegmentInfo } from "./wal.js";
+import type { SegmentInfo } from "./log.js";
 import {
   BATCH_FIRST_BYTE,
   BATCH_HEADER_BYTES,
