@@ -94,6 +94,7 @@ export class RunningNode {
       () => this.scheduler.monotonicMs(),
       this.memory ? undefined : (directory) => new BackupDirectory(config.dir, directory),
     );
+    this.served.congestedBytes = config.walBatchBytesMax;
     this.server = new Server(this.serverParts());
     this.followConfig();
   }
@@ -120,6 +121,9 @@ export class RunningNode {
       engine.store.setPolicy(config.maxmemoryPolicy);
       engine.store.eviction.maxBytes = config.maxmemory;
       engine.store.eviction.samples = config.maxmemorySamples;
+      engine.store.usage.logFactor = config.lfuLogFactor;
+      engine.store.usage.decayMinutes = config.lfuDecayTime;
+      engine.upkeepMs = 1000 / config.hz;
       engine.wal?.setMode(config.appendfsync);
       return undefined;
     };
@@ -132,7 +136,7 @@ export class RunningNode {
     const { config } = this;
     const network = createNetwork();
     const accept = this.server.accept.bind(this.server);
-    const common = { backlog: config.tcpBacklog, keepAliveSeconds: config.tcpKeepalive };
+    const common = { backlog: config.tcpBacklog, keepAliveSeconds: () => config.tcpKeepalive };
     const tcp: { port: number; tls?: TlsOptions }[] = [];
     if (config.port > 0 || config.anyPort) tcp.push({ port: config.port });
     if (config.tlsPort > 0) tcp.push({ port: config.tlsPort, tls: readTls(config) });
@@ -158,7 +162,7 @@ export class RunningNode {
 
   private async listenUnix(
     network: ReturnType<typeof createNetwork>,
-    common: { backlog: number; keepAliveSeconds: number },
+    common: { backlog: number; keepAliveSeconds: () => number },
   ): Promise<void> {
     const { unixsocket, unixsocketperm } = this.config;
     // As Redis: a socket file left behind by a process that died is in nobody's use.

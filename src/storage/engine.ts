@@ -24,7 +24,6 @@ import { Table } from "./table.js";
 import { type SyncMode, Wal } from "./wal.js";
 import { segmentLsn } from "./wal-format.js";
 
-const UPKEEP_MS = 100;
 const SLICE_MS = 1;
 /** A snapshot is due when the log since the last one passes the option and this share of the data. See docs/STORAGE.md, disk bound. */
 const SNAPSHOT_LOG_SHARE = 0.25;
@@ -57,6 +56,8 @@ export class Engine {
   snapshotStartedMs = 0;
   /** A backup is copying: meanwhile no snapshot and no segment is deleted. */
   held = false;
+  /** Pause between two rounds of upkeep (hz). */
+  upkeepMs = 100;
   /** Set by the owner: the log that had no room at the start has been begun. */
   onWritable: () => void = () => {};
   private readonly disk: Disk;
@@ -169,7 +170,7 @@ export class Engine {
   }
 
   private scheduleUpkeep(): void {
-    this.scheduler.after(UPKEEP_MS, () => {
+    this.scheduler.after(this.upkeepMs, () => {
       if (this.stopped) return;
       this.store.setTime(this.scheduler.nowMs());
       if (!this.slicesRunning) this.slice();

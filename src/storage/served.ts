@@ -6,12 +6,11 @@ import type { StorageFigures } from "../ports/storage-figures.js";
 import type { BackupDone } from "./backup.js";
 import type { Engine } from "./engine.js";
 
-/** Two such batches are the most memory that the log takes, but for a single larger command. */
-const CONGESTED_BYTES: number = 1 << 20;
-
 export class ServedStorage {
   /** Absent where there is nothing on disk to copy. See server/ports.ts. */
   readonly backup?: (directory: string, done: BackupDone) => boolean;
+  /** Two such batches are the most memory that the log takes, but for a single larger command (wal-batch-bytes-max). */
+  congestedBytes: number = 1 << 20;
   private readonly engine: Engine;
   private loaded = false;
   private readonly startedMs: number;
@@ -75,7 +74,7 @@ export class ServedStorage {
   /** More waits to be written than is good: those who write are not read until the log has come further. */
   get congested(): boolean {
     const wal = this.engine.wal;
-    return wal !== undefined && wal.openBytes() > CONGESTED_BYTES;
+    return wal !== undefined && wal.openBytes() > this.congestedBytes;
   }
 
   get failed(): boolean {
