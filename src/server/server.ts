@@ -183,6 +183,7 @@ export class Server {
     context.now = this.nowMs;
     context.db = session.db;
     context.reply.proto = session.proto;
+    if (this.space.touching === session.noTouch) this.space.touching = !session.noTouch;
     const refused = storage.refusal !== undefined || (bytes > LARGE_BYTES && !storage.roomFor(bytes));
     if (refused !== ((this.guards & GUARD_READ_ONLY) !== 0)) this.setGuard(GUARD_READ_ONLY, refused);
     if ((storage.loading !== undefined) !== ((this.guards & GUARD_LOADING) !== 0))

@@ -67,6 +67,8 @@ export class Engine {
   private stopped = false;
   private backupRunning: Backup | undefined;
   private snapshots: number[] = [];
+  /** One more snapshot is wanted when the one under way has ended. */
+  private snapshotAgain = false;
   private retryAfterMs = 0;
   private slicesRunning = false;
   private sliceEnd = 0;
@@ -204,13 +206,15 @@ export class Engine {
     if (this.snapshotter.running || wal.failure !== undefined || this.scheduler.monotonicMs() < this.retryAfterMs)
       return;
     if (wal.waitsForRoom) return;
-    if (wal.sinceSnapshotBytes > this.options.snapshotLogBytes() + this.store.usedBytes() * SNAPSHOT_LOG_SHARE)
+    const again = this.snapshotAgain;
+    this.snapshotAgain = false;
+    if (again || wal.sinceSnapshotBytes > this.options.snapshotLogBytes() + this.store.usedBytes() * SNAPSHOT_LOG_SHARE)
       this.snapshot(() => {});
   }
 
   /** Start a snapshot. @returns false when one is running already. `done` hears how it ended. */
   snapshot(done: (error: DiskError | undefined) => void): boolean {
-    if (this.snapshotter.running || this.wal === undefined) return false;
+    if (this.snapshotter.running || this.wal === undefined || this.stopped) return false;
     const wal = this.wal;
     const dirty = this.store.stats.dirty;
     const logged = wal.sinceSnapshotBytes;
@@ -231,6 +235,11 @@ export class Engine {
       done(error);
     });
     return true;
+  }
+
+  /** Start a snapshot as soon as the one under way has ended. */
+  snapshotNext(): void {
+    this.snapshotAgain = true;
   }
 
   /** What a failed snapshot wrote may be just the room that is missing. */

@@ -99,6 +99,10 @@ export class ServedStorage {
     return this.engine.snapshot(done);
   }
 
+  snapshotNext(): void {
+    this.engine.snapshotNext();
+  }
+
   setActiveExpire(on: boolean): void {
     this.engine.store.activeExpire = on;
   }

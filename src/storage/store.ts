@@ -61,6 +61,7 @@ export class Store implements Keyspace {
   activeExpire = true;
   /** There is no log to take a change, for want of room: an expired key is absent, and stays until there is one. */
   readOnly = false;
+  touching = true;
 
   private gateLsn = 0;
   /** LSN of the last removal anywhere: what a listing lacks depends on it. */
@@ -121,7 +122,7 @@ export class Store implements Keyspace {
     this.fill(state);
     if (touch) {
       this.stats.hits++;
-      this.usage.touch(table.arena, ref);
+      if (this.touching) this.usage.touch(table.arena, ref);
     }
     return true;
   }

@@ -1,5 +1,6 @@
 /**
- * test/unit/storage/upkeep.test.ts: options that steer the engine: how uses of keys are counted, how often upkeep runs.
+ * test/unit/storage/upkeep.test.ts: options that steer the engine: how uses of keys are counted, how often upkeep runs, when a
+ * snapshot follows another.
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -41,6 +42,19 @@ test("lfu-log-factor and lfu-decay-time", () => {
   assert.is(engine.store.frequency(0, KEY, 0, 1), 105);
 });
 
+test("reads of a client that touches nothing are no uses", () => {
+  const { engine, scheduler } = make();
+  put(engine);
+  scheduler.advance(100_000);
+  engine.store.touching = false;
+  get(engine);
+  assert.is(engine.store.idleSeconds(0, KEY, 0, 1), 100);
+  assert.is(engine.store.stats.hits, 1);
+  engine.store.touching = true;
+  get(engine);
+  assert.is(engine.store.idleSeconds(0, KEY, 0, 1), 0);
+});
+
 test("hz: upkeep as often as that", () => {
   const { engine, scheduler } = make();
   engine.upkeepMs = 5;
@@ -48,6 +62,20 @@ test("hz: upkeep as often as that", () => {
   put(engine, scheduler.nowMs() + 10);
   scheduler.advance(20);
   assert.is(engine.store.table.keys[0], 0);
+});
+
+test("a snapshot asked for while one is running follows it", () => {
+  const { engine, scheduler, disk } = make();
+  put(engine);
+  scheduler.advance(5);
+  const names: string[] = [];
+  assert.ok(engine.snapshot(() => names.push("first")));
+  assert.not.ok(engine.snapshot(() => {}));
+  engine.snapshotNext();
+  put(engine);
+  scheduler.advance(1000);
+  assert.equal(names, ["first"]);
+  assert.is(disk.list().filter((name) => name.endsWith(".kvs")).length, 2);
 });
 
 test.run();
