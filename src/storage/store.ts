@@ -291,8 +291,9 @@ export class Store implements Keyspace {
     return walk(this.table, db, cursor, count, (ref) => {
       this.table.locate(ref);
       this.fill(state);
-      if (state.expireAt !== 0 && state.expireAt <= this.now) return;
+      // Before its deadline is looked at: that may be what a power cut takes back.
       this.needRecord(ref);
+      if (state.expireAt !== 0 && state.expireAt <= this.now) return;
       visit(state);
     });
   }
@@ -378,8 +379,8 @@ export class Store implements Keyspace {
         table.locate(block.cells[i]);
         this.fill(state);
         if (keySlot(state.bytes, state.keyAt, state.keyBytes) !== slot) continue;
-        if (state.expireAt !== 0 && state.expireAt <= this.now) continue;
         this.needRecord(block.cells[i]);
+        if (state.expireAt !== 0 && state.expireAt <= this.now) continue;
         found++;
         visit(state);
       }
