@@ -14,7 +14,7 @@ import type { Scheduler } from "../ports/scheduler.js";
 import { Backup, type BackupDone } from "./backup.js";
 import { Cleaner } from "./cleaner.js";
 import { type DirectoryMeta, readMeta, writeMeta } from "./directory-meta.js";
-import type { Log, LogExtent } from "./log.js";
+import type { Log, LogExtent, WalEnd } from "./log.js";
 import { Recovery } from "./recovery.js";
 import { SNAPSHOT_TEMP_NAME, snapshotLsn, snapshotName } from "./snapshot-format.js";
 import { Snapshotter } from "./snapshotter.js";
@@ -141,7 +141,12 @@ export class Engine {
   }
 
   private openLog(recovery: Recovery): void {
-    const end = recovery.finish();
+    let end: WalEnd;
+    try {
+      end = recovery.finish();
+    } catch (error) {
+      throw new DiskError("cannot mend the log", error);
+    }
     this.wal = new Wal(this.disk, this.scheduler, this.options, end);
     this.store.readOnly = !this.beginLog(this.wal);
     this.store.setTime(this.scheduler.nowMs());

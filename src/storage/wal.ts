@@ -357,7 +357,8 @@ export class Wal {
       if (this.failure === undefined && this.file !== -1) {
         this.disk.sync(this.plainFile);
         this.syncedLsn = this.durableLsn;
-        if (seal) this.writeMark(BATCH_SEAL);
+        // Where a full disk has no place for it the log ends unsealed, as after a crash: nothing is lost by that.
+        if (seal && (this.position < this.fileBytes || this.maker.hasRoom(LOW_ROOM_BYTES))) this.writeMark(BATCH_SEAL);
       }
     } catch (error) {
       this.fail(new DiskError("cannot seal the log", error));

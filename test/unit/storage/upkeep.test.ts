@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { KeyState } from "../../../src/ports/keyspace.js";
 import type { Engine } from "../../../src/storage/engine.js";
+import { ServedStorage } from "../../../src/storage/served.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { openEngine } from "../../lib/open-engine.js";
 import { SimDisk } from "../../lib/sim-disk.js";
@@ -62,6 +63,18 @@ test("hz: upkeep as often as that", () => {
   put(engine, scheduler.nowMs() + 10);
   scheduler.advance(20);
   assert.is(engine.store.table.keys[0], 0);
+});
+
+test("wal-batch-bytes-max: writers are held back above it", () => {
+  const { engine, scheduler } = make();
+  const storage = new ServedStorage(engine, 0, () => scheduler.monotonicMs());
+  storage.congestedBytes = 64 * 1024;
+  for (let i = 0; i < 1500; i++) put(engine);
+  assert.is(storage.congested, false);
+  for (let i = 0; i < 4500; i++) put(engine);
+  assert.is(storage.congested, true);
+  scheduler.advance(10);
+  assert.is(storage.congested, false);
 });
 
 test("a snapshot asked for while one is running follows it", () => {
