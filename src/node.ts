@@ -96,6 +96,7 @@ export class RunningNode {
       () => this.scheduler.monotonicMs(),
       this.memory ? undefined : (directory) => new BackupDirectory(config.dir, directory),
     );
+    this.served.congestedBytes = config.walBatchBytesMax;
     this.server = new Server(this.serverParts());
     this.followConfig();
   }
@@ -122,6 +123,9 @@ export class RunningNode {
       engine.store.setPolicy(config.maxmemoryPolicy);
       engine.store.eviction.maxBytes = config.maxmemory;
       engine.store.eviction.samples = config.maxmemorySamples;
+      engine.store.usage.logFactor = config.lfuLogFactor;
+      engine.store.usage.decayMinutes = config.lfuDecayTime;
+      engine.upkeepMs = 1000 / config.hz;
       engine.wal?.setMode(config.appendfsync);
       return undefined;
     };
@@ -134,7 +138,7 @@ export class RunningNode {
     const { config } = this;
     const network = createNetwork();
     const accept = this.server.accept.bind(this.server);
-    const common = { backlog: config.tcpBacklog, keepAliveSeconds: config.tcpKeepalive };
+    const common = { backlog: config.tcpBacklog, keepAliveSeconds: () => config.tcpKeepalive };
     const tcp: { port: number; tls?: TlsOptions }[] = [];
     if (config.port > 0 || config.anyPort) tcp.push({ port: config.port });
     if (config.tlsPort > 0) tcp.push({ port: config.tlsPort, tls: readTls(config) });
@@ -160,7 +164,7 @@ export class RunningNode {
 
   private async listenUnix(
     network: ReturnType<typeof createNetwork>,
-    common: { backlog: number; keepAliveSeconds: number },
+    common: { backlog: number; keepAliveSeconds: () => number },
   ): Promise<void> {
     const { unixsocket, unixsocketperm } = this.config;
     // As Redis: a socket file left behind by a process that died is in nobody's use.
@@ -188,6 +192,10 @@ export class RunningNode {
       server.stopAccepting();
       this.scheduler.after(LAST_WORDS_MS, () => this.end({ code: error.exitCode, message: error.message }));
     };
+    if (engine.store.readOnly) {
+      this.log("warning", "no room on the disk for the log: read-only until there is");
+      engine.onWritable = () => this.log("notice", "there is room for the log again: writes are taken");
+    }
     this.served.ready();
     this.startScreen = startScreen({
       version: version(),
@@ -233,7 +241,8 @@ export class RunningNode {
     await this.drained(now);
     server.close(now);
     const quick = engine.store.usedBytes() <= STOP_SNAPSHOT_BYTES_MAX && engine.store.stats.dirty > 0;
-    if (save && !this.memory && quick && engine.wal?.failure === undefined) {
+    const { wal } = engine;
+    if (save && !this.memory && quick && wal?.failure === undefined && !wal?.waitsForRoom) {
       await new Promise<void>((resolve) => {
         if (!engine.snapshot(() => resolve())) resolve();
       });

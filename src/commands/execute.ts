@@ -100,7 +100,10 @@ function each(c: Context, spec: CommandSpec): void {
   one.count = width + 1;
   one.start[0] = args.start[0];
   one.length[0] = args.length[0];
-  const reply = c.reply;
+  const { reply, space } = c;
+  const { touching } = space;
+  // As in Redis: TOUCH is a use of the keys even where reads are none.
+  if (spec.name === "touch") space.touching = true;
   const whole = reply.at;
   const errors = reply.errors;
   if (reduce === "array") reply.array((args.count - 1) / width);
@@ -118,6 +121,7 @@ function each(c: Context, spec: CommandSpec): void {
       reply.buf.copyWithin(whole, before, reply.at);
       reply.at -= before - whole;
       c.args = args;
+      space.touching = touching;
       return;
     }
     if (reduce === "array") continue;
@@ -125,6 +129,7 @@ function each(c: Context, spec: CommandSpec): void {
     reply.at = before;
   }
   c.args = args;
+  space.touching = touching;
   if (reduce === "sum") reply.int(sum);
   else if (reduce === "ok") reply.ok();
 }

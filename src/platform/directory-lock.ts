@@ -19,7 +19,12 @@ export interface DirectoryLock {
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   const pidFile = path.join(directory, PID_NAME);
   const server = process.platform === "linux" ? await takeSocket(directory, pidFile) : takePidFile(directory, pidFile);
-  fs.writeFileSync(pidFile, `${process.pid}\n`);
+  try {
+    fs.writeFileSync(pidFile, `${process.pid}\n`);
+  } catch (error) {
+    // Where the socket is the lock, a full disk is no reason not to serve what is there.
+    if (server === undefined || (error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+  }
   return {
     release: () => {
       fs.rmSync(pidFile, { force: true });

@@ -27,12 +27,7 @@ export function createNetwork(direct = true): Network {
 }
 
 function listen(options: ListenOptions, accept: Accept, direct: boolean): Promise<Listener> {
-  const shared = {
-    noDelay: true,
-    allowHalfOpen: true,
-    keepAlive: options.keepAliveSeconds > 0,
-    keepAliveInitialDelay: options.keepAliveSeconds * 1000,
-  };
+  const shared = { noDelay: true, allowHalfOpen: true };
   let server: Server;
   const shaking = new Map<string, Socket>();
   if (options.tls !== undefined) {
@@ -42,6 +37,11 @@ function listen(options: ListenOptions, accept: Accept, direct: boolean): Promis
       if (!direct || !openDirect(socket, server, accept)) openPlain(socket, accept);
     });
   }
+  // Before what is done with the connection, and below TLS: the option is the socket's own.
+  server.prependListener("connection", (socket: Socket) => {
+    const seconds = options.keepAliveSeconds();
+    if (seconds > 0 && options.path === undefined) socket.setKeepAlive(true, seconds * 1000);
+  });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     const where = options.path === undefined ? { host: options.host, port: options.port ?? 0 } : { path: options.path };

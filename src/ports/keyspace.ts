@@ -38,9 +38,12 @@ export interface Keyspace {
   /** The time of the current command, ms; never steps back. Keys with expireAt <= now are absent. */
   now: number;
 
+  /** Do reads count as uses of keys? (CLIENT NO-TOUCH.) Set for the client whose commands run. */
+  touching: boolean;
+
   /**
    * Find a key, expiring it when its deadline has passed.
-   * @param touch counts as a use for LRU/LFU and for keyspace_hits/misses.
+   * @param touch counts for keyspace_hits/misses, and while `touching` as a use for LRU/LFU.
    * @returns state.present. Cost O(1).
    */
   find(db: number, bytes: Buffer, at: number, length: number, state: KeyState, touch: boolean): boolean;

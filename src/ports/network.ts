@@ -66,8 +66,8 @@ export interface ListenOptions {
   readonly port?: number;
   readonly path?: string;
   readonly backlog: number;
-  /** Seconds of silence before the system probes the peer; 0 = never. */
-  readonly keepAliveSeconds: number;
+  /** Seconds of silence before the system probes the peer; 0 = never. Asked for each connection. */
+  readonly keepAliveSeconds: () => number;
   readonly tls?: TlsOptions;
 }
 

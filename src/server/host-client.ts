@@ -239,12 +239,14 @@ function onOff(c: Context): boolean | undefined {
   return undefined;
 }
 
+/** Shown by CLIENT LIST. No client is ever evicted: each is bounded by itself (client-limits.ts). */
 function noEvict(session: Session, c: Context): void {
   session.noEvict = onOff(c) ?? session.noEvict;
 }
 
 function noTouch(session: Session, c: Context): void {
   session.noTouch = onOff(c) ?? session.noTouch;
+  c.space.touching = !session.noTouch;
 }
 
 export const clientHosts: Readonly<Record<string, HostHandler>> = {

@@ -133,6 +133,7 @@ function reset(session: Session, c: Context): void {
   session.name = "";
   session.noEvict = false;
   session.noTouch = false;
+  c.space.touching = true;
   session.replyMode = REPLY_ON;
   session.skipping = false;
   session.guards &= ~GUARD_SILENT;

@@ -35,8 +35,9 @@ function debug(session: Session, c: Context): void {
       return;
     case "reload 2":
     case "loadaof 2":
+      whenSaved(session, c, word === "reload");
+      return;
     case "change-repl-id 2":
-    case "jmap 2":
       reply.ok();
       return;
     case "stringmatch-len 4": {
@@ -56,6 +57,25 @@ function debug(session: Session, c: Context): void {
       reply.error(`ERR unknown subcommand or wrong number of arguments for '${args.text(1)}'. Try DEBUG HELP.`);
       return;
   }
+}
+
+/**
+ * What a start would load is made to be all there is, by a snapshot (RELOAD) or in the log (LOADAOF). It is not loaded over what is in
+ * memory: that is the same.
+ */
+function whenSaved(session: Session, c: Context, snapshot: boolean): void {
+  const { storage } = session.server;
+  if (session.inExec) {
+    c.reply.ok();
+    return;
+  }
+  const token = session.block();
+  const saved = (error?: Error): void =>
+    session.unblock(token, () => {
+      if (error === undefined) c.reply.ok();
+      else c.reply.error(`ERR ${error.message}`);
+    });
+  if (!snapshot || !storage.snapshot(saved)) storage.sync(saved);
 }
 
 /** Redis's DEBUG SLEEP stops the whole server; here only this client waits, and the others are none the wiser. */

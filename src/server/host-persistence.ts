@@ -3,10 +3,10 @@
  * Answers that take time are put off (session.block); the other clients go on meanwhile.
  */
 import type { Context } from "../commands/context.js";
-import { SYNTAX } from "../commands/texts.js";
+import { NOT_INTEGER, SYNTAX } from "../commands/texts.js";
 import type { HostHandler } from "./hosts.js";
 import { parseInteger } from "./numbers.js";
-import type { ShutdownRequest } from "./ports.js";
+import type { ServerParts, ShutdownRequest } from "./ports.js";
 import type { Session } from "./session.js";
 
 const BUSY = "ERR Background save already in progress";
@@ -31,19 +31,26 @@ function bgsave(session: Session, c: Context): void {
     reply.error(SYNTAX);
     return;
   }
-  const schedule = args.count === 2;
-  const started = storage.snapshot((error) => {
-    if (error !== undefined) parts.log("warning", `background save failed: ${error.message}`);
-  });
-  if (started) reply.simple("Background saving started");
-  else if (schedule) reply.simple("Background saving scheduled");
-  else reply.error(BUSY);
+  if (storage.snapshot((error) => warn(parts, "background save", error))) reply.simple("Background saving started");
+  else if (args.count === 2) {
+    storage.snapshotNext();
+    reply.simple("Background saving scheduled");
+  } else reply.error(BUSY);
 }
 
-/** The log is compacted by snapshots, all the time: there is nothing to rewrite but by making one now. */
+/** The log is made shorter by snapshots, all the time: what there is to rewrite is done by making one now. */
 function bgrewriteaof(session: Session, c: Context): void {
-  session.server.storage.snapshot(() => {});
-  c.reply.simple("Background append only file rewriting started");
+  const { storage, parts } = session.server;
+  if (storage.snapshot((error) => warn(parts, "log rewrite", error))) {
+    c.reply.simple("Background append only file rewriting started");
+    return;
+  }
+  storage.snapshotNext();
+  c.reply.simple("Background append only file rewriting scheduled");
+}
+
+function warn(parts: ServerParts, what: string, error: Error | undefined): void {
+  if (error !== undefined) parts.log("warning", `${what} failed: ${error.message}`);
 }
 
 function lastsave(session: Session, c: Context): void {
@@ -55,12 +62,12 @@ function waitaof(session: Session, c: Context): void {
   const { args, reply } = c;
   const local = parseInteger(args, 1);
   if (local === undefined || local < 0 || local > 1) {
-    reply.error("ERR value is out of range, must be between 0 and 1");
+    reply.error(local === undefined ? NOT_INTEGER : "ERR value is out of range, must be between 0 and 1");
     return;
   }
   const replicas = parseInteger(args, 2);
   if (replicas === undefined || replicas < 0) {
-    reply.error("ERR value is out of range, must be positive");
+    reply.error(replicas === undefined ? NOT_INTEGER : "ERR value is out of range, must be positive");
     return;
   }
   const timeout = parseInteger(args, 3);

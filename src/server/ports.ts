@@ -45,6 +45,8 @@ export interface Storage {
   sync(done: () => void): void;
   /** Start a snapshot; false when one is running. `done` hears the error, or undefined. */
   snapshot(done: (error: Error | undefined) => void): boolean;
+  /** Start one soon, after the one that is running. */
+  snapshotNext(): void;
   /**
    * Copy a snapshot and the log behind it into `directory`, an absolute path that must not exist or be empty; false when a
    * backup is under way. Absent where nothing lies on disk. @param done hears the last LSN in it.

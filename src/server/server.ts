@@ -32,7 +32,6 @@ import { Statistics, Traffic } from "./statistics.js";
 import { PROTECTED_MODE } from "./texts.js";
 import { Turns } from "./turns.js";
 
-const TICK_MS = 100;
 /** The shared writer is made anew when one reply made it larger than this. */
 const WRITER_BYTES_KEPT_MAX = 1024 * 1024;
 const WRITER_BYTES = 64 * 1024;
@@ -110,7 +109,11 @@ export class Server {
       this.readConfig();
       return undefined;
     });
-    this.cancelTick = this.scheduler.after(TICK_MS, () => this.tick());
+    this.cancelTick = this.awaitTick();
+  }
+
+  private awaitTick(): Cancel {
+    return this.scheduler.after(1000 / this.config.hz, () => this.tick());
   }
 
   private readConfig(): void {
@@ -186,6 +189,7 @@ export class Server {
     context.now = this.nowMs;
     context.db = session.db;
     context.reply.proto = session.proto;
+    if (this.space.touching === session.noTouch) this.space.touching = !session.noTouch;
     const refused = storage.refusal !== undefined || (bytes > LARGE_BYTES && !storage.roomFor(bytes));
     if (refused !== ((this.guards & GUARD_READ_ONLY) !== 0)) this.setGuard(GUARD_READ_ONLY, refused);
     if ((storage.loading !== undefined) !== ((this.guards & GUARD_LOADING) !== 0))
@@ -329,12 +333,12 @@ export class Server {
 
   private tick(): void {
     if (this.stopped) return;
-    this.cancelTick = this.scheduler.after(TICK_MS, () => this.tick());
+    this.cancelTick = this.awaitTick();
     const nowMs = this.scheduler.nowMs();
     if (nowMs > this.nowMs) this.nowMs = nowMs;
     this.traffic.tick(this.scheduler.monotonicMs(), this.statistics.totalCalls);
     if (this.tickQueue.length === 0) this.tickQueue = [...this.sessions.values()];
-    const count = Math.max(SESSIONS_PER_TICK_MIN, this.sessions.size / 10);
+    const count = Math.max(SESSIONS_PER_TICK_MIN, this.sessions.size / this.config.hz);
     for (const session of this.tickQueue.splice(-count)) if (!session.closed) checkTimes(session, this.nowMs);
   }
 

@@ -15,21 +15,10 @@ import { DONE, ERROR, RequestParser } from "../codec/resp/request-parser.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import { checkOutput, queryTooLong } from "./client-limits.js";
 import { ClientState } from "./client-state.js";
+import { Flow, STALLED_BLOCKED, STALLED_FULL, STALLED_LOG, STALLED_PAUSED, STALLED_SLICE } from "./flow.js";
 import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
 import type { Server } from "./server.js";
-
-// Why a session reads and runs nothing at present.
-/** Its slice of time is over; goes on in the next turn. */
-const STALLED_SLICE = 1;
-/** Too many replies are waiting to be sent. */
-const STALLED_FULL = 2;
-/** A command's answer comes later. */
-const STALLED_BLOCKED = 4;
-/** CLIENT PAUSE holds a command back. */
-const STALLED_PAUSED = 8;
-/** The log has more than enough to write. */
-const STALLED_LOG = 16;
 
 /** Replies of one run are handed on when they are so long, so that the shared buffer stays small. */
 const FLUSH_BYTES = 64 * 1024;
@@ -38,8 +27,6 @@ const UNSENT_HIGH_BYTES = 1024 * 1024;
 const UNSENT_LOW_BYTES = 256 * 1024;
 /** Commands between two looks at the clock, and how long one client may run while others wait. */
 const COMMANDS_PER_LOOK = 64;
-/** What a client whose turn has not come may send ahead before it is not read any more: stopping and starting cost system calls. */
-const AHEAD_BYTES_MAX: number = 128 * 1024;
 const SLICE_MS = 1;
 
 const UNCERTAIN: Buffer = Buffer.from(
@@ -62,9 +49,7 @@ export class Session extends ClientState implements ConnectionHandler {
   /** No further command runs; the connection ends when all replies have left. */
   closing = false;
 
-  private stalled = 0;
-  /** The connection is not being read. */
-  private paused = false;
+  private readonly flow: Flow;
   private readonly inbox: Inbox = new Inbox();
   /** A command that CLIENT PAUSE holds back. */
   private postponed: Args | undefined = undefined;
@@ -82,6 +67,7 @@ export class Session extends ClientState implements ConnectionHandler {
     super();
     this.id = id;
     this.connection = connection;
+    this.flow = new Flow(connection);
     this.server = server;
     this.parser = new RequestParser(server.sharedArgs, server.requestLimits);
     this.createdMs = server.nowMs;
@@ -98,18 +84,18 @@ export class Session extends ClientState implements ConnectionHandler {
   }
 
   get blocked(): boolean {
-    return (this.stalled & STALLED_BLOCKED) !== 0;
+    return this.flow.has(STALLED_BLOCKED);
   }
 
   // HOT: once per read.
   onBytes(bytes: Buffer, length: number): void {
     this.server.traffic.inBytes += length;
     if (this.closing) return;
-    const wait = this.stalled !== 0 || this.server.turnFull();
+    const wait = this.flow.stalled !== 0 || this.server.turnFull();
     if (wait || this.inbox.bytes !== undefined) {
       this.keep(bytes, 0, length);
       if (!wait) this.runKept();
-      else if (this.stalled === 0) this.giveWay();
+      else if (this.flow.stalled === 0) this.giveWay();
       return;
     }
     const used = this.run(bytes, 0, length);
@@ -152,13 +138,13 @@ export class Session extends ClientState implements ConnectionHandler {
         break;
       }
       this.command(parser.args);
-      if (this.closing || this.stalled !== 0) break;
+      if (this.closing || this.flow.stalled !== 0) break;
       if (reply.at >= FLUSH_BYTES) {
         server.measure();
         this.flush();
         server.skipTime();
         if (this.unsentBytes > UNSENT_HIGH_BYTES) {
-          this.stall(STALLED_FULL);
+          this.flow.stall(STALLED_FULL);
           break;
         }
       }
@@ -194,7 +180,7 @@ export class Session extends ClientState implements ConnectionHandler {
   private finish(): void {
     this.server.measure();
     this.flush();
-    if ((this.stalled & STALLED_FULL) === 0 && this.unsentBytes > UNSENT_HIGH_BYTES) this.stall(STALLED_FULL);
+    if (!this.flow.has(STALLED_FULL) && this.unsentBytes > UNSENT_HIGH_BYTES) this.flow.stall(STALLED_FULL);
     if (this.server.storage.congested === true) this.holdWrites();
     this.server.finish();
     if (this.closing) this.endWhenSent();
@@ -240,7 +226,7 @@ export class Session extends ClientState implements ConnectionHandler {
   private holdWrites(): void {
     const writes = this.waiting || this.lastCommand?.write === true || this.lastCommand?.name === "exec";
     if (!writes || this.closing) return;
-    this.stall(STALLED_LOG);
+    this.flow.stall(STALLED_LOG);
     this.listen();
   }
 
@@ -255,7 +241,7 @@ export class Session extends ClientState implements ConnectionHandler {
     this.waiting = false;
     if (this.closed) return;
     this.release();
-    if ((this.stalled & STALLED_LOG) !== 0) this.unstall(STALLED_LOG);
+    if (this.flow.has(STALLED_LOG)) this.unstall(STALLED_LOG);
   }
 
   /** The log failed: what waits for it will never be known to be on disk, and the clients are told so. */
@@ -278,7 +264,7 @@ export class Session extends ClientState implements ConnectionHandler {
     }
     if (!outbox.empty && outbox.lastLsn > server.space.durableLsn) this.wait();
     if (this.closing) this.endWhenSent();
-    else if ((this.stalled & STALLED_FULL) !== 0 && this.unsentBytes < UNSENT_LOW_BYTES) this.unstall(STALLED_FULL);
+    else if (this.flow.has(STALLED_FULL) && this.unsentBytes < UNSENT_LOW_BYTES) this.unstall(STALLED_FULL);
   }
 
   /** A message that is not the answer to a command of this client (MONITOR). Keeps its place among the replies. */
@@ -301,7 +287,7 @@ export class Session extends ClientState implements ConnectionHandler {
   private keep(bytes: Buffer, from: number, to: number): void {
     if (queryTooLong(this, to - from)) return;
     this.inbox.append(bytes, from, to, this.parser.needed);
-    if (this.stalled !== 0 && this.inbox.length > AHEAD_BYTES_MAX) this.pause();
+    this.flow.ahead(this.inbox.length);
   }
 
   /** Run what was kept. */
@@ -313,9 +299,9 @@ export class Session extends ClientState implements ConnectionHandler {
     else inbox.usedTo(used);
   }
 
-  /** Go on in a later turn. Reading goes on for a while (see keep). */
+  /** Go on in a later turn. */
   private giveWay(): void {
-    this.stalled |= STALLED_SLICE;
+    this.flow.giveWay();
     this.server.turns.defer(this);
   }
 
@@ -324,30 +310,17 @@ export class Session extends ClientState implements ConnectionHandler {
     this.unstall(STALLED_SLICE);
   }
 
-  private stall(why: number): void {
-    this.stalled |= why;
-    this.pause();
-  }
-
-  private pause(): void {
-    if (this.paused) return;
-    this.paused = true;
-    this.connection.pause();
-  }
-
   private unstall(why: number): void {
-    if ((this.stalled & why) === 0) return;
-    this.stalled &= ~why;
+    if (!this.flow.has(why)) return;
+    this.flow.clear(why);
     this.goOn();
   }
 
   private goOn(): void {
-    if (this.stalled !== 0 || this.closing) return;
+    if (this.flow.stalled !== 0 || this.closing) return;
     this.runPostponed();
-    if (this.stalled === 0 && !this.closing) this.runKept();
-    if (this.stalled !== 0 || this.closing || !this.paused) return;
-    this.paused = false;
-    this.connection.resume();
+    if (this.flow.stalled === 0 && !this.closing) this.runKept();
+    if (!this.closing) this.flow.readOn();
   }
 
   /**
@@ -355,7 +328,7 @@ export class Session extends ClientState implements ConnectionHandler {
    * @returns what unblock() has to be given.
    */
   block(): number {
-    this.stall(STALLED_BLOCKED);
+    this.flow.stall(STALLED_BLOCKED);
     this.server.blockedClients++;
     return ++this.blockToken;
   }
@@ -379,14 +352,14 @@ export class Session extends ClientState implements ConnectionHandler {
   }
 
   private endBlock(): void {
-    this.stalled &= ~STALLED_BLOCKED;
+    this.flow.clear(STALLED_BLOCKED);
     this.server.blockedClients--;
   }
 
   /** Hold a command back until CLIENT PAUSE is over. */
   postpone(args: Args): void {
     this.postponed = args.clone();
-    this.stall(STALLED_PAUSED);
+    this.flow.stall(STALLED_PAUSED);
     this.server.pausedSessions.add(this);
   }
 

@@ -76,6 +76,11 @@ function exec(session: Session, c: Context): void {
     c.reply.error("EXECABORT Transaction discarded because of previous errors.");
     return;
   }
+  const { refusal } = session.server.storage;
+  if (refusal !== undefined && transaction.queue.some(({ spec }) => spec.write)) {
+    c.reply.error(`EXECABORT Transaction discarded because of: MISCONF Errors writing to the log: ${refusal}`);
+    return;
+  }
   const { space } = c;
   let gate = 0;
   for (const { db, key, version } of transaction.watched.values()) {

@@ -25,11 +25,11 @@ import type { BackupTarget } from "../ports/backup-target.js";
 import type { Disk } from "../ports/disk.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import { type DirectoryMeta, META_NAME, readMeta, writeMeta } from "./directory-meta.js";
+import type { LogExtent } from "./log.js";
 import { replay } from "./replay.js";
 import { snapshotName } from "./snapshot-format.js";
 import { SnapshotReader } from "./snapshot-reader.js";
 import { Table } from "./table.js";
-import type { LogExtent } from "./wal.js";
 import { WalReader } from "./wal-reader.js";
 
 export const BACKUP_NAME = "kvorum.backup";
@@ -215,7 +215,8 @@ export function verifyBackup(disk: Disk): BackupFacts {
   while (wal.step());
   const last = list.files.findLast(({ name }) => name.startsWith("wal-"))?.name ?? "wal";
   // A backup is cut at a whole batch: nothing was ever under way in it.
-  if (wal.tornFrom >= 0) throw new CorruptionError(last, wal.tornFrom, "the last batch is damaged");
+  const damagedAt = wal.missing[0]?.position ?? wal.tornFrom;
+  if (damagedAt >= 0) throw new CorruptionError(last, damagedAt, "the last batch is damaged");
   if (wal.nextLsn - 1 !== list.lsn) {
     throw new CorruptionError(last, wal.end, `the log ends at LSN ${wal.nextLsn - 1}, the backup had ${list.lsn}`);
   }

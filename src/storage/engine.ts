@@ -1,8 +1,9 @@
 /**
  * storage/engine.ts: the storage of one node: opens a data directory, keeps table, log and snapshots together, and does the
  * upkeep (sweeping, cleaning, freeing, snapshots) in slices of at most a millisecond between commands.
- * Invariants: nothing is served before recovery ended and the log took a synced mark; segments are deleted only when two
- * snapshots make them needless; after a failure of the log nothing is acknowledged.
+ * Invariants: nothing is served before recovery ended, and nothing is changed before the log took a synced mark (on a full disk that
+ * may be later); segments are deleted only when two snapshots make them needless; after a failure of the log nothing is
+ * acknowledged.
  */
 
 import { CorruptionError, DirectoryOptionError, DiskError } from "../lib/errors.js";
@@ -15,16 +16,16 @@ import { Backup, type BackupDone } from "./backup.js";
 import { Cleaner } from "./cleaner.js";
 import { type DirectoryMeta, readMeta, writeMeta } from "./directory-meta.js";
 import { Disposal } from "./disposal.js";
+import type { Log, LogExtent, WalEnd } from "./log.js";
 import { Recovery } from "./recovery.js";
-import { snapshotLsn, snapshotName } from "./snapshot-format.js";
+import { SNAPSHOT_TEMP_NAME, snapshotLsn, snapshotName } from "./snapshot-format.js";
 import { Snapshotter } from "./snapshotter.js";
-import { type Log, Store } from "./store.js";
+import { Store } from "./store.js";
 import { Sweeper } from "./sweeper.js";
 import { Table } from "./table.js";
-import { type LogExtent, type SyncMode, Wal } from "./wal.js";
+import { type SyncMode, Wal } from "./wal.js";
 import { segmentLsn } from "./wal-format.js";
 
-const UPKEEP_MS = 100;
 const SLICE_MS = 1;
 /** A snapshot is due when the log since the last one passes the option and this share of the data. See docs/STORAGE.md, disk bound. */
 const SNAPSHOT_LOG_SHARE = 0.2;
@@ -32,6 +33,8 @@ const SNAPSHOT_LOG_SHARE = 0.2;
 const SEGMENT_SHARE = 0.25;
 const SEGMENT_BYTES_SMALL: number = 8 << 20;
 const SNAPSHOT_RETRY_MS = 5000;
+/** How soon a log that could not be begun for want of room is tried again. */
+const ROOM_RETRY_MS = 1000;
 
 export interface EngineOptions {
   readonly mode: SyncMode;
@@ -60,6 +63,10 @@ export class Engine {
   snapshotStartedMs = 0;
   /** A backup is copying: meanwhile no snapshot and no segment is deleted. */
   held = false;
+  /** Pause between two rounds of upkeep (hz). */
+  upkeepMs = 100;
+  /** Set by the owner: the log that had no room at the start has been begun. */
+  onWritable: () => void = () => {};
   private readonly disk: Disk;
   private readonly scheduler: Scheduler;
   private readonly options: EngineOptions;
@@ -68,6 +75,8 @@ export class Engine {
   private stopped = false;
   private backupRunning: Backup | undefined;
   private snapshots: number[] = [];
+  /** One more snapshot is wanted when the one under way has ended. */
+  private snapshotAgain = false;
   private retryAfterMs = 0;
   private slicesRunning = false;
   private cleanFirst = false;
@@ -113,7 +122,11 @@ export class Engine {
       hashSecret,
       createdMs: this.scheduler.nowMs(),
     };
-    writeMeta(this.disk, meta);
+    try {
+      writeMeta(this.disk, meta);
+    } catch (error) {
+      throw new DiskError("cannot make the data directory", error);
+    }
     return meta;
   }
 
@@ -144,16 +157,16 @@ export class Engine {
   }
 
   private openLog(recovery: Recovery): void {
-    const end = recovery.finish();
+    let end: WalEnd;
+    try {
+      end = recovery.finish();
+    } catch (error) {
+      throw new DiskError("cannot mend the log", error);
+    }
     const { mode, segmentBytes } = this.options;
-    this.wal = new Wal(
-      this.disk,
-      this.scheduler,
-      { mode, segmentBytes, segmentBytesWanted: this.segmentBytesWanted },
-      end,
-    );
-    this.wal.start();
-    this.store.log = this.wal;
+    const options = { mode, segmentBytes, segmentBytesWanted: this.segmentBytesWanted };
+    this.wal = new Wal(this.disk, this.scheduler, options, end);
+    this.store.readOnly = !this.beginLog(this.wal);
     this.store.setTime(this.scheduler.nowMs());
     this.snapshots = recovery.snapshots;
     this.wal.sinceSnapshotBytes = end.bytes;
@@ -164,8 +177,28 @@ export class Engine {
   private readonly segmentBytesWanted = (): number =>
     Math.max(SEGMENT_BYTES_SMALL, this.store.usedBytes() * SEGMENT_SHARE);
 
+  /** @returns false when there is no room for a log: what is there is served, and it is tried again until there is room. */
+  private beginLog(wal: Wal): boolean {
+    if (wal.start()) {
+      this.store.log = wal;
+      return true;
+    }
+    this.scheduler.after(ROOM_RETRY_MS, () => {
+      if (this.stopped || wal.failure !== undefined) return;
+      try {
+        if (!this.beginLog(wal)) return;
+      } catch (error) {
+        wal.fail(error as DiskError);
+        return;
+      }
+      this.store.readOnly = false;
+      this.onWritable();
+    });
+    return false;
+  }
+
   private scheduleUpkeep(): void {
-    this.scheduler.after(UPKEEP_MS, () => {
+    this.scheduler.after(this.upkeepMs, () => {
       if (this.stopped) return;
       this.store.setTime(this.scheduler.nowMs());
       const appended = this.store.log.appendedLsn;
@@ -195,7 +228,7 @@ export class Engine {
     let more = table.releaseDropped() || detached.free(this.sliceDone);
     this.cleanFirst = !this.cleanFirst;
     if (!more && this.cleanFirst) more = this.cleaner.run(this.sliceDone);
-    if (!this.sliceDone()) more = this.sweeper.run(this.sliceDone) || more;
+    if (!this.sliceDone() && !this.store.readOnly) more = this.sweeper.run(this.sliceDone) || more;
     if (!this.sliceDone() && !this.cleanFirst && !detached.pending) more = this.cleaner.run(this.sliceDone) || more;
     this.slicesRunning = more;
     if (more) this.scheduler.endOfTurn(() => this.slice());
@@ -205,13 +238,16 @@ export class Engine {
     const wal = this.wal as Wal;
     if (this.snapshotter.running || wal.failure !== undefined || this.scheduler.monotonicMs() < this.retryAfterMs)
       return;
-    if (wal.sinceSnapshotBytes > this.options.snapshotLogBytes() + this.store.usedBytes() * SNAPSHOT_LOG_SHARE)
+    if (wal.waitsForRoom) return;
+    const again = this.snapshotAgain;
+    this.snapshotAgain = false;
+    if (again || wal.sinceSnapshotBytes > this.options.snapshotLogBytes() + this.store.usedBytes() * SNAPSHOT_LOG_SHARE)
       this.snapshot(() => {});
   }
 
   /** Start a snapshot. @returns false when one is running already. `done` hears how it ended. */
   snapshot(done: (error: DiskError | undefined) => void): boolean {
-    if (this.snapshotter.running || this.wal === undefined) return false;
+    if (this.snapshotter.running || this.wal === undefined || this.stopped) return false;
     const wal = this.wal;
     const dirty = this.store.stats.dirty;
     const logged = wal.sinceSnapshotBytes;
@@ -225,10 +261,27 @@ export class Engine {
         wal.sinceSnapshotBytes -= logged;
         this.lastSaveMs = this.scheduler.nowMs();
         this.dropNeedless();
-      } else this.retryAfterMs = this.scheduler.monotonicMs() + SNAPSHOT_RETRY_MS;
+      } else {
+        this.retryAfterMs = this.scheduler.monotonicMs() + SNAPSHOT_RETRY_MS;
+        this.removeUnfinished();
+      }
       done(error);
     });
     return true;
+  }
+
+  /** Start a snapshot as soon as the one under way has ended. */
+  snapshotNext(): void {
+    this.snapshotAgain = true;
+  }
+
+  /** What a failed snapshot wrote may be just the room that is missing. */
+  private removeUnfinished(): void {
+    try {
+      if (this.disk.exists(SNAPSHOT_TEMP_NAME)) this.disk.remove(SNAPSHOT_TEMP_NAME);
+    } catch {
+      // The next snapshot, or the next start, does it.
+    }
   }
 
   /** Two generations are kept; while a third is written only one, so that disk use stays bounded. */
@@ -279,7 +332,8 @@ export class Engine {
   }
 
   /**
-   * Stop: flush, seal, close. `done` once it is safe to exit.
+   * Stop: flush, seal, close. `done` once it is safe to exit. Records that still find no room on the disk were never written:
+   * they end as a failure of the log, so that those who wait for them hear of it.
    */
   stop(done: (error: DiskError | undefined) => void): void {
     const wal = this.wal;
@@ -323,6 +377,9 @@ class LogOf {
     return this.engine.wal?.syncedLsn ?? 0;
   }
   syncNow(done: () => void): void {
-    this.engine.wal?.syncNow(done);
+    const { wal, snapshotter } = this.engine;
+    // A snapshot waits for the log it leans on. Where that waits for room, the snapshot lets go of its own.
+    if (wal?.waitsForRoom) snapshotter.abort();
+    wal?.syncNow(done);
   }
 }

@@ -7,13 +7,14 @@
  * it back proves nothing). Both are idempotent, so a crash in the middle changes nothing.
  */
 import { CorruptionError } from "../lib/errors.js";
-import type { Disk } from "../ports/disk.js";
+import type { Disk, FileHandle } from "../ports/disk.js";
+import type { WalEnd } from "./log.js";
 import { replay } from "./replay.js";
 import { SNAPSHOT_TEMP_NAME, snapshotLsn } from "./snapshot-format.js";
 import { SnapshotReader } from "./snapshot-reader.js";
 import type { Store } from "./store.js";
-import type { WalEnd } from "./wal.js";
-import { segmentLsn } from "./wal-format.js";
+
+import { BATCH_FIRST_BYTE, SECTOR_BYTES, STAMP_AT, segmentLsn } from "./wal-format.js";
 import { WalReader } from "./wal-reader.js";
 
 const COPY_BYTES = 1 << 20;
@@ -93,9 +94,11 @@ export class Recovery {
     if (last !== undefined) {
       if (wal.tornFrom >= 0) {
         this.droppedBytes = wal.tornTo - wal.tornFrom;
-        this.rewrite(last.name, wal.tornFrom, wal.tornTo, true);
+        this.drop(last.name, wal.tornFrom, wal.tornTo);
       }
-      if (wal.uncertainFrom < wal.end) this.rewrite(last.name, wal.uncertainFrom, wal.end, false);
+      for (const { position, byte } of wal.missing)
+        this.overwrite(last.name, (file) => this.disk.write(file, Buffer.from([byte]), 0, 1, position));
+      if (wal.uncertainFrom < wal.end) this.rewrite(last.name, wal.uncertainFrom, wal.end);
     }
     let bytes = 0;
     for (const segment of wal.segments) bytes += segment.bytes;
@@ -124,17 +127,39 @@ export class Recovery {
     return bytes;
   }
 
-  private rewrite(name: string, from: number, to: number, zero: boolean): void {
-    const reader = this.disk.open(name, { readonly: true });
-    const writer = this.disk.open(name, { durable: true });
-    const chunk = Buffer.alloc(Math.min(COPY_BYTES, to - from));
-    const end = Math.min(to, this.disk.size(reader));
-    for (let at = from; at < end; at += chunk.length) {
-      const length = Math.min(chunk.length, end - at);
-      if (!zero) this.disk.read(reader, chunk, 0, length, at);
-      this.disk.write(writer, chunk, 0, length, at);
-    }
-    this.disk.close(reader);
-    this.disk.close(writer);
+  private overwrite(name: string, write: (file: FileHandle) => void): void {
+    const file = this.disk.open(name, { durable: true });
+    write(file);
+    this.disk.close(file);
+  }
+
+  /**
+   * Zeros over a torn end, in an order that leaves a torn end wherever it is cut: it begins as a batch does until all else is gone,
+   * and has lost the stamp of its first sector before the header that says how much is missing.
+   */
+  private drop(name: string, from: number, tornTo: number): void {
+    this.overwrite(name, (file) => {
+      const to = Math.min(tornTo, this.disk.size(file));
+      const zeros = Buffer.alloc(Math.min(COPY_BYTES, to - from));
+      this.disk.write(file, Buffer.from([BATCH_FIRST_BYTE]), 0, 1, from);
+      if (from + SECTOR_BYTES <= to) this.disk.write(file, zeros, 0, SECTOR_BYTES - STAMP_AT, from + STAMP_AT);
+      for (let at = from + 1; at < to; at += zeros.length) {
+        this.disk.write(file, zeros, 0, Math.min(zeros.length, to - at), at);
+      }
+      this.disk.write(file, zeros, 0, 1, from);
+    });
+  }
+
+  private rewrite(name: string, from: number, to: number): void {
+    this.overwrite(name, (writer) => {
+      const reader = this.disk.open(name, { readonly: true });
+      const chunk = Buffer.alloc(Math.min(COPY_BYTES, to - from));
+      for (let at = from; at < to; at += chunk.length) {
+        const length = Math.min(chunk.length, to - at);
+        this.disk.read(reader, chunk, 0, length, at);
+        this.disk.write(writer, chunk, 0, length, at);
+      }
+      this.disk.close(reader);
+    });
   }
 }

@@ -6,12 +6,11 @@ import type { StorageFigures } from "../ports/storage-figures.js";
 import type { BackupDone } from "./backup.js";
 import type { Engine } from "./engine.js";
 
-/** Two such batches are the most memory that the log takes, but for a single larger command. */
-const CONGESTED_BYTES: number = 1 << 20;
-
 export class ServedStorage {
   /** Absent where there is nothing on disk to copy. See server/ports.ts. */
   readonly backup?: (directory: string, done: BackupDone) => boolean;
+  /** Two such batches are the most memory that the log takes, but for a single larger command (wal-batch-bytes-max). */
+  congestedBytes: number = 1 << 20;
   private readonly engine: Engine;
   private loaded = false;
   private readonly startedMs: number;
@@ -64,17 +63,18 @@ export class ServedStorage {
     const wal = this.engine.wal;
     if (wal === undefined) return undefined;
     if (wal.failure !== undefined) return wal.failure.message;
-    return wal.outOfSpace() ? "No space left on device" : undefined;
+    return this.engine.store.readOnly || wal.outOfSpace() ? "No space left on device" : undefined;
   }
 
   roomFor(bytes: number): boolean {
+    if (this.engine.store.readOnly) return false;
     return this.engine.wal?.outOfSpace(bytes) !== true;
   }
 
   /** More waits to be written than is good: those who write are not read until the log has come further. */
   get congested(): boolean {
     const wal = this.engine.wal;
-    return wal !== undefined && wal.openBytes() > CONGESTED_BYTES;
+    return wal !== undefined && wal.openBytes() > this.congestedBytes;
   }
 
   get failed(): boolean {
@@ -82,6 +82,8 @@ export class ServedStorage {
   }
 
   makeRoom(): boolean {
+    // Nothing can be evicted either; the command is refused for want of room on the disk.
+    if (this.engine.store.readOnly) return true;
     return this.engine.store.eviction.makeRoom();
   }
 
@@ -95,6 +97,10 @@ export class ServedStorage {
 
   snapshot(done: (error: Error | undefined) => void): boolean {
     return this.engine.snapshot(done);
+  }
+
+  snapshotNext(): void {
+    this.engine.snapshotNext();
   }
 
   setActiveExpire(on: boolean): void {

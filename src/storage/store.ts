@@ -29,16 +29,10 @@ import type { KeyState, Keyspace, Visit } from "../ports/keyspace.js";
 import { KeyState as State } from "../ports/keyspace.js";
 import { DetachedIndexes } from "./detached-indexes.js";
 import { Eviction, type EvictionPolicy } from "./eviction.js";
+import type { Log } from "./log.js";
 import { DATABASES, type Table } from "./table.js";
 import { UsageClock } from "./usage-clock.js";
 import { randomRef, refsOf, walk } from "./walk.js";
-
-/** What the store needs of the log; storage/wal.ts is one. */
-export interface Log {
-  readonly appendedLsn: number;
-  readonly durableLsn: number;
-  append(body: Buffer, at: number, length: number): number;
-}
 
 export interface StoreStats {
   hits: number;
@@ -48,6 +42,8 @@ export interface StoreStats {
   /** Changes since the last snapshot (rdb_changes_since_last_save). */
   dirty: number;
 }
+
+export type { Log } from "./log.js";
 
 const RANDOM_TRIES = 100;
 /** Less memory than this is not worth giving back to the system only to ask for it again. */
@@ -65,6 +61,9 @@ export class Store implements Keyspace {
   readonly stats: StoreStats = { hits: 0, misses: 0, expired: 0, evicted: 0, dirty: 0 };
   /** False during recovery and when told so (DEBUG SET-ACTIVE-EXPIRE): keys stay, expired or not, until asked for. */
   activeExpire = true;
+  /** There is no log to take a change, for want of room: an expired key is absent, and stays until there is one. */
+  readOnly = false;
+  touching = true;
 
   private gateLsn = 0;
   /** LSN of the last removal anywhere: what a listing lacks depends on it. */
@@ -125,7 +124,7 @@ export class Store implements Keyspace {
     this.fill(state);
     if (touch) {
       this.stats.hits++;
-      this.usage.touch(table.arena, ref);
+      if (this.touching) this.usage.touch(table.arena, ref);
     }
     return true;
   }
@@ -140,7 +139,7 @@ export class Store implements Keyspace {
     if (ref === 0) return 0;
     const expireAt = expireAtOf(this.table.body, this.table.bodyAt);
     if (expireAt === 0 || expireAt > this.now) return ref;
-    this.expireFound(db, ref);
+    if (!this.readOnly) this.expireFound(db, ref);
     return 0;
   }
 
@@ -294,8 +293,9 @@ export class Store implements Keyspace {
     return walk(this.table, db, cursor, count, (ref) => {
       this.table.locate(ref);
       this.fill(state);
-      if (state.expireAt !== 0 && state.expireAt <= this.now) return;
+      // Before its deadline is looked at: that may be what a power cut takes back.
       this.needRecord(ref);
+      if (state.expireAt !== 0 && state.expireAt <= this.now) return;
       visit(state);
     });
   }
@@ -311,7 +311,7 @@ export class Store implements Keyspace {
         this.needRecord(ref);
         return true;
       }
-      this.expireLocated(db, ref);
+      if (!this.readOnly) this.expireLocated(db, ref);
     }
     state.present = false;
     this.needLsn(this.log.appendedLsn);
@@ -378,8 +378,8 @@ export class Store implements Keyspace {
       table.locate(ref);
       this.fill(state);
       if (keySlot(state.bytes, state.keyAt, state.keyBytes) !== slot) continue;
-      if (state.expireAt !== 0 && state.expireAt <= this.now) continue;
       this.needRecord(ref);
+      if (state.expireAt !== 0 && state.expireAt <= this.now) continue;
       found++;
       visit(state);
     }

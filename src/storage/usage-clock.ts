@@ -1,19 +1,20 @@
 /**
  * storage/usage-clock.ts: the 24 bits a record keeps about its use: LRU (seconds of last use) or LFU (minutes of last
  * decay, 16 bits, and a logarithmic counter, 8 bits).
- * Source: Redis's documentation of LRU and LFU eviction: counter start 5, log factor 10, one decay a minute.
+ * Source: Redis's documentation of LRU and LFU eviction: counter start 5, log factor and minutes of decay as configured.
  */
 import type { Random } from "../lib/random.js";
 import type { Arena } from "./arena.js";
 
 const LRU_MASK = 0xffffff;
 const LFU_START = 5;
-const LFU_LOG_FACTOR = 10;
-const LFU_DECAY_MINUTES = 1;
 
 export class UsageClock {
   /** Which of the two is kept. Switching does not convert: old values then mean little, as in Redis. */
   lfu = false;
+  /** How slowly the counter of a busy key saturates; and after how many minutes of rest it loses one, 0 = never. */
+  logFactor = 10;
+  decayMinutes = 1;
   private seconds = 0;
   private readonly random: Random;
 
@@ -42,8 +43,9 @@ export class UsageClock {
 
   /** The counter, decayed by the time since it was last touched. */
   frequency(clock: number): number {
+    if (this.decayMinutes === 0) return clock & 255;
     const minutes = (Math.floor(this.seconds / 60) - (clock >>> 8)) & 0xffff;
-    return Math.max(0, (clock & 255) - Math.floor(minutes / LFU_DECAY_MINUTES));
+    return Math.max(0, (clock & 255) - Math.floor(minutes / this.decayMinutes));
   }
 
   /** Clock bits that read back as given; -1 = fresh. */
@@ -59,6 +61,6 @@ export class UsageClock {
   private increment(counter: number): number {
     if (counter >= 255) return 255;
     const base = Math.max(0, counter - LFU_START);
-    return this.random.unit() < 1 / (base * LFU_LOG_FACTOR + 1) ? counter + 1 : counter;
+    return this.random.unit() < 1 / (base * this.logFactor + 1) ? counter + 1 : counter;
   }
 }

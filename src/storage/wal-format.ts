@@ -1,9 +1,9 @@
 /**
  * storage/wal-format.ts: the bytes of the write-ahead log.
  *
- * A segment file is a run of sectors of 512 bytes, zero-filled ahead of use. Each sector is 510 bytes of content and a 2-byte stamp
- * that is never zero: a sector that was written can be told from one that was not, which is how a torn batch is told from a
- * corrupt one. All integers little endian.
+ * A segment file is a run of sectors of 512 bytes, zero-filled ahead of use. Each sector is 510 bytes of content and a 2-byte stamp:
+ * a sector that was written to its end can be told from one that was not, which is how a torn batch is told from a corrupt one.
+ * Neither byte of a stamp is zero, so one damaged byte does not make a written sector look unwritten. All integers little endian.
  *
  *   sector 0, the segment header:
  *      0  8 bytes "KVORWAL\n"
@@ -40,6 +40,8 @@ export const STAMP_AT = 510;
 export const BATCH_HEADER_BYTES = 48;
 export const WAL_VERSION = 1;
 const BATCH_MAGIC = 0x3142564b; // "KVB1"
+/** First byte of every batch. */
+export const BATCH_FIRST_BYTE: number = BATCH_MAGIC & 0xff;
 /** First batch after a start: the log is in use. */
 export const BATCH_OPEN = 1;
 /** Last batch of a clean stop: nothing may follow but BATCH_OPEN. */
@@ -58,9 +60,19 @@ export function readU64(bytes: Uint8Array, at: number): number {
   return readU32(bytes, at + 4) * TWO_32 + readU32(bytes, at);
 }
 
-/** Never zero, and different for neighbouring batches. */
+/** No byte of it is zero, and it differs for neighbouring batches. */
 function stampOf(firstLsn: number, count: number): number {
-  return 0x8000 | ((firstLsn * 31 + (count === 0 ? 1 : 0)) & 0x7fff);
+  return 0x8001 | ((firstLsn * 62 + (count === 0 ? 2 : 0)) & 0x7ffe);
+}
+
+/** What a sector's last two bytes say. A cut between the two leaves it begun: the rest of the sector is there. */
+export type SectorState = "unwritten" | "begun" | "written";
+
+/** @param sector may be shorter than a sector at the end of a file: then it was not written to its end. */
+export function sectorState(sector: Buffer): SectorState {
+  if (sector.length < SECTOR_BYTES) return "unwritten";
+  if (sector[STAMP_AT] !== 0 && sector[STAMP_AT + 1] !== 0) return "written";
+  return sector[STAMP_AT] === 0 && sector[STAMP_AT + 1] === 0 ? "unwritten" : "begun";
 }
 
 export function segmentName(firstLsn: number): string {

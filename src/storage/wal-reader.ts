@@ -2,7 +2,8 @@
  * storage/wal-reader.ts: reads the log from the first segment needed to its end, in steps, and says what the end is.
  *
  * The end is one of: clean (zeros up to the end of the last segment), torn (the last batch was never known durable and at least
- * one of its sectors was never written: it is dropped), or anything else, which is corruption: do not serve, do not truncate.
+ * one of its sectors was not written to its end: it is dropped), or anything else, which is corruption: do not serve, do not
+ * truncate. A batch that lacks nothing but half a stamp is whole (`completeStamp`).
  * Never known durable: no batch header anywhere behind it says that its records were synced. Segments but the last one have no
  * torn end, since a segment is synced before the next one is begun; a sealed log has none either.
  * Reading changes nothing on disk; storage/recovery.ts mends (drops a torn end, makes an uncertain one durable again).
@@ -11,8 +12,9 @@ import { checkBody } from "../codec/record/record.js";
 import { crc32 } from "../lib/crc.js";
 import { CorruptionError, FormatError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
-import type { SegmentInfo } from "./wal.js";
+import type { SegmentInfo } from "./log.js";
 import {
+  BATCH_FIRST_BYTE,
   BATCH_HEADER_BYTES,
   BATCH_OPEN,
   BATCH_SEAL,
@@ -21,7 +23,7 @@ import {
   decodeSegmentHeader,
   lastLsnOf,
   SECTOR_BYTES,
-  STAMP_AT,
+  sectorState,
   segmentLsn,
   unstamp,
   WAL_VERSION,
@@ -36,6 +38,14 @@ export type ApplyRecord = (body: Buffer, at: number, length: number, lsn: number
 /** Called per batch: what `kvorum inspect wal` prints. */
 export type SeeBatch = (segment: string, offsetBytes: number, header: BatchHeader) => void;
 
+interface MissingByte {
+  readonly segment: string;
+  readonly position: number;
+  readonly byte: number;
+  /** Of the batch it belongs to. */
+  readonly lastLsn: number;
+}
+
 export class WalReader {
   nextLsn: number;
   lastCrc = 0;
@@ -47,6 +57,8 @@ export class WalReader {
   /** Where batches of unknown durability begin in the last segment, and where the last whole batch ends. */
   uncertainFrom = 0;
   end = 0;
+  /** In the last segment: second bytes of stamps that were never written, and what belongs there. */
+  readonly missing: MissingByte[] = [];
   /** Bytes read and to be read, for progress. */
   readBytes = 0;
   totalBytes = 0;
@@ -119,6 +131,8 @@ export class WalReader {
     if (header.version !== WAL_VERSION) throw new FormatError(name, header.version, WAL_VERSION);
     if (header.firstLsn !== segmentLsn(name)) throw new CorruptionError(name, 16, "its name and its header disagree");
     const first = this.segmentIndex === 0;
+    // A segment is synced before the next is begun.
+    this.refuseMissing(Number.POSITIVE_INFINITY);
     if (!first && (header.firstLsn !== this.nextLsn || header.prevCrc !== this.lastCrc)) {
       throw new CorruptionError(
         name,
@@ -163,7 +177,41 @@ export class WalReader {
     // Never allocate by a declared length: it must fit what the file still has.
     if (bytes > this.fileBytes - this.position || this.fill(bytes) < bytes) return false;
     const at = this.position - this.windowAt;
+    return this.bodyIsRight(header, at, bytes) || this.completeStamp(header, at, bytes);
+  }
+
+  private bodyIsRight(header: BatchHeader, at: number, bytes: number): boolean {
     return crc32(this.window.subarray(at + BATCH_HEADER_BYTES, at + bytes)) === header.bodyCrc;
+  }
+
+  /**
+   * A write that ended between the two bytes of a stamp looks like a written batch with that byte damaged: torn or not, nothing but
+   * this byte is missing, and the header knows it. The checksum says whether it is so.
+   */
+  private completeStamp(header: BatchHeader, at: number, bytes: number): boolean {
+    let missing = -1;
+    for (let last = at + SECTOR_BYTES - 1; last < at + bytes; last += SECTOR_BYTES) {
+      if (this.window[last] !== 0) continue;
+      if (missing >= 0) return false;
+      missing = last;
+    }
+    if (missing < 0) return false;
+    const byte = header.stamp >>> 8;
+    this.window[missing] = byte;
+    if (!this.bodyIsRight(header, at, bytes)) {
+      this.window[missing] = 0;
+      return false;
+    }
+    const segment = this.names[this.segmentIndex];
+    this.missing.push({ segment, position: this.windowAt + missing, byte, lastLsn: lastLsnOf(header) });
+    return true;
+  }
+
+  /** What is known to have been on the disk had its stamps. */
+  private refuseMissing(durableLsn: number): void {
+    for (const { segment, position, lastLsn } of this.missing)
+      if (lastLsn <= durableLsn)
+        throw new CorruptionError(segment, position, "a batch that is known to have been durable is damaged");
   }
 
   private takeBatch(header: BatchHeader): void {
@@ -172,6 +220,7 @@ export class WalReader {
     const bytes = header.sectors * SECTOR_BYTES;
     const lastLsn = lastLsnOf(header);
     if (header.durableLsn > this.syncedLsn) this.syncedLsn = header.durableLsn;
+    this.refuseMissing(this.syncedLsn);
     this.uncertain = this.uncertain.filter((batch) => batch.lastLsn > this.syncedLsn);
     this.uncertain.push({ position: this.position, lastLsn });
     const at = this.position - this.windowAt;
@@ -239,27 +288,31 @@ export class WalReader {
     return found;
   }
 
-  /** Is what stands at the end the remains of one write that was under way? Else it is corruption. */
+  /** Is what stands at the end the remains of writes that were under way? Else it is corruption. */
   private requireTorn(name: string, header: BatchHeader | undefined, lastNonZero: number): void {
     const declaredEnd =
       header === undefined ? lastNonZero + SECTOR_BYTES : this.position + header.sectors * SECTOR_BYTES;
-    let unwritten = declaredEnd > this.fileBytes ? 1 : 0;
+    let unwritten = declaredEnd > this.fileBytes || lastNonZero < declaredEnd - SECTOR_BYTES ? 1 : 0;
+    // A write goes from its start on. Where one began here, anything may be left behind it; else each has its own beginning.
+    const [first] = this.readSector(this.position);
+    const begun = first === BATCH_FIRST_BYTE;
+    let inWrite = begun;
     for (let at = this.position; at <= lastNonZero; at += SECTOR_BYTES) {
       const sector = this.readSector(at);
+      const state = sectorState(sector);
+      if (state === "unwritten" && at < declaredEnd) unwritten++;
       if (sector.every((byte) => byte === 0)) {
-        if (at < declaredEnd) unwritten++;
+        inWrite = begun;
         continue;
       }
       const later = decodeBatchHeader(sector, 0);
       if (later !== undefined && later.durableLsn >= this.nextLsn) {
         throw new CorruptionError(name, this.position, `a batch that is known to have been durable is damaged`);
       }
-      const stamp = sector.length < SECTOR_BYTES ? 0 : sector[STAMP_AT] | (sector[STAMP_AT + 1] << 8);
-      // In the relaxed modes several batches may be unsynced, so whose remains these are cannot be told; that they were
-      // written as a batch's sector can.
-      if ((stamp & 0x8000) === 0) throw new CorruptionError(name, at, "bytes where nothing was written");
+      const stray = at === this.position ? !begun : state !== "written" && !inWrite && sector[0] !== BATCH_FIRST_BYTE;
+      if (stray) throw new CorruptionError(name, at, "bytes where nothing was written");
+      inWrite = true;
     }
-    if (header !== undefined && lastNonZero < declaredEnd - SECTOR_BYTES) unwritten++;
     if (unwritten === 0) throw new CorruptionError(name, this.position, "the last batch is damaged");
   }
 }

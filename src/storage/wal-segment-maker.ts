@@ -11,15 +11,25 @@ import { SECTOR_BYTES } from "./wal-format.js";
 const NEXT_SEGMENT_NAME = "wal-next.tmp";
 /** In a new directory the first segment is small, for a quick start; each next one is larger, up to the option. */
 const FIRST_SEGMENT_BYTES = 256 * 1024;
+const SEGMENT_BYTES_MIN: number = FIRST_SEGMENT_BYTES / 4;
 const GROWTH = 4;
 const FILL_BYTES: number = 256 * 1024;
 const RETRY_MS = 1000;
 /** A segment takes at most this part of what is free: one over it. */
 const FULL_SHARE = 4;
 
+export function isWantOfRoom(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT";
+}
+
 export interface MadeSegment {
   readonly name: string;
   readonly bytes: number;
+}
+
+function shareOf(free: number): number {
+  return Math.floor(free / FULL_SHARE / SECTOR_BYTES) * SECTOR_BYTES;
 }
 
 export class SegmentMaker {
@@ -91,17 +101,24 @@ export class SegmentMaker {
     return { name, bytes };
   }
 
-  /** Make the next segment, blocking. */
+  /** Make the next segment, blocking: a smaller one where there is little room. @throws the disk's error, and leaves nothing behind. */
   makeNow(): void {
     if (this.made !== undefined) return;
     if (this.disk.exists(NEXT_SEGMENT_NAME)) this.disk.remove(NEXT_SEGMENT_NAME);
-    const bytes = this.nextBytes;
+    const free = this.disk.freeBytes();
+    const bytes = free >= this.nextBytes ? this.nextBytes : Math.max(SEGMENT_BYTES_MIN, shareOf(free));
     const file = this.disk.open(NEXT_SEGMENT_NAME, { create: true });
-    const zeros = Buffer.alloc(Math.min(FILL_BYTES, bytes));
-    for (let at = 0; at < bytes; at += zeros.length) {
-      this.disk.write(file, zeros, 0, Math.min(zeros.length, bytes - at), at);
+    try {
+      const zeros = Buffer.alloc(Math.min(FILL_BYTES, bytes));
+      for (let at = 0; at < bytes; at += zeros.length) {
+        this.disk.write(file, zeros, 0, Math.min(zeros.length, bytes - at), at);
+      }
+      this.disk.sync(file);
+    } catch (error) {
+      this.disk.close(file);
+      this.disk.remove(NEXT_SEGMENT_NAME);
+      throw error;
     }
-    this.disk.sync(file);
     this.disk.close(file);
     this.finish(bytes);
   }
@@ -118,12 +135,12 @@ export class SegmentMaker {
     if (this.made !== undefined || this.making > 0 || this.stopped) return;
     const free = this.disk.freeBytes();
     // With little room left a small segment serves better than none.
-    const next = Math.min(this.nextBytes, Math.floor(free / FULL_SHARE / SECTOR_BYTES) * SECTOR_BYTES);
+    const next = Math.min(this.nextBytes, shareOf(free));
     const bytes = Math.max(next, this.demanded);
     this.making = bytes;
     let file: FileHandle = -1;
     try {
-      if (next < FIRST_SEGMENT_BYTES / 4 || free < bytes + next) throw new Error("too little room for a log segment");
+      if (next < SEGMENT_BYTES_MIN || free < bytes + next) throw new Error("too little room for a log segment");
       if (this.disk.exists(NEXT_SEGMENT_NAME)) this.disk.remove(NEXT_SEGMENT_NAME);
       file = this.disk.open(NEXT_SEGMENT_NAME, { create: true });
     } catch {

@@ -18,8 +18,9 @@ import { assert } from "../lib/assert.js";
 import { DiskError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
+import type { LogExtent, SegmentInfo, WalEnd } from "./log.js";
 import { BATCH_OPEN, BATCH_SEAL, BatchBuilder, encodeSegmentHeader, SECTOR_BYTES, segmentName } from "./wal-format.js";
-import { SegmentMaker } from "./wal-segment-maker.js";
+import { isWantOfRoom, SegmentMaker } from "./wal-segment-maker.js";
 
 export type SyncMode = "always" | "everysec" | "no";
 
@@ -28,31 +29,6 @@ export interface WalOptions {
   readonly segmentBytes: number;
   /** Size that suits the data at present; `segmentBytes` is the most. Asked for each segment. */
   readonly segmentBytesWanted?: () => number;
-}
-
-/** Where recovery found the end of the log. */
-export interface WalEnd {
-  readonly nextLsn: number;
-  readonly lastCrc: number;
-  /** Bytes in all segments kept. */
-  readonly bytes: number;
-  /** Segments in order, the ones of recovery included. */
-  readonly segments: readonly SegmentInfo[];
-}
-
-export interface SegmentInfo {
-  readonly name: string;
-  readonly firstLsn: number;
-  readonly bytes: number;
-}
-
-/** The log at one moment: what is durable, and where it lies. */
-export interface LogExtent {
-  /** Last durable LSN. */
-  readonly lsn: number;
-  readonly segments: readonly SegmentInfo[];
-  /** Where the batch with that LSN ends in the last segment; nothing before it is ever written to again. */
-  readonly lastBytes: number;
 }
 
 const BATCH_BYTES_START = 256 * 1024;
@@ -117,23 +93,32 @@ export class Wal {
     this.syncedLsn = this.appendedLsn;
     this.lastCrc = end.lastCrc;
     this.segments = [...end.segments];
+    // Until start() there is no room: the log stands at the end of what recovery found.
+    this.fileBytes = this.segments[this.segments.length - 1]?.bytes ?? 0;
+    this.position = this.fileBytes;
     const { segmentBytes, segmentBytesWanted } = options;
     const most = (): number => Math.min(segmentBytes, segmentBytesWanted?.() ?? segmentBytes);
     this.maker = new SegmentMaker(disk, scheduler, most, end.segments.length === 0);
     this.open.begin(this.appendedLsn + 1);
   }
 
-  /** Open a segment and write the OPEN mark, synced: the disk is known to work before anything is promised. Blocks. */
-  start(): void {
+  /**
+   * Open a segment and write the OPEN mark, synced: the disk is known to work before anything is promised. Blocks.
+   * @returns false when there is no room for that: nothing has changed, and it may be called again. Until then nothing can be appended.
+   */
+  start(): boolean {
     try {
       this.maker.makeNow();
       this.rotate(SECTOR_BYTES);
       this.writeMark(BATCH_OPEN);
     } catch (error) {
+      if (this.file === -1 && isWantOfRoom(error)) return false;
       throw new DiskError("cannot write the log", error);
     }
     this.maker.prepare();
+    this.cancelEverysec?.();
     if (this.mode === "everysec") this.tickEverysec();
+    return true;
   }
 
   setMode(mode: SyncMode): void {
@@ -173,6 +158,12 @@ export class Wal {
     const room = this.fileBytes - this.position - this.flightBytes;
     const need = (this.openBytes() + bytes) * 2 + LOW_ROOM_BYTES;
     return need > room && !this.maker.hasRoom(need);
+  }
+
+  /** What is open finds no place in the log, and no room for one on the disk. */
+  get waitsForRoom(): boolean {
+    const bytes = this.openBytes();
+    return bytes > 0 && this.position + bytes > this.fileBytes && !this.maker.hasRoom(bytes + SECTOR_BYTES);
   }
 
   private pump(): void {
@@ -255,7 +246,8 @@ export class Wal {
     if (this.open.count > 0 && !this.pumpAsked) this.askPump();
   }
 
-  private fail(error: DiskError): void {
+  /** Latch an error: the first one counts. */
+  fail(error: DiskError): void {
     if (this.failure !== undefined) return;
     this.failure = error;
     this.onFailed(error);
@@ -365,10 +357,11 @@ export class Wal {
     assert(this.flightBytes === 0, "log closed with a flush in flight");
     try {
       if (this.failure === undefined && this.open.count > 0) this.flushBlocking();
-      if (this.failure === undefined) {
+      if (this.failure === undefined && this.file !== -1) {
         this.disk.sync(this.plainFile);
         this.syncedLsn = this.durableLsn;
-        if (seal) this.writeMark(BATCH_SEAL);
+        // Where a full disk has no place for it the log ends unsealed, as after a crash: nothing is lost by that.
+        if (seal && (this.position < this.fileBytes || this.maker.hasRoom(LOW_ROOM_BYTES))) this.writeMark(BATCH_SEAL);
       }
     } catch (error) {
       this.fail(new DiskError("cannot seal the log", error));

@@ -24,6 +24,7 @@ export class ModelKeyspace implements Keyspace {
   gate = 0;
   readonly durableLsn = 0;
   now = 0;
+  touching = true;
   /** Lookups that counted as uses, found and not found. */
   hits = 0;
   misses = 0;

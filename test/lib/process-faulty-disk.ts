@@ -55,9 +55,9 @@ static ssize_t judge(int fd, size_t *count) {
   if (has('d')) usleep(SLOW_US);
   if (has('w')) { errno = EIO; return -1; }
   if (has('s')) {
-    /* By sectors, as file systems and disks do it. */
-    size_t half = *count / 2 / 512 * 512;
-    if (cut || half == 0) { errno = ENOSPC; return -1; }
+    /* An odd number of bytes: it ends inside a sector. */
+    size_t half = *count / 2 | 1;
+    if (cut) { errno = ENOSPC; return -1; }
     cut = 1;
     *count = half;
   }

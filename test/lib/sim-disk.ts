@@ -1,7 +1,8 @@
 /**
  * test/lib/sim-disk.ts: the Disk port with a model of what survives power loss.
- * Per file: the bytes the disk holds, and the writes not synced yet, in order. At a crash each of those is kept, lost or torn by
- * sectors of 512 bytes, as the seed says; names made, renamed and removed since the last directory sync survive as a prefix.
+ * Per file: the bytes the disk holds, and the writes not synced yet, in order. At a crash each of those is kept, lost, torn by
+ * sectors of 512 bytes or cut short at any byte, as the seed says; names made, renamed and removed since the last directory sync
+ * survive as a prefix.
  * Also breaks on demand: the k-th sync never returns (crash), writes or syncs fail, the disk is full.
  */
 
@@ -68,8 +69,8 @@ export class SimDisk implements Disk {
     this.scheduler = scheduler;
   }
 
-  /** What a disk holds after power loss, under a new scheduler. */
-  afterPowerLoss(scheduler: Scheduler, seed: number): SimDisk {
+  /** What a disk holds after power loss, under a new scheduler. @param cut of each unsynced write only so many bytes were written. */
+  afterPowerLoss(scheduler: Scheduler, seed: number, cut?: number): SimDisk {
     const random = new Random(seed);
     const next = new SimDisk(scheduler);
     const names = new Map(this.durableNames);
@@ -81,7 +82,10 @@ export class SimDisk implements Disk {
       if (survivor === undefined) {
         survivor = new SimFile();
         survivor.durable = Buffer.from(file.durable);
-        for (const write of file.pending) keepSome(survivor, write, random);
+        for (const write of file.pending) {
+          if (cut === undefined) keepSome(survivor, write, random);
+          else keepStart(survivor, write, cut);
+        }
         survivor.view = Buffer.from(survivor.durable);
         survivors.set(file, survivor);
       }
@@ -269,10 +273,15 @@ function applyNameOp(names: Map<string, SimFile>, op: NameOp): void {
   }
 }
 
+function keepStart(survivor: SimFile, { position, bytes }: PendingWrite, cut: number): void {
+  survivor.apply("durable", { position, bytes: bytes.subarray(0, cut) });
+}
+
 function keepSome(survivor: SimFile, write: PendingWrite, random: Random): void {
-  const fate = random.below(3);
+  const fate = random.below(4);
   if (fate === 0) return;
   if (fate === 1) return survivor.apply("durable", write);
+  if (fate === 2) return keepStart(survivor, write, random.below(write.bytes.length + 1));
   const unit = random.below(2) === 0 ? SECTOR : SECTOR * 8;
   for (let at = 0; at < write.bytes.length; at += unit) {
     if (random.below(2) === 0) continue;

@@ -245,6 +245,16 @@ export const SERVER_ROWS: readonly CommandRow[] = [
     summary: "Write a snapshot to disk in the background.",
   },
   {
+    name: "bgrewriteaof",
+    arity: 1,
+    flags: "admin noscript no_async_loading",
+    args: "",
+    since: "1.0.0",
+    group: "server",
+    complexity: "O(1)",
+    summary: "Make the log shorter now, by a snapshot in the background.",
+  },
+  {
     name: "kv.backup",
     arity: 2,
     flags: "admin noscript no_async_loading no_multi",

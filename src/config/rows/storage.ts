@@ -129,10 +129,10 @@ export const durabilityRows: Rows<DurabilityValues> = {
   },
   walBatchBytesMax: {
     kind: "bytes",
-    default: 4 * 1024 ** 2,
+    default: 1024 ** 2,
     min: 64 * 1024,
     max: 64 * 1024 ** 2,
-    doc: "Most bytes of commands that share one sync; one command larger than this is a batch of its own.",
+    doc: "Bytes of writes that may wait for one sync; above it, clients that write are not read until the log has come further.",
   },
   snapshotWalBytes: {
     kind: "bytes",

@@ -60,6 +60,8 @@ export class FakeStorage implements Storage {
   congested = false;
   syncedLsn = 0;
   snapshots = 0;
+  snapshotsNext = 0;
+  snapshotBusy = false;
   private readonly space: LoggedSpace;
 
   constructor(space: LoggedSpace) {
@@ -83,9 +85,13 @@ export class FakeStorage implements Storage {
     }, 5);
   }
   snapshot(done: (error: Error | undefined) => void): boolean {
+    if (this.snapshotBusy) return false;
     this.snapshots++;
     setTimeout(() => done(undefined), 20);
     return true;
+  }
+  snapshotNext(): void {
+    this.snapshotsNext++;
   }
   setActiveExpire(): void {}
   resetFigures(): void {}
@@ -164,7 +170,7 @@ export async function startServer({
   const timer = manual ? undefined : setInterval(commit, 1);
   const network = createNetwork(!plain);
   const listener = await network.listen(
-    { host: "127.0.0.1", port: 0, backlog: 511, keepAliveSeconds: 300 },
+    { host: "127.0.0.1", port: 0, backlog: 511, keepAliveSeconds: () => 300 },
     (connection) => server.accept(connection),
   );
   port = listener.port;

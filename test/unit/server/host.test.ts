@@ -229,6 +229,18 @@ served("OOM, MISCONF and LOADING refuse, reads go on", { config: { maxmemory: 10
   assert.is(await c.ask("GET", "a"), "$-1");
   h.storage.refusal = undefined;
   assert.is(await c.ask("SET", "a", "1"), "+OK");
+  // Queued while writes were taken, refused as a whole when they are not.
+  for (const [queued, answer] of [
+    ["SET", "-EXECABORT Transaction discarded because of: MISCONF Errors writing to the log: No space left on device"],
+    ["GET", "*1"],
+  ]) {
+    assert.is(await c.ask("MULTI"), "+OK");
+    assert.is(await c.ask(queued, "a", ...(queued === "SET" ? ["2"] : [])), "+QUEUED");
+    h.storage.refusal = "No space left on device";
+    assert.is(await c.ask("EXEC"), answer);
+    h.storage.refusal = undefined;
+  }
+  await c.expect("$1\r\n1\r\n");
   (h.storage as { loading: unknown }).loading = { startedMs: 0, totalBytes: 10, loadedBytes: 5, etaSeconds: 3 };
   assert.is(await c.ask("GET", "a"), "-LOADING Redis is loading the dataset in memory");
   c.send("INFO", "persistence");
@@ -237,6 +249,57 @@ served("OOM, MISCONF and LOADING refuse, reads go on", { config: { maxmemory: 10
   assert.match(text, /\r\nloading_eta_seconds:3\r\n/);
   (h.storage as { loading: unknown }).loading = undefined;
   assert.is(await c.ask("DEBUG", "SLEEP", "0").then((line) => line.slice(0, 31)), "-ERR DEBUG command not allowed.");
+});
+
+served("BGSAVE and BGREWRITEAOF while a snapshot is running; WAITAOF's numbers", {}, async (c, h) => {
+  assert.is(await c.ask("BGSAVE"), "+Background saving started");
+  assert.is(await c.ask("BGREWRITEAOF"), "+Background append only file rewriting started");
+  h.storage.snapshotBusy = true;
+  assert.is(await c.ask("BGSAVE"), "-ERR Background save already in progress");
+  assert.is(h.storage.snapshotsNext, 0);
+  assert.is(await c.ask("BGSAVE", "schedule"), "+Background saving scheduled");
+  assert.is(await c.ask("BGREWRITEAOF"), "+Background append only file rewriting scheduled");
+  assert.is(h.storage.snapshots, 2);
+  assert.is(h.storage.snapshotsNext, 2);
+  for (const words of [
+    ["x", "0", "0"],
+    ["0", "x", "0"],
+  ])
+    assert.is(await c.ask("WAITAOF", ...words), "-ERR value is not an integer or out of range");
+  assert.is(await c.ask("WAITAOF", "2", "0", "0"), "-ERR value is out of range, must be between 0 and 1");
+  assert.is(await c.ask("WAITAOF", "0", "-1", "0"), "-ERR value is out of range, must be positive");
+});
+
+served("CLIENT NO-TOUCH is each client's own, TOUCH touches all the same", {}, async (c, h) => {
+  const other = await h.client();
+  assert.is(await c.ask("CLIENT", "NO-TOUCH", "ON"), "+OK");
+  assert.is(h.space.touching, false);
+  assert.is(await other.ask("PING"), "+PONG");
+  assert.is(h.space.touching, true);
+  assert.is(await c.ask("PING"), "+PONG");
+  assert.is(h.space.touching, false);
+  let touched: boolean | undefined;
+  const { find } = h.space;
+  h.space.find = (...words): boolean => {
+    touched = h.space.touching;
+    return find.apply(h.space, words);
+  };
+  assert.is(await c.ask("GET", "k"), "$-1");
+  assert.is(touched, false);
+  assert.is(await c.ask("TOUCH", "k"), ":0");
+  assert.is(touched, true);
+  assert.is(h.space.touching, false);
+  assert.is(await c.ask("RESET"), "+RESET");
+  assert.is(h.space.touching, true);
+});
+
+served("DEBUG RELOAD makes a snapshot", { config: { enableDebugCommand: "local" } }, async (c, h) => {
+  assert.is(await c.ask("DEBUG", "RELOAD"), "+OK");
+  assert.is(h.storage.snapshots, 1);
+  h.storage.snapshotBusy = true;
+  assert.is(await c.ask("DEBUG", "RELOAD"), "+OK");
+  assert.is(await c.ask("DEBUG", "LOADAOF"), "+OK");
+  assert.match(await c.ask("DEBUG", "RELOAD", "NOSAVE"), /^-ERR /);
 });
 
 served("DEBUG, where it is allowed", { config: { enableDebugCommand: "local" } }, async (c) => {

@@ -32,7 +32,7 @@ async function echo(direct: boolean, options: Partial<ListenOptions>): Promise<{
   const listener = await createNetwork(direct).listen(
     {
       backlog: 511,
-      keepAliveSeconds: 60,
+      keepAliveSeconds: () => 60,
       ...(options.path === undefined ? { host: "127.0.0.1", port: 0 } : {}),
       ...options,
     },
@@ -232,7 +232,7 @@ test("no warning is printed on the direct path, even where pending deprecations 
     import { createNetwork } from "./src/platform/sockets.ts";
     process.on("warning", (warning) => console.log(warning.name, warning.message));
     const run = async () => {
-      const listener = await createNetwork().listen({ host: "127.0.0.1", port: 0, backlog: 5, keepAliveSeconds: 0 }, (c) => ({
+      const listener = await createNetwork().listen({ host: "127.0.0.1", port: 0, backlog: 5, keepAliveSeconds: () => 0 }, (c) => ({
         onBytes: (b, n) => void c.write(b, 0, n), onSent() {}, onEnd() { c.end(); }, onClosed() {},
       }));
       const s = connect(listener.port, "127.0.0.1");

@@ -1,0 +1,36 @@
+/**
+ * storage/log.ts: what the others know of the log: the part of it that the store writes to, and where it lies on the disk.
+ * Types only; storage/wal.ts is the log.
+ */
+
+/** What the store needs of the log; storage/wal.ts is one. */
+export interface Log {
+  readonly appendedLsn: number;
+  readonly durableLsn: number;
+  append(body: Buffer, at: number, length: number): number;
+}
+
+export interface SegmentInfo {
+  readonly name: string;
+  readonly firstLsn: number;
+  readonly bytes: number;
+}
+
+/** Where recovery found the end of the log. */
+export interface WalEnd {
+  readonly nextLsn: number;
+  readonly lastCrc: number;
+  /** Bytes in all segments kept. */
+  readonly bytes: number;
+  /** Segments in order, the ones of recovery included. */
+  readonly segments: readonly SegmentInfo[];
+}
+
+/** The log at one moment: what is durable, and where it lies. */
+export interface LogExtent {
+  /** Last durable LSN. */
+  readonly lsn: number;
+  readonly segments: readonly SegmentInfo[];
+  /** Where the batch with that LSN ends in the last segment; nothing before it is ever written to again. */
+  readonly lastBytes: number;
+}

@@ -1,0 +1,94 @@
+/**
+ * test/unit/storage/upkeep.test.ts: options that steer the engine: how uses of keys are counted, how often upkeep runs, when a
+ * snapshot follows another.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { KeyState } from "../../../src/ports/keyspace.js";
+import type { Engine } from "../../../src/storage/engine.js";
+import { ServedStorage } from "../../../src/storage/served.js";
+import { FakeScheduler } from "../../lib/fake-scheduler.js";
+import { openEngine } from "../../lib/open-engine.js";
+import { SimDisk } from "../../lib/sim-disk.js";
+
+const KEY = Buffer.from("k");
+const MINUTE = 60_000;
+
+function make(): { engine: Engine; scheduler: FakeScheduler; disk: SimDisk } {
+  const scheduler = new FakeScheduler();
+  const disk = new SimDisk(scheduler);
+  return { engine: openEngine(disk, scheduler), scheduler, disk };
+}
+
+function put({ store }: Engine, expireAt = 0): void {
+  store.put(0, KEY, 0, 1, KEY, 0, 1, expireAt, false);
+}
+
+function get({ store }: Engine): void {
+  store.gate = 0;
+  store.find(0, KEY, 0, 1, new KeyState(), true);
+}
+
+test("lfu-log-factor and lfu-decay-time", () => {
+  const { engine, scheduler } = make();
+  engine.store.setPolicy("allkeys-lfu");
+  engine.store.usage.logFactor = 0; // every use counts
+  put(engine);
+  for (let i = 0; i < 100; i++) get(engine);
+  assert.is(engine.store.frequency(0, KEY, 0, 1), 105);
+  engine.store.usage.decayMinutes = 2;
+  scheduler.advance(20 * MINUTE);
+  assert.is(engine.store.frequency(0, KEY, 0, 1), 95);
+  engine.store.usage.decayMinutes = 0;
+  assert.is(engine.store.frequency(0, KEY, 0, 1), 105);
+});
+
+test("reads of a client that touches nothing are no uses", () => {
+  const { engine, scheduler } = make();
+  put(engine);
+  scheduler.advance(100_000);
+  engine.store.touching = false;
+  get(engine);
+  assert.is(engine.store.idleSeconds(0, KEY, 0, 1), 100);
+  assert.is(engine.store.stats.hits, 1);
+  engine.store.touching = true;
+  get(engine);
+  assert.is(engine.store.idleSeconds(0, KEY, 0, 1), 0);
+});
+
+test("hz: upkeep as often as that", () => {
+  const { engine, scheduler } = make();
+  engine.upkeepMs = 5;
+  scheduler.advance(200);
+  put(engine, scheduler.nowMs() + 10);
+  scheduler.advance(20);
+  assert.is(engine.store.table.keys[0], 0);
+});
+
+test("wal-batch-bytes-max: writers are held back above it", () => {
+  const { engine, scheduler } = make();
+  const storage = new ServedStorage(engine, 0, () => scheduler.monotonicMs());
+  storage.congestedBytes = 64 * 1024;
+  for (let i = 0; i < 1500; i++) put(engine);
+  assert.is(storage.congested, false);
+  for (let i = 0; i < 4500; i++) put(engine);
+  assert.is(storage.congested, true);
+  scheduler.advance(10);
+  assert.is(storage.congested, false);
+});
+
+test("a snapshot asked for while one is running follows it", () => {
+  const { engine, scheduler, disk } = make();
+  put(engine);
+  scheduler.advance(5);
+  const names: string[] = [];
+  assert.ok(engine.snapshot(() => names.push("first")));
+  assert.not.ok(engine.snapshot(() => {}));
+  engine.snapshotNext();
+  put(engine);
+  scheduler.advance(1000);
+  assert.equal(names, ["first"]);
+  assert.is(disk.list().filter((name) => name.endsWith(".kvs")).length, 2);
+});
+
+test.run();
