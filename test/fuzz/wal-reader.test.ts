@@ -14,7 +14,15 @@ import { BATCH_HEADER_BYTES, SECTOR_BYTES, segmentLsn, segmentName } from "../..
 import { WalReader } from "../../src/storage/wal-reader.js";
 import { FakeScheduler } from "../lib/fake-scheduler.js";
 import { type Change, change, changed, fuzz, SEED } from "../lib/fuzz.js";
-import { knownDurable, putFile, type Record, readFile, type WrittenLog, writeLog } from "../lib/written-log.js";
+import {
+  knownDurable,
+  type Place,
+  putFile,
+  type Record,
+  readFile,
+  type WrittenLog,
+  writeLog,
+} from "../lib/written-log.js";
 
 const LOGS: readonly WrittenLog[] = Array.from({ length: 9 }, (_, i) => {
   const random = new Random(SEED + i);
@@ -208,6 +216,31 @@ test("segments that are missing, doubled or in each other's place", () => {
   );
 });
 
+/** Change a batch where it lies and make its checksums right again. */
+function reseal(
+  disk: MemoryDisk,
+  { segment, at, header }: Place,
+  alter: (bytes: Buffer, at: number, length: number) => void,
+): void {
+  const bytes = readFile(disk, segment);
+  const length = header.sectors * SECTOR_BYTES;
+  alter(bytes, at, length);
+  writeU32(bytes, at + 40, crc32(bytes.subarray(at + BATCH_HEADER_BYTES, at + length)));
+  writeU32(bytes, at + 44, crc32(bytes.subarray(at, at + 44)));
+  putFile(disk, segment, bytes);
+}
+
+test("a batch whose records would go on behind its sectors is corrupt", () => {
+  const log = LOGS[0];
+  const place = log.batches[log.batches.length - (log.batches.length > 2 ? 2 : 1)];
+  for (const more of [SECTOR_BYTES * 2, 65_536, 2 ** 31]) {
+    const disk = copyOf(log);
+    reseal(disk, place, (bytes, at) => writeU32(bytes, at + 20, place.header.contentBytes + more));
+    const { error } = read(disk);
+    assert.match(error?.message ?? "", `${place.segment} at byte ${place.at}: a batch says that it is longer`);
+  }
+});
+
 test("wrong content under right checksums: still nothing but CorruptionError", () => {
   const field = fc.constantFrom(4, 8, 12, 16, 20, 24, 32, 36, 38);
   const value = fc.oneof(fc.nat(4), fc.constantFrom(0xffffffff, 0x7fffffff, 0x8000, 1 << 20), fc.nat());
@@ -221,16 +254,13 @@ test("wrong content under right checksums: still nothing but CorruptionError", (
       (index, n, fields, contents) => {
         const log = LOGS[index];
         const disk = copyOf(log);
-        const { segment, at, header } = log.batches[n % log.batches.length];
-        const bytes = readFile(disk, segment);
-        const length = header.sectors * SECTOR_BYTES;
-        for (const [place, byte] of contents) {
-          bytes[at + BATCH_HEADER_BYTES + (place % (length - BATCH_HEADER_BYTES))] = byte;
-        }
-        for (const [offset, number] of fields) writeU32(bytes, at + offset, number);
-        writeU32(bytes, at + 40, crc32(bytes.subarray(at + BATCH_HEADER_BYTES, at + length)));
-        writeU32(bytes, at + 44, crc32(bytes.subarray(at, at + 44)));
-        putFile(disk, segment, bytes);
+        const batch = log.batches[n % log.batches.length];
+        reseal(disk, batch, (bytes, at, length) => {
+          for (const [place, byte] of contents) {
+            bytes[at + BATCH_HEADER_BYTES + (place % (length - BATCH_HEADER_BYTES))] = byte;
+          }
+          for (const [offset, number] of fields) writeU32(bytes, at + offset, number);
+        });
         for (const { body } of read(disk).records) assert.is(checkBody(body, 0, body.length), body.length);
       },
     ),
