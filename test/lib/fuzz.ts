@@ -6,11 +6,11 @@ import * as fc from "fast-check";
 
 export const SEED: number = Number(process.env["KVORUM_SEED"] ?? Date.now() % 1_000_000);
 const SECONDS = Number(process.env["KVORUM_FUZZ_SECONDS"] ?? 0);
-const MS_MAX = 4000;
+const MS_MAX = 1500;
 
 console.log(`KVORUM_SEED=${SEED}`);
 
-/** Check a property at most `runs` times and for at most four seconds. @throws what fast-check says, made small. */
+/** Check a property at most `runs` times and for at most a second and a half. @throws what fast-check says, made small. */
 export function fuzz<T>(property: fc.IProperty<T>, runs: number): void {
   fc.assert(property, {
     seed: SEED,
