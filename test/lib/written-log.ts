@@ -31,7 +31,7 @@ export interface WrittenLog {
 /** The least that the option allows. */
 const SEGMENT_BYTES = 64 * 1024;
 
-function randomBody(random: Random): Buffer {
+export function randomBody(random: Random): Buffer {
   const large = random.below(15) === 0;
   return recordBytes({
     type: 0,
