@@ -331,4 +331,11 @@ test("the redis.conf of Debian's redis-server loads", () => {
   }
 });
 
+test("a problem is one line that a terminal can show, whatever was written", () => {
+  const [name, long] = problems(() => load(["/f"], {}, { "/f": `"\\x1b[2J\\nport" 1\n${"x".repeat(10_000)} 1\n` }));
+  assert.is(name, '/f:1: unknown option "?[2j?port"');
+  assert.match(long as string, /^\/f:2: unknown option "x+\.\.\.$/);
+  assert.is(long?.length, 503);
+});
+
 test.run();
