@@ -30,7 +30,11 @@ export function loadConfig(sources: Sources): Config {
   if (file === "-") directives.push(...readStdin(sources, problems));
   else if (file !== undefined) {
     path = resolve(sources.cwd, file);
-    readFile({ sources, problems, into: directives, open: [] }, path, `cannot read the config file ${path}`);
+    readFile(
+      { sources, problems, into: directives, open: [], included: { count: 0 } },
+      path,
+      `cannot read the config file ${path}`,
+    );
   }
   directives.push(...envDirectives(sources, problems), ...flags);
   return build(directives, problems, { cwd: sources.cwd, file: path, files: sources.files, server: true });

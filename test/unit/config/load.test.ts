@@ -338,4 +338,14 @@ test("a problem is one line that a terminal can show, whatever was written", () 
   assert.is(long?.length, 503);
 });
 
+test("files of a directory that all include the directory are read to an end", () => {
+  const names = Array.from({ length: 14 }, (_, i) => `/d/${i}.conf`);
+  const started = performance.now();
+  const found = problems(() =>
+    load(["/d/0.conf"], {}, Object.fromEntries(names.map((name) => [name, "include /d/*"]))),
+  );
+  assert.match(found[0] as string, /^\/d\/\d+\.conf:1: include: /);
+  assert.ok(performance.now() - started < 5000);
+});
+
 test.run();
