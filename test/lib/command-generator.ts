@@ -104,6 +104,11 @@ export class CommandGenerator {
     return command.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part));
   }
 
+  /** 0 <= x < 1. */
+  random01(): number {
+    return this.random();
+  }
+
   pick<T>(choices: readonly T[]): T {
     return choices[Math.floor(this.random() * choices.length)];
   }
