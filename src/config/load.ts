@@ -55,7 +55,13 @@ export function configFromOptions(input: ConfigInput, cwd: string): Config {
     if (value === undefined) continue;
     const option = keys.get(key);
     if (option === undefined) problems.push(`unknown option "${key}"${meant(nearest(key, keys.keys()))}`);
-    else directives.push({ name: option.name, words: inputWords(option, value), kind: "options", where: key });
+    else {
+      try {
+        directives.push({ name: option.name, words: inputWords(option, value), kind: "options", where: key });
+      } catch {
+        problems.push(`${key}: the value cannot be read as text`); // an object whose toString is not what it should be
+      }
+    }
   }
   if (input.port === undefined) directives.push({ name: "port", words: ["0"], kind: "options", where: "no port" });
   return build(directives, problems, { cwd, anyPort: input.port !== undefined });

@@ -348,4 +348,12 @@ test("files of a directory that all include the directory are read to an end", (
   assert.ok(performance.now() - started < 5000);
 });
 
+test("an option of the library that no text can be made of is a problem, not a TypeError", () => {
+  const odd = { bind: { toString: [] } } as unknown as Parameters<typeof configFromOptions>[0];
+  assert.equal(
+    problems(() => configFromOptions(odd, CWD)),
+    ["bind: the value cannot be read as text"],
+  );
+});
+
 test.run();
