@@ -8,6 +8,7 @@ import type { ReplyWriter } from "../codec/resp/reply-writer.js";
 import { assert } from "../lib/assert.js";
 import { type Context, OUTCOME_NOTHING, OUTCOME_PUT, OUTCOME_REMOVE } from "./context.js";
 import { type CommandSpec, KIND_EACH, KIND_KEY } from "./spec.js";
+import { upToNul } from "./texts.js";
 
 /** Does the command take `count` arguments, its name (or both its words) included? */
 export function arityOk(spec: CommandSpec, count: number): boolean {
@@ -35,12 +36,6 @@ export function writeUnknownCommand(reply: ReplyWriter, args: Args, hint = ""): 
 export function writeUnknownSubcommand(reply: ReplyWriter, container: CommandSpec, args: Args): void {
   const name = upToNul(args.text(1)).slice(0, SHOWN_BYTES_MAX);
   reply.error(`ERR unknown subcommand '${name}'. Try ${container.name.toUpperCase()} HELP.`);
-}
-
-/** Redis prints these arguments as C strings. */
-function upToNul(text: string): string {
-  const nul = text.indexOf("\0");
-  return nul < 0 ? text : text.slice(0, nul);
 }
 
 // HOT: once per command. No allocation, closure or string. Guard: bench/micro/commands.ts

@@ -5,6 +5,7 @@
 import type { Context } from "./context.js";
 import { RELATIVE, SECONDS, signedDeadlineOf, writeExpireError } from "./deadline.js";
 import { integerArg, isWord } from "./numbers.js";
+import { upToNul } from "./texts.js";
 
 const NX = 1;
 const XX = 2;
@@ -57,7 +58,7 @@ function parseConditions(c: Context): number {
     else if (isWord(args, i, "gt")) conditions |= GT;
     else if (isWord(args, i, "lt")) conditions |= LT;
     else {
-      c.reply.error(`ERR Unsupported option ${args.text(i)}`);
+      c.reply.error(`ERR Unsupported option ${upToNul(args.text(i))}`);
       return -1;
     }
   }

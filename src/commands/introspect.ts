@@ -12,7 +12,7 @@ import { isWord } from "./numbers.js";
 import { type ArgDoc, CATEGORIES, type CommandSpec, type Handler } from "./spec.js";
 import type { KeySpec } from "./syntax.js";
 import { ALL_SPECS, COMMANDS, resolve, specByName } from "./table.js";
-import { SYNTAX } from "./texts.js";
+import { SYNTAX, upToNul } from "./texts.js";
 
 /** Handlers by full name, "command|docs". */
 export const INTROSPECTION: ReadonlyMap<string, Handler> = new Map<string, Handler>([
@@ -130,7 +130,7 @@ function inCategory(category: string): CommandSpec[] {
 function aclCat(c: Context): void {
   const { args, reply } = c;
   if (args.count > 3) {
-    reply.error(`ERR unknown subcommand or wrong number of arguments for '${args.text(1)}'. Try ACL HELP.`);
+    reply.error(`ERR unknown subcommand or wrong number of arguments for '${upToNul(args.text(1))}'. Try ACL HELP.`);
     return;
   }
   if (args.count === 2) {
@@ -140,7 +140,7 @@ function aclCat(c: Context): void {
   }
   const category = args.lower(2);
   if (!CATEGORIES.includes(category)) {
-    reply.error(`ERR Unknown category '${args.text(2)}'`);
+    reply.error(`ERR Unknown category '${upToNul(args.text(2))}'`);
     return;
   }
   const specs = inCategory(category);

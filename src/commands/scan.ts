@@ -8,7 +8,7 @@ import type { KeyState } from "../ports/keyspace.js";
 import type { Context } from "./context.js";
 import { TYPE_NAMES } from "./keys.js";
 import { clamp, integerArg, isWord } from "./numbers.js";
-import { SYNTAX } from "./texts.js";
+import { SYNTAX, upToNul } from "./texts.js";
 
 const STAR = 42;
 const COUNT_DEFAULT = 10;
@@ -59,7 +59,7 @@ export function randomKey(c: Context): void {
 
 export function scan(c: Context): void {
   const args = c.args;
-  const cursor = parseCursor(args.text(1));
+  const cursor = parseCursor(upToNul(args.text(1)));
   if (cursor === undefined) {
     c.reply.error("ERR invalid cursor");
     return;

@@ -30,7 +30,11 @@ export function loadConfig(sources: Sources): Config {
   if (file === "-") directives.push(...readStdin(sources, problems));
   else if (file !== undefined) {
     path = resolve(sources.cwd, file);
-    readFile({ sources, problems, into: directives, open: [] }, path, `cannot read the config file ${path}`);
+    readFile(
+      { sources, problems, into: directives, open: [], included: { count: 0 } },
+      path,
+      `cannot read the config file ${path}`,
+    );
   }
   directives.push(...envDirectives(sources, problems), ...flags);
   return build(directives, problems, { cwd: sources.cwd, file: path, files: sources.files, server: true });
@@ -51,7 +55,13 @@ export function configFromOptions(input: ConfigInput, cwd: string): Config {
     if (value === undefined) continue;
     const option = keys.get(key);
     if (option === undefined) problems.push(`unknown option "${key}"${meant(nearest(key, keys.keys()))}`);
-    else directives.push({ name: option.name, words: inputWords(option, value), kind: "options", where: key });
+    else {
+      try {
+        directives.push({ name: option.name, words: inputWords(option, value), kind: "options", where: key });
+      } catch {
+        problems.push(`${key}: the value cannot be read as text`); // an object whose toString is not what it should be
+      }
+    }
   }
   if (input.port === undefined) directives.push({ name: "port", words: ["0"], kind: "options", where: "no port" });
   return build(directives, problems, { cwd, anyPort: input.port !== undefined });

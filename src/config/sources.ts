@@ -11,6 +11,8 @@ import { WRONG_NUMBER } from "./value.js";
 
 const INCLUDE_DEPTH_MAX = 16;
 const DIRECTIVES_MAX = 100_000;
+/** Files that all include a directory they lie in would otherwise be read in every order there is. */
+const INCLUDES_MAX = 1000;
 const STDIN = "standard input";
 
 /** Flags in Redis's manner: each word after `--name` up to the next `--` belongs to it; `--name=value` works too. */
@@ -72,6 +74,8 @@ interface Reading {
   readonly into: Directive[];
   /** Files being read now, the outermost first: an include of one of them would never end. */
   readonly open: readonly string[];
+  /** Files taken in by includes so far, shared by all that are open. */
+  readonly included: { count: number };
 }
 
 export function readFile(reading: Reading, path: string, failure: string): void {
@@ -110,6 +114,7 @@ function include(reading: Reading, { words, where }: Directive): void {
   for (const target of paths) {
     if (open.includes(target)) problems.push(`${where}: include: ${target} includes itself`);
     else if (open.length >= INCLUDE_DEPTH_MAX) problems.push(`${where}: include: nested too deep`);
+    else if (++reading.included.count > INCLUDES_MAX) return void problems.push(`${where}: include: too many files`);
     else readFile(reading, target, `${where}: include: cannot read ${target}`);
   }
 }

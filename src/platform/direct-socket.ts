@@ -179,7 +179,7 @@ class DirectConnection implements Connection {
 
   wrote(status: number): void {
     this.writing = false;
-    if (this.closed) return;
+    if (this.closed || (this.socket as Socket).destroyed) return;
     if (status !== 0) this.destroy();
     else (this.handler as ConnectionHandler).onSent();
   }

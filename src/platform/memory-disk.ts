@@ -20,7 +20,7 @@ class MemoryFile {
 
 export class MemoryDisk implements Disk {
   private readonly files = new Map<string, MemoryFile>();
-  private readonly handles = new Map<FileHandle, MemoryFile>();
+  private readonly handles = new Map<FileHandle, { file: MemoryFile; readonly: boolean }>();
   private nextHandle = 1;
   private readonly scheduler: Scheduler;
 
@@ -51,20 +51,21 @@ export class MemoryDisk implements Disk {
   open(name: string, options: { create?: boolean; durable?: boolean; readonly?: boolean }): FileHandle {
     let file = this.files.get(name);
     if (options.create) {
-      if (file !== undefined) throw Object.assign(new Error(`EEXIST: ${name}`), { code: "EEXIST" });
+      if (file !== undefined) throw failure("EEXIST", name);
       file = new MemoryFile();
       this.files.set(name, file);
     }
-    if (file === undefined) throw Object.assign(new Error(`ENOENT: ${name}`), { code: "ENOENT" });
+    if (file === undefined) throw failure("ENOENT", name);
     const handle = this.nextHandle++;
-    this.handles.set(handle, file);
+    this.handles.set(handle, { file, readonly: options.readonly === true });
     return handle;
   }
 
-  private file(handle: FileHandle): MemoryFile {
-    const file = this.handles.get(handle);
-    if (file === undefined) throw Object.assign(new Error("EBADF"), { code: "EBADF" });
-    return file;
+  /** @param writing as the real disk, a handle that is for reading refuses. */
+  private file(handle: FileHandle, writing = false): MemoryFile {
+    const found = this.handles.get(handle);
+    if (found === undefined || (writing && found.readonly)) throw failure("EBADF", String(handle));
+    return found.file;
   }
 
   close(handle: FileHandle): void {
@@ -77,21 +78,25 @@ export class MemoryDisk implements Disk {
 
   read(handle: FileHandle, into: Buffer, at: number, length: number, position: number): number {
     const file = this.file(handle);
-    const bytes = Math.max(0, Math.min(length, file.size - position));
+    const bytes = Math.min(length, file.size - position);
+    if (bytes <= 0) return 0;
     file.bytes.copy(into, at, position, position + bytes);
     return bytes;
   }
 
   write(handle: FileHandle, from: Buffer, at: number, length: number, position: number): void {
-    const file = this.file(handle);
+    const file = this.file(handle, true);
+    if (length === 0) return;
     file.ensure(position + length);
     from.copy(file.bytes, position, at, at + length);
   }
 
-  sync(_handle: FileHandle): void {}
+  sync(handle: FileHandle): void {
+    this.file(handle);
+  }
 
   truncate(handle: FileHandle, bytes: number): void {
-    const file = this.file(handle);
+    const file = this.file(handle, true);
     file.ensure(bytes);
     file.bytes.fill(0, bytes, file.size);
     file.size = bytes;
@@ -99,13 +104,13 @@ export class MemoryDisk implements Disk {
 
   rename(from: string, to: string): void {
     const file = this.files.get(from);
-    if (file === undefined) throw Object.assign(new Error(`ENOENT: ${from}`), { code: "ENOENT" });
+    if (file === undefined) throw failure("ENOENT", from);
     this.files.delete(from);
     this.files.set(to, file);
   }
 
   remove(name: string): void {
-    if (!this.files.delete(name)) throw Object.assign(new Error(`ENOENT: ${name}`), { code: "ENOENT" });
+    if (!this.files.delete(name)) throw failure("ENOENT", name);
   }
 
   syncDirectory(): void {}
@@ -115,16 +120,36 @@ export class MemoryDisk implements Disk {
   }
 
   writeAsync(handle: FileHandle, from: Buffer, at: number, length: number, position: number, done: Done): void {
-    this.write(handle, from, at, length, position);
-    this.scheduler.endOfTurn(() => done(null));
+    this.soon(done, () => this.write(handle, from, at, length, position));
   }
 
-  syncAsync(_handle: FileHandle, done: Done): void {
-    this.scheduler.endOfTurn(() => done(null));
+  syncAsync(handle: FileHandle, done: Done): void {
+    this.soon(done, () => this.sync(handle));
+  }
+
+  /** The work at once, what came of it in another turn. */
+  private soon(done: Done, work: () => void): void {
+    let error: Error | null = null;
+    try {
+      work();
+    } catch (thrown) {
+      error = thrown as Error;
+    }
+    this.scheduler.endOfTurn(() => done(error));
   }
 
   removeAsync(name: string, done: Done): void {
-    this.remove(name);
-    this.scheduler.endOfTurn(() => done(null));
+    this.scheduler.endOfTurn(() => {
+      try {
+        this.remove(name);
+      } catch (error) {
+        return done(error as Error);
+      }
+      done(null);
+    });
   }
+}
+
+function failure(code: string, what: string): Error {
+  return Object.assign(new Error(`${code}: ${what}`), { code });
 }

@@ -108,6 +108,7 @@ export class NodeDisk implements Disk {
   writeAsync(file: FileHandle, from: Buffer, at: number, length: number, position: number, done: Done): void {
     fs.write(file, from, at, length, position, (error, bytes) => {
       if (error) done(error);
+      else if (bytes === 0 && length > 0) done(new Error("write made no progress"));
       else if (bytes < length) this.writeAsync(file, from, at + bytes, length - bytes, position + bytes, done);
       else if (this.syncAfterWrite.has(file)) fs.fdatasync(file, done);
       else done(null);

@@ -3,6 +3,9 @@
  */
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 
+/** The most a timer of Node holds; a longer one would come after a millisecond. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 export class NodeScheduler implements Scheduler {
   nowMs(): number {
     return Date.now();
@@ -13,8 +16,13 @@ export class NodeScheduler implements Scheduler {
   }
 
   after(ms: number, run: () => void): Cancel {
-    const timer = setTimeout(run, ms);
-    timer.unref();
+    let timer: NodeJS.Timeout;
+    const wait = (left: number): void => {
+      const now = Math.min(left, TIMER_MS_MAX);
+      timer = setTimeout(left > now ? () => wait(left - now) : run, now);
+      timer.unref();
+    };
+    wait(ms);
     return () => clearTimeout(timer);
   }
 

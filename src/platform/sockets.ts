@@ -160,7 +160,8 @@ class PlainConnection implements Connection {
     // The callback comes in a later tick even when all was sent, so a reply that the kernel took still counts as unsent
     // until then. That costs one more write for what is answered meanwhile, never a wrong order.
     socket.write(Buffer.from(bytes.subarray(from, to)), (error) => {
-      if (error != null) return; // 'close' follows
+      // 'close' follows. Of a write that destroy() cut off Node says that it went well.
+      if (error != null || socket.destroyed) return;
       this.writing = false;
       this.onSent();
     });

@@ -4,8 +4,9 @@
  * Invariants that callers rely on: what was written and then synced survives power loss; a file's name survives once syncDirectory
  * returned after its making or renaming; a write to a handle opened `durable` is synced when it returns. Anything else
  * may be kept, lost or torn at sectors of 512 bytes, in any order.
- * Errors: synchronous calls throw, asynchronous ones call back, with a DiskError. Nobody but the wrapper that latches may
- * catch one from a write or a sync to carry on.
+ * Errors: synchronous calls throw, asynchronous ones call back, with the system's error (ENOENT, EEXIST, EBADF, ENOSPC, EIO as `code`).
+ * Nobody but the wrapper that latches may catch one from a write or a sync to carry on; it makes a DiskError of it.
+ * Asked of every implementation by test/conformance/disk.test.ts.
  */
 
 export type FileHandle = number;

@@ -25,6 +25,7 @@ import {
 import { HOSTS, type HostHandler } from "./hosts.js";
 import type { Server } from "./server.js";
 import type { Session } from "./session.js";
+import { endTransaction } from "./transaction.js";
 
 // What the dispatcher has to look at because of the server's state.
 export const GUARD_LOADING = 16;
@@ -237,7 +238,12 @@ export class Dispatcher {
   }
 
   private wrongArity(session: Session, spec: CommandSpec): void {
-    writeArityError(this.context.reply, spec);
+    const { reply } = this.context;
+    if (spec.name === "exec") {
+      // As Redis: an EXEC that cannot be run ends the transaction, if there is one.
+      endTransaction(session);
+      reply.error("EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command");
+    } else writeArityError(reply, spec);
     this.refused(session, spec);
   }
 

@@ -29,6 +29,7 @@ import type { KeyState, Keyspace, Visit } from "../ports/keyspace.js";
 import { KeyState as State } from "../ports/keyspace.js";
 import { DetachedIndexes } from "./detached-indexes.js";
 import { Eviction, type EvictionPolicy } from "./eviction.js";
+import { LastLookup } from "./last-lookup.js";
 import type { Log } from "./log.js";
 import { DATABASES, type Table } from "./table.js";
 import { UsageClock } from "./usage-clock.js";
@@ -68,10 +69,7 @@ export class Store implements Keyspace {
   private gateLsn = 0;
   /** LSN of the last removal anywhere: what a listing lacks depends on it. */
   private removedLsn = 0;
-  private foundRef = 0;
-  private foundKey: Buffer = EMPTY;
-  private foundAt = -1;
-  private foundDb = 0;
+  private readonly last: LastLookup = new LastLookup();
   private stage: Buffer = Buffer.allocUnsafeSlow(1024);
   private readonly random: Random;
   private readonly scratchState = new State();
@@ -94,7 +92,7 @@ export class Store implements Keyspace {
   /** Setting it starts a new command: nothing found before counts any more, the bytes it lay in may have changed. */
   set gate(lsn: number) {
     this.gateLsn = lsn;
-    this.foundAt = -1;
+    this.last.forget();
   }
 
   get durableLsn(): number {
@@ -132,10 +130,7 @@ export class Store implements Keyspace {
   /** Find a key that has not expired; one that has is removed first. */
   private lookup(db: number, bytes: Buffer, at: number, length: number): number {
     const ref = this.table.find(db, bytes, at, length);
-    this.foundKey = bytes;
-    this.foundAt = at;
-    this.foundDb = db;
-    this.foundRef = ref;
+    this.last.note(db, bytes, at, length, ref);
     if (ref === 0) return 0;
     const expireAt = expireAtOf(this.table.body, this.table.bodyAt);
     if (expireAt === 0 || expireAt > this.now) return ref;
@@ -181,8 +176,8 @@ export class Store implements Keyspace {
     raw: boolean,
   ): void {
     const table = this.table;
-    const known = this.foundAt === keyAt && this.foundKey === key && this.foundDb === db;
-    const ref = known ? this.foundRef : table.find(db, key, keyAt, keyBytes);
+    const known = this.last.isOf(db, key, keyAt, keyBytes);
+    const ref = known ? this.last.ref : table.find(db, key, keyAt, keyBytes);
     if (known && ref !== 0) table.locate(ref);
     let from = value;
     let fromAt = valueAt;
@@ -216,7 +211,7 @@ export class Store implements Keyspace {
   }
 
   private changed(lsn: number): void {
-    this.foundAt = -1;
+    this.last.forget();
     this.gateLsn = lsn;
     this.stats.dirty++;
   }
@@ -228,9 +223,9 @@ export class Store implements Keyspace {
   }
 
   remove(db: number, key: Buffer, keyAt: number, keyBytes: number): boolean {
-    const known = this.foundAt === keyAt && this.foundKey === key && this.foundDb === db;
-    if (known && this.foundRef !== 0) this.table.locate(this.foundRef);
-    const ref = known ? this.foundRef : this.lookup(db, key, keyAt, keyBytes);
+    const known = this.last.isOf(db, key, keyAt, keyBytes);
+    if (known && this.last.ref !== 0) this.table.locate(this.last.ref);
+    const ref = known ? this.last.ref : this.lookup(db, key, keyAt, keyBytes);
     if (ref === 0) {
       this.needLsn(this.table.absentLsn());
       return false;
@@ -262,7 +257,7 @@ export class Store implements Keyspace {
     const dirty = this.stats.dirty;
     this.removeFound(db, ref);
     this.stats.dirty = dirty;
-    this.foundRef = 0;
+    this.last.ref = 0;
     this.stats.expired++;
   }
 

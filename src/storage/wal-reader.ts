@@ -23,6 +23,7 @@ import {
   decodeSegmentHeader,
   lastLsnOf,
   SECTOR_BYTES,
+  STAMP_AT,
   sectorState,
   segmentLsn,
   unstamp,
@@ -218,6 +219,9 @@ export class WalReader {
     const name = this.names[this.segmentIndex];
     this.onBatch?.(name, this.position, header);
     const bytes = header.sectors * SECTOR_BYTES;
+    if (header.contentBytes > header.sectors * STAMP_AT - BATCH_HEADER_BYTES) {
+      throw new CorruptionError(name, this.position, "a batch says that it is longer than its sectors");
+    }
     const lastLsn = lastLsnOf(header);
     if (header.durableLsn > this.syncedLsn) this.syncedLsn = header.durableLsn;
     this.refuseMissing(this.syncedLsn);

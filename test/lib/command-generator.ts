@@ -4,6 +4,12 @@
  * Times are either over or more than a minute away, so that nothing expires while two servers are compared.
  */
 
+import { BIT_ROWS } from "../../src/commands/rows/bits.js";
+import { DATABASE_ROWS } from "../../src/commands/rows/databases.js";
+import { EXPIRY_ROWS } from "../../src/commands/rows/expiry.js";
+import { KEY_ROWS } from "../../src/commands/rows/keys.js";
+import { STRING_ROWS } from "../../src/commands/rows/strings.js";
+
 /** 0 <= x < 1, the same for the same seed (mulberry32). */
 export function randomFrom(seed: number): () => number {
   let state = seed | 0;
@@ -33,6 +39,53 @@ const SECONDS_BAD = ["0", "-1", "-100", "9223372036854775", "-922337203685477580
 const RESTORE_TIMES_BAD = ["-1", "x", "", "1.5", "9223372036854775808"];
 const PATTERNS = ["*", "k*", "k?", "k[1-2]", "k[^1-2]", "\\k1", "**", "*1*", "[", "k[", "", "key:?", "*\xff", "k[2-1]"];
 
+/** For commands with arguments at random. No number may stand for a time between now and a minute from now. */
+const ODD_NUMBERS = [
+  "0",
+  "-1",
+  "100000",
+  "1e5",
+  "99999999999",
+  "9223372036854775807",
+  "-9223372036854775808",
+  "1".repeat(40),
+];
+const ODD_OFFSETS = [
+  "0",
+  "1",
+  "7",
+  "63",
+  "-1",
+  "4294967296",
+  "9223372036854775807",
+  "-9223372036854775808",
+  "1".repeat(40),
+];
+const ODD_TEXTS = ["", "\0", "\xff\xfe\x00", "a\r\nb", " ", "*", "#1", "u8", "i64", "u63", "'", "x".repeat(2000)];
+const OPTION_WORDS = [
+  "NX",
+  "xx",
+  "GET",
+  "EX",
+  "PX",
+  "EXAT",
+  "PXAT",
+  "KEEPTTL",
+  "PERSIST",
+  "GT",
+  "LT",
+  "REPLACE",
+  "DB",
+].concat(
+  ["ABSTTL", "IDLETIME", "FREQ", "LEN", "IDX", "WITHMATCHLEN", "MINMATCHLEN", "BIT", "BYTE", "AND", "NOT", "SYNC"],
+  ["OVERFLOW", "SAT", "FAIL", "SET", "INCRBY", "MATCH", "COUNT", "TYPE", "ENCODING", "USAGE", "SAMPLES"],
+);
+const WITH_OFFSETS = ["setrange", "setbit", "getbit", "bitfield", "bitfield_ro", "bitop", "lcs"];
+const DATA_ROWS = [...STRING_ROWS, ...BIT_ROWS, ...KEY_ROWS, ...EXPIRY_ROWS, ...DATABASE_ROWS];
+/** Refused here on purpose, or the server's, not the handlers'. */
+const NOT_COMPARED = ["swapdb", "select"];
+const ANYTHING = DATA_ROWS.filter(({ name }) => !NOT_COMPARED.includes(name));
+
 type Random = () => number;
 type Part = string | Buffer;
 
@@ -47,8 +100,13 @@ export class CommandGenerator {
   }
 
   next(): Buffer[] {
-    const command = this.pick(COMMANDS)(this);
-    return this.spoil(command).map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part));
+    const command = this.chance(0.12) ? this.anything() : this.spoil(this.pick(COMMANDS)(this));
+    return command.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part));
+  }
+
+  /** 0 <= x < 1. */
+  random01(): number {
+    return this.random();
   }
 
   pick<T>(choices: readonly T[]): T {
@@ -116,6 +174,20 @@ export class CommandGenerator {
   some(least: number, most: number, part: () => Part[]): Part[] {
     const count = least + Math.floor(this.random() * (most - least + 1));
     return Array.from({ length: count }, part).flat();
+  }
+
+  /** A command with arguments that have nothing to do with it, mostly as many as it takes. */
+  anything(): Part[] {
+    const { name, arity } = this.pick(ANYTHING);
+    const numbers = WITH_OFFSETS.includes(name) ? ODD_OFFSETS : ODD_NUMBERS;
+    const least = Math.abs(arity) - 1;
+    const count = Math.max(0, least + this.pick(arity > 0 ? [0, 0, 0, 0, -1, 1] : [0, 0, 1, 2, 3, 4, -1]));
+    const part = (): Part[] => [
+      this.chance(0.3)
+        ? this.key()
+        : this.pick(this.pick([numbers, numbers, OPTION_WORDS, ODD_TEXTS, BAD_NUMBERS, BAD_FLOATS])),
+    ];
+    return [name, ...this.some(count, count, part)];
   }
 
   private spoil(command: Part[]): Part[] {

@@ -44,6 +44,12 @@ class SimFile {
   }
 }
 
+interface OpenFile {
+  readonly file: SimFile;
+  readonly durable: boolean;
+  readonly readonly: boolean;
+}
+
 type NameOp =
   | { kind: "create"; name: string; file: SimFile }
   | { kind: "rename"; from: string; to: string }
@@ -53,7 +59,7 @@ export class SimDisk implements Disk {
   names: Map<string, SimFile> = new Map();
   durableNames: Map<string, SimFile> = new Map();
   private nameOps: NameOp[] = [];
-  private readonly handles = new Map<FileHandle, { file: SimFile; durable: boolean }>();
+  private readonly handles = new Map<FileHandle, OpenFile>();
   private nextHandle = 1;
   private readonly scheduler: Scheduler;
   /** Syncs so far: fsync, directory syncs, and writes to durable handles. */
@@ -122,9 +128,9 @@ export class SimDisk implements Disk {
     if (this.crashed) throw new PowerLoss();
   }
 
-  private handle(handle: FileHandle): { file: SimFile; durable: boolean } {
+  private handle(handle: FileHandle, writing = false): OpenFile {
     const found = this.handles.get(handle);
-    if (found === undefined) throw new Error("EBADF");
+    if (found === undefined || (writing && found.readonly)) throw failure("EBADF", String(handle));
     return found;
   }
 
@@ -135,18 +141,18 @@ export class SimDisk implements Disk {
     return this.names.has(name);
   }
 
-  open(name: string, options: { create?: boolean; durable?: boolean }): FileHandle {
+  open(name: string, options: { create?: boolean; durable?: boolean; readonly?: boolean }): FileHandle {
     this.alive();
     let file = this.names.get(name);
     if (options.create) {
-      if (file !== undefined) throw new Error(`EEXIST: ${name}`);
+      if (file !== undefined) throw failure("EEXIST", name);
       file = new SimFile();
       this.names.set(name, file);
       this.nameOps.push({ kind: "create", name, file });
     }
-    if (file === undefined) throw new Error(`ENOENT: ${name}`);
+    if (file === undefined) throw failure("ENOENT", name);
     const handle = this.nextHandle++;
-    this.handles.set(handle, { file, durable: options.durable === true });
+    this.handles.set(handle, { file, durable: options.durable === true, readonly: options.readonly === true });
     return handle;
   }
 
@@ -159,16 +165,17 @@ export class SimDisk implements Disk {
 
   read(handle: FileHandle, into: Buffer, at: number, length: number, position: number): number {
     const { view } = this.handle(handle).file;
-    const bytes = Math.max(0, Math.min(length, view.length - position));
+    const bytes = Math.min(length, view.length - position);
+    if (bytes <= 0) return 0;
     view.copy(into, at, position, position + bytes);
     return bytes;
   }
 
   private enter(file: SimFile, from: Buffer, at: number, length: number, position: number): void {
-    if (this.failWrites) throw Object.assign(new Error("EIO: write"), { code: "EIO" });
+    if (this.failWrites) throw failure("EIO", "write");
     if (position + length > file.view.length) {
       const more = position + length - file.view.length;
-      if (more > this.freeBytesLeft) throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+      if (more > this.freeBytesLeft) throw failure("ENOSPC", "write");
       this.freeBytesLeft -= more;
     }
     const write = { position, bytes: Buffer.from(from.subarray(at, at + length)) };
@@ -178,7 +185,8 @@ export class SimDisk implements Disk {
 
   write(handle: FileHandle, from: Buffer, at: number, length: number, position: number): void {
     this.alive();
-    const { file, durable } = this.handle(handle);
+    const { file, durable } = this.handle(handle, true);
+    if (length === 0) return;
     this.enter(file, from, at, length, position);
     if (durable) this.syncRange(file);
   }
@@ -186,23 +194,26 @@ export class SimDisk implements Disk {
   /** A write to a durable handle syncs what it wrote, and nothing else of the file. */
   private syncRange(file: SimFile): void {
     this.countSync();
-    if (this.failSyncs) throw Object.assign(new Error("EIO: fsync"), { code: "EIO" });
+    if (this.failSyncs) throw failure("EIO", "fsync");
     file.apply("durable", file.pending.pop() as PendingWrite);
   }
 
   sync(handle: FileHandle): void {
+    const { file } = this.handle(handle);
     this.countSync();
-    if (this.failSyncs) throw Object.assign(new Error("EIO: fsync"), { code: "EIO" });
-    this.handle(handle).file.sync();
+    if (this.failSyncs) throw failure("EIO", "fsync");
+    file.sync();
   }
 
   truncate(handle: FileHandle, bytes: number): void {
-    const { file } = this.handle(handle);
-    file.view = Buffer.from(file.view.subarray(0, bytes));
+    const { file } = this.handle(handle, true);
+    file.view = Buffer.concat([file.view.subarray(0, bytes)], bytes);
+    file.shared = false;
   }
 
   rename(from: string, to: string): void {
     this.alive();
+    if (!this.names.has(from)) throw failure("ENOENT", from);
     const op: NameOp = { kind: "rename", from, to };
     applyNameOp(this.names, op);
     this.nameOps.push(op);
@@ -210,7 +221,7 @@ export class SimDisk implements Disk {
 
   remove(name: string): void {
     this.alive();
-    if (!this.names.has(name)) throw new Error(`ENOENT: ${name}`);
+    if (!this.names.has(name)) throw failure("ENOENT", name);
     const op: NameOp = { kind: "remove", name };
     applyNameOp(this.names, op);
     this.nameOps.push(op);
@@ -227,28 +238,39 @@ export class SimDisk implements Disk {
   }
 
   writeAsync(handle: FileHandle, from: Buffer, at: number, length: number, position: number, done: Done): void {
-    const { file, durable } = this.handle(handle);
-    this.later(done, () => {
+    this.later(done, handle, true, ({ file, durable }) => {
+      if (length === 0) return;
       this.enter(file, from, at, length, position);
       if (durable) this.syncRange(file);
     });
   }
 
   syncAsync(handle: FileHandle, done: Done): void {
-    const { file } = this.handle(handle);
-    this.later(done, () => {
+    this.later(done, handle, false, ({ file }) => {
       this.countSync();
-      if (this.failSyncs) throw Object.assign(new Error("EIO: fsync"), { code: "EIO" });
+      if (this.failSyncs) throw failure("EIO", "fsync");
       file.sync();
     });
   }
 
   removeAsync(name: string, done: Done): void {
-    this.later(done, () => this.remove(name));
+    this.inAnotherTurn(done, () => this.remove(name));
   }
 
-  /** In another turn; after a power loss never. */
-  private later(done: Done, work: () => void): void {
+  /** The handle is looked at now: it may be closed by then. */
+  private later(done: Done, handle: FileHandle, writing: boolean, work: (open: OpenFile) => void): void {
+    let open: OpenFile;
+    try {
+      open = this.handle(handle, writing);
+    } catch (error) {
+      this.scheduler.endOfTurn(() => done(error as Error));
+      return;
+    }
+    this.inAnotherTurn(done, () => work(open));
+  }
+
+  /** After a power loss never. */
+  private inAnotherTurn(done: Done, work: () => void): void {
     this.scheduler.endOfTurn(() => {
       if (this.crashed) return;
       try {
@@ -260,6 +282,10 @@ export class SimDisk implements Disk {
       done(null);
     });
   }
+}
+
+function failure(code: string, what: string): Error {
+  return Object.assign(new Error(`${code}: ${what}`), { code });
 }
 
 function applyNameOp(names: Map<string, SimFile>, op: NameOp): void {

@@ -81,14 +81,14 @@ export class ReplyWriter {
   }
 
   /**
-   * An error. CR and LF become spaces, as in Redis, so that a client's bytes cannot forge a second reply.
+   * An error. CR and LF become spaces, and go at its end, as in Redis, so that a client's bytes cannot forge a second reply.
    * @param text latin1; the first word is the code ("ERR ..." as clients match it).
    */
   error(text: string): void {
     this.errors++;
     const space = text.indexOf(" ");
     this.lastErrorCode = space < 0 ? text : text.slice(0, space);
-    this.line(45, /[\r\n]/.test(text) ? text.replace(/[\r\n]/g, " ") : text);
+    this.line(45, /[\r\n]/.test(text) ? text.replace(/[\r\n]+$/, "").replace(/[\r\n]/g, " ") : text);
   }
 
   private line(lead: number, text: string): void {

@@ -331,4 +331,29 @@ test("the redis.conf of Debian's redis-server loads", () => {
   }
 });
 
+test("a problem is one line that a terminal can show, whatever was written", () => {
+  const [name, long] = problems(() => load(["/f"], {}, { "/f": `"\\x1b[2J\\nport" 1\n${"x".repeat(10_000)} 1\n` }));
+  assert.is(name, '/f:1: unknown option "?[2j?port"');
+  assert.match(long as string, /^\/f:2: unknown option "x+\.\.\.$/);
+  assert.is(long?.length, 503);
+});
+
+test("files of a directory that all include the directory are read to an end", () => {
+  const names = Array.from({ length: 14 }, (_, i) => `/d/${i}.conf`);
+  const started = performance.now();
+  const found = problems(() =>
+    load(["/d/0.conf"], {}, Object.fromEntries(names.map((name) => [name, "include /d/*"]))),
+  );
+  assert.match(found[0] as string, /^\/d\/\d+\.conf:1: include: /);
+  assert.ok(performance.now() - started < 5000);
+});
+
+test("an option of the library that no text can be made of is a problem, not a TypeError", () => {
+  const odd = { bind: { toString: [] } } as unknown as Parameters<typeof configFromOptions>[0];
+  assert.equal(
+    problems(() => configFromOptions(odd, CWD)),
+    ["bind: the value cannot be read as text"],
+  );
+});
+
 test.run();
