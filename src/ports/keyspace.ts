@@ -29,6 +29,13 @@ export class KeyState {
 /** Called per key of a scan with state borrowed until it returns. It must not write to the keyspace. */
 export type Visit = (state: KeyState) => void;
 
+/** Keys within some bytes: the first `count` of the lists. In ascending order. */
+export interface KeysAhead {
+  readonly count: number;
+  readonly at: Int32Array;
+  readonly length: Int32Array;
+}
+
 export interface Keyspace {
   /** Highest LSN that what was seen or done since `gate` was last set to 0 depends on; 0 = nothing undurable. */
   gate: number;
@@ -47,6 +54,13 @@ export interface Keyspace {
    * @returns state.present. Cost O(1).
    */
   find(db: number, bytes: Buffer, at: number, length: number, state: KeyState, touch: boolean): boolean;
+
+  /**
+   * These keys are about to be looked up, in this order: a hint, which changes nothing but how long that takes. Bytes and lists must stay
+   * as they are until forgetAhead().
+   */
+  fetchAhead?(db: number, bytes: Buffer, keys: KeysAhead): void;
+  forgetAhead?(): void;
 
   /** Set a key: value bytes are copied. expireAt 0 = none; one in the past is the caller's error. O(bytes). */
   put(

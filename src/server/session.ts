@@ -130,7 +130,9 @@ export class Session extends ClientState implements ConnectionHandler {
     server.begin(this, end - from);
     let at = from;
     let untilLook = COMMANDS_PER_LOOK;
+    let untilPeek = 0;
     for (;;) {
+      if (--untilPeek < 0) untilPeek = server.lookAhead(this.db, bytes, at, end);
       const state = parser.next(bytes, at, end);
       at = parser.position;
       if (state !== DONE) {

@@ -27,8 +27,8 @@ import { type SyncMode, Wal } from "./wal.js";
 import { segmentLsn } from "./wal-format.js";
 
 const SLICE_MS = 1;
-/** A snapshot is due when the log since the last one passes the option and this share of the data. See docs/STORAGE.md, disk bound. */
-const SNAPSHOT_LOG_SHARE = 0.2;
+/** A snapshot is due when the log since the last one passes the option or, with much data, this share of it. See docs/STORAGE.md, disk bound. */
+const SNAPSHOT_LOG_SHARE = 0.35;
 /** A log segment is at most this share of the data: two of them, one half filled and one ahead, count toward the disk bound. */
 const SEGMENT_SHARE = 0.25;
 const SEGMENT_BYTES_SMALL: number = 8 << 20;
@@ -241,8 +241,8 @@ export class Engine {
     if (wal.waitsForRoom) return;
     const again = this.snapshotAgain;
     this.snapshotAgain = false;
-    if (again || wal.sinceSnapshotBytes > this.options.snapshotLogBytes() + this.store.usedBytes() * SNAPSHOT_LOG_SHARE)
-      this.snapshot(() => {});
+    const due = Math.max(this.options.snapshotLogBytes(), this.store.usedBytes() * SNAPSHOT_LOG_SHARE);
+    if (again || wal.sinceSnapshotBytes > due) this.snapshot(() => {});
   }
 
   /** Start a snapshot. @returns false when one is running already. `done` hears how it ended. */

@@ -78,6 +78,11 @@ function homeOf(hash: number, meta: number): number {
   return slots <= 65536 ? ((bits >>> 16) * slots) >>> 16 : Math.floor(((bits >>> 0) * slots) / TWO_32);
 }
 
+/** How many cells behind the block's first one the search for a hash begins. */
+export function homeCellOf(hash: number, meta: number): number {
+  return HEADER_CELLS + homeOf(hash, meta);
+}
+
 // HOT: once per key looked up.
 /** First cell with the hash. @returns the index of its tag in ints, or -1. */
 export function firstCell(ints: Int32Array, base: number, meta: number, hash: number): number {

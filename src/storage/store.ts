@@ -25,7 +25,7 @@ import { Hlc } from "../core/clock/hlc.js";
 import { keySlot, SLOTS } from "../core/ring/slot.js";
 import { assert } from "../lib/assert.js";
 import type { Random } from "../lib/random.js";
-import type { KeyState, Keyspace, Visit } from "../ports/keyspace.js";
+import type { KeyState, KeysAhead, Keyspace, Visit } from "../ports/keyspace.js";
 import { KeyState as State } from "../ports/keyspace.js";
 import { DetachedIndexes } from "./detached-indexes.js";
 import { Eviction, type EvictionPolicy } from "./eviction.js";
@@ -127,6 +127,14 @@ export class Store implements Keyspace {
     return true;
   }
 
+  fetchAhead(db: number, bytes: Buffer, keys: KeysAhead): void {
+    this.table.fetchAhead(db, bytes, keys);
+  }
+
+  forgetAhead(): void {
+    this.table.ahead.forget();
+  }
+
   /** Find a key that has not expired; one that has is removed first. */
   private lookup(db: number, bytes: Buffer, at: number, length: number): number {
     const ref = this.table.find(db, bytes, at, length);
@@ -175,17 +183,14 @@ export class Store implements Keyspace {
     expireAt: number,
     raw: boolean,
   ): void {
-    const table = this.table;
-    const known = this.last.isOf(db, key, keyAt, keyBytes);
-    const ref = known ? this.last.ref : table.find(db, key, keyAt, keyBytes);
+    const { table, last } = this;
+    const known = last.isOf(db, key, keyAt, keyBytes);
+    const ref = known ? last.ref : table.find(db, key, keyAt, keyBytes);
     if (known && ref !== 0) table.locate(ref);
-    let from = value;
-    let fromAt = valueAt;
-    if (table.arena.owns(value)) {
-      // The value lies in the table (EXPIRE, RENAME, COPY): its place may be written over before it is read.
-      from = this.staged(value, valueAt, valueBytes);
-      fromAt = 0;
-    }
+    // When the value lies in the table (EXPIRE, RENAME, COPY) its place may be written over before it is read.
+    const owned = table.arena.owns(value);
+    const from = owned ? this.staged(value, valueAt, valueBytes) : value;
+    const fromAt = owned ? 0 : valueAt;
     const bodyBytes = bodyBytesOf(keyBytes, valueBytes, expireAt !== 0);
     const lsn = this.log.appendedLsn + 1;
     this.hlc.tick();

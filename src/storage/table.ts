@@ -9,10 +9,12 @@ import { FLAG_EXPIRES, keyLength, keyOffset } from "../codec/record/record.js";
 import { keySlot, SLOTS } from "../core/ring/slot.js";
 import { assert } from "../lib/assert.js";
 import { halfSipHash } from "../lib/half-siphash.js";
+import type { KeysAhead } from "../ports/keyspace.js";
 import type { ReleaseMemory } from "../ports/memory.js";
 import { Arena, EXTENT_MASK, EXTENT_SHIFT, EXTERNAL_BYTES_MIN, MARK_EXTERNAL, MEMORY_HEADER_BYTES } from "./arena.js";
 import { CellHeap, CHUNK_SHIFT, firstInt } from "./cell-heap.js";
 import { cellsBegin, cellsEnd, firstCell, metaAt, nextCell } from "./index-block.js";
+import { Lookahead } from "./lookahead.js";
 import { PartitionIndex } from "./partition-index.js";
 
 export const DATABASES = 16;
@@ -22,6 +24,8 @@ const NOTHING: Buffer = Buffer.alloc(0);
 const NO_INTS: Int32Array = new Int32Array(0);
 /** Keys up to here are compared byte by byte. */
 const COMPARED_HERE_BYTES_MAX = 256;
+/** With fewer keys the processor's caches hold what is needed. */
+const AHEAD_KEYS_MIN = 10_000;
 
 export class Table {
   arena: Arena = new Arena();
@@ -32,6 +36,7 @@ export class Table {
   readonly partitions: number;
   readonly keys: Float64Array = new Float64Array(DATABASES);
   readonly expiring: Float64Array = new Float64Array(DATABASES);
+  readonly ahead: Lookahead = new Lookahead();
   private readonly slotShift: number;
   private readonly k0: number;
   private readonly k1: number;
@@ -75,8 +80,10 @@ export class Table {
    * @returns its reference, or 0. Sets the cursor fields and, when found, body and bodyAt.
    */
   find(db: number, key: Buffer, keyAt: number, keyBytes: number): number {
-    const hash = halfSipHash(key, keyAt, keyBytes, this.k0, this.k1);
-    const partition = keySlot(key, keyAt, keyBytes) >>> this.slotShift;
+    const { ahead } = this;
+    const known = ahead.find(key, keyAt, keyBytes);
+    const hash = known >= 0 ? ahead.hash[known] : halfSipHash(key, keyAt, keyBytes, this.k0, this.k1);
+    const partition = known >= 0 ? ahead.partition[known] : keySlot(key, keyAt, keyBytes) >>> this.slotShift;
     this.cursorDb = db;
     this.cursorHash = hash;
     this.cursorPartition = partition;
@@ -107,6 +114,20 @@ export class Table {
       }
     }
     return 0;
+  }
+
+  /** Keys that find() is about to be asked for, in this order. The bytes must stay as they are until ahead.forget(). */
+  fetchAhead(db: number, bytes: Buffer, keys: KeysAhead): void {
+    const root = this.roots[db];
+    this.ahead.forget();
+    if (root === undefined || this.keys[db] < AHEAD_KEYS_MIN) return;
+    const { ahead } = this;
+    ahead.begin(bytes, keys);
+    for (let i = 0; i < keys.count; i++) {
+      ahead.hash[i] = halfSipHash(bytes, keys.at[i], keys.length[i], this.k0, this.k1);
+      ahead.partition[i] = keySlot(bytes, keys.at[i], keys.length[i]) >>> this.slotShift;
+    }
+    ahead.fetch(root, this.heap, this.arena);
   }
 
   // HOT: the body behind a reference, into body and bodyAt.

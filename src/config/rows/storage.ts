@@ -136,7 +136,7 @@ export const durabilityRows: Rows<DurabilityValues> = {
   },
   snapshotWalBytes: {
     kind: "bytes",
-    default: 24 * 1024 ** 2,
+    default: 64 * 1024 ** 2,
     min: 64 * 1024,
     max: 1024 ** 4,
     change: "reloadable",

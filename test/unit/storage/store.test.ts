@@ -133,6 +133,50 @@ test("random changes, large values", () => randomRun(3, 6_000, 300, 8000, false)
 for (let seed = 10; seed < 16; seed++)
   test(`random changes, seed ${seed}`, () => randomRun(seed, 15_000, 3000, 300, seed % 2 === 0));
 
+test("keys fetched ahead: what is found is the same, whatever changes in between", () => {
+  const scheduler = new FakeScheduler();
+  const engine = open(new MemoryDisk(scheduler), scheduler);
+  const { store } = engine;
+  const random = new Random(11);
+  const state = new KeyState();
+  const model = new Map<string, string>();
+  const keys = { count: 0, at: new Int32Array(16), length: new Int32Array(16) };
+  const bytes = Buffer.alloc(16 * 8);
+  let seen = 0;
+  for (let round = 0; round < 6000; round++) {
+    // The same buffer each time, as a socket's: what was known of it must be forgotten.
+    let at = 0;
+    keys.count = 1 + random.below(16);
+    for (let i = 0; i < keys.count; i++) {
+      const length = bytes.write(`k${random.below(30_000)}`, at);
+      keys.at[i] = at;
+      keys.length[i] = length;
+      at += length;
+    }
+    store.fetchAhead(random.below(9) === 0 ? 3 : 0, bytes, keys);
+    for (let i = 0; i < keys.count; i++) {
+      if (random.below(10) === 0) continue; // a command that looks nothing up
+      const from = keys.at[i];
+      const key = bytes.latin1Slice(from, from + keys.length[i]);
+      store.gate = 0;
+      assert.is(store.find(0, bytes, from, keys.length[i], state, true), model.has(key));
+      if (state.present)
+        assert.is(state.bytes.latin1Slice(state.valueAt, state.valueAt + state.valueBytes), model.get(key));
+      if (random.below(5) === 0) {
+        assert.is(store.remove(0, bytes, from, keys.length[i]), model.delete(key));
+      } else {
+        const value = Buffer.from("v".repeat(random.below(60)) + round);
+        store.put(0, bytes, from, keys.length[i], value, 0, value.length, 0, false);
+        model.set(key, value.latin1Slice());
+      }
+      seen = Math.max(seen, store.table.ahead.next);
+    }
+    store.forgetAhead();
+    if (round % 50 === 0) scheduler.advance(1);
+  }
+  assert.ok(model.size > 10_000 && seen > 0, "too few keys for anything to be fetched ahead");
+});
+
 test("deletes leave nothing behind, memory comes back", () => {
   const scheduler = new FakeScheduler();
   const engine = open(new MemoryDisk(scheduler), scheduler);
