@@ -185,7 +185,7 @@ export class RunningNode {
     });
     const wal = engine.wal as NonNullable<typeof engine.wal>;
     wal.onDurable = () => server.durable();
-    wal.lone = () => server.lone();
+    wal.waiters = () => server.waiters;
     wal.onFailed = (error) => {
       this.log("warning", `${error.message}: nothing is acknowledged any more`);
       server.logFailed();

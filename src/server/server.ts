@@ -66,7 +66,7 @@ export class Server {
   readonly sessions: Map<number, Session> = new Map();
   readonly turns: Turns;
   /** Sessions whose next replies wait for the log: the first `waiting` of the list. (Emptying an array is slow, counting is not.) */
-  private waiters: Session[] = [];
+  private waitingSessions: Session[] = [];
   private waiting = 0;
   readonly pausedSessions: Set<Session> = new Set();
   readonly pause: { endMs: number; all: boolean } = { endMs: 0, all: false };
@@ -84,7 +84,7 @@ export class Server {
   peakUsedBytes = 0;
   private readonly scheduler: Scheduler;
   private nextId = 1;
-  private spareWaiters: Session[] = [];
+  private spareSessions: Session[] = [];
   private markMs = 0;
   private runStartMs = 0;
   private cancelTick: Cancel;
@@ -272,7 +272,7 @@ export class Server {
 
   /** Tell `session` when the log has come further. */
   awaitLog(session: Session): void {
-    this.waiters[this.waiting++] = session;
+    this.waitingSessions[this.waiting++] = session;
   }
 
   // HOT: once per group commit.
@@ -292,16 +292,16 @@ export class Server {
 
   /** The list; those who wait anew meanwhile go to another one. */
   private takeWaiters(): Session[] {
-    const { waiters } = this;
-    this.waiters = this.spareWaiters;
-    this.spareWaiters = waiters;
+    const taken = this.waitingSessions;
+    this.waitingSessions = this.spareSessions;
+    this.spareSessions = taken;
     this.waiting = 0;
-    return waiters;
+    return taken;
   }
 
-  /** At most one client waits for the log: it may be synced without giving way to others. */
-  lone(): boolean {
-    return this.waiting <= 1;
+  /** How many clients wait for the log: one alone may be synced without giving way to others. */
+  get waiters(): number {
+    return this.waiting;
   }
 
   /** Has the present turn had its share of time? Then a client that has something to run is to wait (turns.defer). */

@@ -16,14 +16,14 @@ import { Backup, type BackupDone } from "./backup.js";
 import { Cleaner } from "./cleaner.js";
 import { type DirectoryMeta, readMeta, writeMeta } from "./directory-meta.js";
 import { Disposal } from "./disposal.js";
-import type { Log, LogExtent, WalEnd } from "./log.js";
+import type { Log, LogExtent, SyncMode, WalEnd } from "./log.js";
 import { Recovery } from "./recovery.js";
 import { SNAPSHOT_TEMP_NAME, snapshotLsn, snapshotName } from "./snapshot-format.js";
 import { Snapshotter } from "./snapshotter.js";
 import { Store } from "./store.js";
 import { Sweeper } from "./sweeper.js";
 import { Table } from "./table.js";
-import { type SyncMode, Wal } from "./wal.js";
+import { Wal } from "./wal.js";
 import { segmentLsn } from "./wal-format.js";
 
 const SLICE_MS = 1;

@@ -10,6 +10,15 @@ export interface Log {
   append(body: Buffer, at: number, length: number): number;
 }
 
+export type SyncMode = "always" | "everysec" | "no";
+
+export interface WalOptions {
+  readonly mode: SyncMode;
+  readonly segmentBytes: number;
+  /** Size that suits the data at present; `segmentBytes` is the most. Asked for each segment. */
+  readonly segmentBytesWanted?: () => number;
+}
+
 export interface SegmentInfo {
   readonly name: string;
   readonly firstLsn: number;

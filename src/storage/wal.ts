@@ -18,18 +18,10 @@ import { assert } from "../lib/assert.js";
 import { DiskError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
-import type { LogExtent, SegmentInfo, WalEnd } from "./log.js";
+import { FlushHold } from "./flush-hold.js";
+import type { LogExtent, SegmentInfo, SyncMode, WalEnd, WalOptions } from "./log.js";
 import { BATCH_OPEN, BATCH_SEAL, BatchBuilder, encodeSegmentHeader, SECTOR_BYTES, segmentName } from "./wal-format.js";
 import { isWantOfRoom, SegmentMaker } from "./wal-segment-maker.js";
-
-export type SyncMode = "always" | "everysec" | "no";
-
-export interface WalOptions {
-  readonly mode: SyncMode;
-  readonly segmentBytes: number;
-  /** Size that suits the data at present; `segmentBytes` is the most. Asked for each segment. */
-  readonly segmentBytesWanted?: () => number;
-}
 
 const BATCH_BYTES_START = 256 * 1024;
 const EVERYSEC_MS = 1000;
@@ -39,6 +31,8 @@ const LOW_ROOM_BYTES = 256 * 1024;
 const DEMAND_SPARE_BYTES: number = 1 << 20;
 /** How soon a batch that the disk has no room for is tried again. */
 const NO_ROOM_RETRY_MS = 250;
+/** In the relaxed modes what was written is synced when it is so much, whatever the clock says. */
+const UNSYNCED_BYTES_MAX: number = 4 << 20;
 /** A lone writer is synced on the loop only while the disk is this fast: a hop to a thread costs about 0.07 ms. */
 const INLINE_SYNC_MS_MAX = 0.2;
 /** After a slow sync on the loop, stay off it for so many flushes. */
@@ -58,9 +52,8 @@ export class Wal {
   /** Set by the owner. `onDurable` may append. */
   onDurable: () => void = () => {};
   onFailed: (error: DiskError) => void = () => {};
-  /** The owner's hint: at most one client waits for the batch that is about to be flushed. */
-  lone: () => boolean = () => false;
-
+  /** The owner's hint: how many clients wait for a flush. */
+  waiters: () => number = () => 2;
   readonly segments: SegmentInfo[];
   private readonly disk: Disk;
   private readonly scheduler: Scheduler;
@@ -82,6 +75,9 @@ export class Wal {
   private position = 0;
   private cancelEverysec: Cancel | undefined;
   private syncRunning = false;
+  private readonly hold: FlushHold = new FlushHold();
+  /** Bytes written since the last sync was asked for. */
+  private unsyncedBytes = 0;
   private readonly pumpBound = (): void => this.pump();
 
   constructor(disk: Disk, scheduler: Scheduler, options: WalOptions, end: WalEnd) {
@@ -170,6 +166,7 @@ export class Wal {
     this.pumpAsked = false;
     if (this.flightBytes > 0 || this.failure !== undefined || this.open.count === 0 || this.closed) return;
     const bytes = this.open.bytes();
+    if (this.hold.active && this.hold.holds(this.waiters(), this.scheduler.monotonicMs())) return this.askPump();
     if (this.position + bytes > this.fileBytes && !this.tryRotate(bytes)) return;
     this.flush(this.sealOpen(), bytes, this.appendedLsn);
   }
@@ -197,6 +194,12 @@ export class Wal {
       this.maker.whenReady(this.pumpBound);
       return false;
     }
+    if (this.syncedLsn < this.durableLsn) {
+      // What the relaxed modes left unsynced: not on the loop (see settle).
+      this.pumpAsked = true;
+      this.syncNow(this.pumpBound);
+      return false;
+    }
     try {
       this.rotate(bytes);
       return true;
@@ -210,7 +213,7 @@ export class Wal {
     const started = this.scheduler.monotonicMs();
     if (this.mode !== "always") return this.flushHere(this.plainFile, batch, bytes, lastLsn, started);
     if (this.inlinePenalty > 0) this.inlinePenalty--;
-    else if (this.lone()) return this.flushHere(this.file, batch, bytes, lastLsn, started);
+    else if (this.waiters() <= 1) return this.flushHere(this.file, batch, bytes, lastLsn, started);
     this.flightBytes = bytes;
     this.disk.writeAsync(this.file, batch.buffer, 0, bytes, this.position, (error) => {
       this.flightBytes = 0;
@@ -240,8 +243,12 @@ export class Wal {
     this.sinceSnapshotBytes += bytes;
     batch.trim();
     this.durableLsn = lastLsn;
-    // The next flush starts before the replies of this one are written: the disk and the sockets work at the same time.
-    if (this.open.count > 0 && this.mode === "always") this.pump();
+    // In the relaxed modes too the log goes to the disk by and by: all of a segment at its end would be a long wait for everyone.
+    this.unsyncedBytes += bytes;
+    if (this.mode !== "always" && this.unsyncedBytes > UNSYNCED_BYTES_MAX && !this.syncRunning) this.syncNow(() => {});
+    // Unless it is held, the next flush starts before the replies of this one are written: the disk and the sockets work at the same time.
+    if (this.mode === "always") this.hold.begin(this.waiters(), this.lastFlushMs, started + this.lastFlushMs);
+    if (this.open.count > 0 && this.mode === "always" && !this.hold.active) this.pump();
     this.onDurable();
     if (this.open.count > 0 && !this.pumpAsked) this.askPump();
   }
@@ -323,6 +330,7 @@ export class Wal {
       return;
     }
     this.syncRunning = true;
+    this.unsyncedBytes = 0;
     const file = this.plainFile;
     this.disk.syncAsync(file, (error) => {
       this.syncRunning = false;

@@ -3,7 +3,8 @@
  */
 import type { Random } from "../../src/lib/random.js";
 import { MemoryDisk } from "../../src/platform/memory-disk.js";
-import { type SyncMode, Wal } from "../../src/storage/wal.js";
+import type { SyncMode } from "../../src/storage/log.js";
+import { Wal } from "../../src/storage/wal.js";
 import { BATCH_HEADER_BYTES, type BatchHeader } from "../../src/storage/wal-format.js";
 import { WalReader } from "../../src/storage/wal-reader.js";
 import { FakeScheduler } from "./fake-scheduler.js";
