@@ -23,6 +23,7 @@ import { viewed } from "../lib/copy.js";
 
 export const SEGMENT_BYTES: number = 1 << 20;
 const SEGMENTS_PER_EXTENT = 32;
+const EXTENT_SEGMENTS_SHIFT = 5;
 const EXTENT_BYTES: number = SEGMENT_BYTES * SEGMENTS_PER_EXTENT;
 /** References per segment and per extent, as shifts. */
 const SEGMENT_SHIFT = 17;
@@ -59,7 +60,11 @@ export class Arena {
   private readonly state = new Uint8Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
   private readonly live = new Int32Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
   private readonly used = new Int32Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
+  /** Segments that were written to since their extent was mapped: the others are free and take no memory yet. */
+  private readonly touched = new Uint8Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
   private readonly freeHandles: number[] = [];
+  /** The extent that is being emptied in favour of a fresh one, -1 = none: nothing is written to it any more. */
+  private leaving = -1;
 
   /** Append position, as a reference, and the end of the open segment. Two logs: fresh writes, and survivors of cleaning. */
   private head = 0;
@@ -178,7 +183,7 @@ export class Arena {
     let best = -1;
     let bestTaken = -1;
     for (let extent = 0; extent < this.bytes.length; extent++) {
-      if (this.bytes[extent] === undefined) continue;
+      if (this.bytes[extent] === undefined || extent === this.leaving) continue;
       let firstFree = -1;
       let taken = 0;
       const first = extent * SEGMENTS_PER_EXTENT;
@@ -191,8 +196,13 @@ export class Arena {
         bestTaken = taken;
       }
     }
-    assert(best >= 0, "no free segment", this.freeSegments);
+    if (best < 0) {
+      // All that is free lies in the extent that is being left.
+      this.mapExtent();
+      return this.takeFree();
+    }
     this.state[best] = STATE_OPEN;
+    this.touched[best] = 1;
     this.freeSegments--;
     return best;
   }
@@ -206,6 +216,7 @@ export class Arena {
     this.ints[extent] = new Int32Array(memory);
     const first = extent * SEGMENTS_PER_EXTENT;
     this.state.fill(STATE_FREE, first, first + SEGMENTS_PER_EXTENT);
+    this.touched.fill(0, first, first + SEGMENTS_PER_EXTENT);
     this.freeSegments += SEGMENTS_PER_EXTENT;
     this.extents++;
   }
@@ -232,6 +243,49 @@ export class Arena {
       return memory.buffer as ArrayBuffer;
     }
     return undefined;
+  }
+
+  /**
+   * Begin to leave the extent that has the most free segments with memory behind them, if it has at least `least` of them:
+   * what lives there goes to others or to a fresh extent, which takes memory only as it fills. @returns whether one is being left.
+   */
+  leaveSparse(least: number): boolean {
+    if (this.leaving >= 0) return true;
+    let best = -1;
+    let most = least - 1;
+    for (let extent = 0; extent < this.bytes.length; extent++) {
+      if (this.bytes[extent] === undefined) continue;
+      const free = this.touchedFree(extent);
+      if (free <= most) continue;
+      best = extent;
+      most = free;
+    }
+    if (best < 0) return false;
+    this.leaving = best;
+    if (this.headEnd > 0 && this.extentOfEnd(this.headEnd) === best) this.openHead();
+    if (this.survivorEnd > 0 && this.extentOfEnd(this.survivorEnd) === best) this.openSurvivor();
+    return true;
+  }
+
+  private touchedFree(extent: number): number {
+    let free = 0;
+    const first = extent * SEGMENTS_PER_EXTENT;
+    for (let i = first; i < first + SEGMENTS_PER_EXTENT; i++)
+      if (this.state[i] === STATE_FREE && this.touched[i] === 1) free++;
+    return free;
+  }
+
+  private extentOfEnd(end: number): number {
+    return (end / SEGMENT_REFS - 1) >> EXTENT_SEGMENTS_SHIFT;
+  }
+
+  /** A full segment of the extent that is being left; -1 when there is none any more: then it has been left. */
+  pickLeaving(): number {
+    if (this.leaving < 0) return -1;
+    const first = this.leaving * SEGMENTS_PER_EXTENT;
+    for (let i = first; i < first + SEGMENTS_PER_EXTENT; i++) if (this.state[i] === STATE_FULL) return i;
+    this.leaving = -1;
+    return -1;
   }
 
   private unmap(extent: number): void {

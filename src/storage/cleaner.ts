@@ -24,6 +24,8 @@ const AT_REST: Aim = { garbageShare: 0.06, garbageBytes: 1 << 20, spareSegments:
 const SEGMENTS_PER_EXTENT = 32;
 /** A segment with more alive than this is not worth emptying. */
 const LIVE_SHARE_MAX = 0.97;
+/** Free segments in one extent that make it worth moving what else is in it, when there is time. */
+const LEAVE_SEGMENTS_MIN = 8;
 /** Records looked at between two looks at the clock. */
 const STEP_RECORDS = 64;
 
@@ -85,8 +87,10 @@ export class Cleaner {
 
   private begin(): boolean {
     const { arena } = this;
-    let victim = this.garbageHigh() ? arena.pickSparse(SEGMENT_BYTES * LIVE_SHARE_MAX) : -1;
+    let victim = arena.pickLeaving();
+    if (victim < 0) victim = this.garbageHigh() ? arena.pickSparse(SEGMENT_BYTES * LIVE_SHARE_MAX) : -1;
     if (victim < 0 && this.sparse()) victim = arena.pickOfEmptiest();
+    if (victim < 0 && this.atRest && arena.leaveSparse(LEAVE_SEGMENTS_MIN)) victim = arena.pickLeaving();
     this.barrenBytes = victim < 0 ? arena.usedBytes : Number.NEGATIVE_INFINITY;
     if (victim < 0) return false;
     arena.beginCleaning(victim);

@@ -39,7 +39,7 @@ import {
 } from "./index-block.js";
 
 /** A partition with few keys has one small block: sizes before the full one. */
-const SMALL_SIZES: readonly number[] = [16, 64];
+const SMALL_SIZES: readonly number[] = [16];
 const FULL_MIN = 256;
 /** Beyond it a block no longer splits but grows: only equal hashes can get here, and a directory must stay small. */
 const DEPTH_MAX = 22;
