@@ -143,18 +143,11 @@ function exitOf(child: ChildProcess): Promise<void> {
 function commandLine(spec: ServerSpec, port: number, directory: string): { command: string; args: string[] } {
   const common = ["--port", String(port), "--bind", "127.0.0.1", "--dir", directory];
   if (spec.kind === "kvorum") {
-    const args = [...nodeFlags(spec.entry), spec.entry, "serve", ...common, "--http-port", "0", ...spec.args];
-    return { command: process.execPath, args };
+    return { command: process.execPath, args: [spec.entry, "serve", ...common, "--http-port", "0", ...spec.args] };
   }
   const path = findRedisServer();
   if (path === undefined) throw new Error("redis-server is not installed");
   return { command: path, args: [...common, "--save", "", ...spec.args] };
-}
-
-/** What the command line's first line tells Node: "#!/usr/bin/env -S node --flag". */
-function nodeFlags(entry: string): string[] {
-  const [line] = readFileSync(entry, "utf8").split("\n", 1);
-  return line?.startsWith("#!") ? line.split(" ").filter((word) => word.startsWith("--")) : [];
 }
 
 function freePort(): Promise<number> {

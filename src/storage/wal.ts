@@ -31,7 +31,7 @@ const LOW_ROOM_BYTES = 256 * 1024;
 const DEMAND_SPARE_BYTES: number = 1 << 20;
 /** How soon a batch that the disk has no room for is tried again. */
 const NO_ROOM_RETRY_MS = 250;
-/** In the relaxed modes what was written is synced when it is so much, whatever the clock says. */
+/** In the relaxed modes what was written is synced when it is so much: all of a segment at its end would be a long wait for everyone. */
 const UNSYNCED_BYTES_MAX: number = 4 << 20;
 /** A lone writer is synced on the loop only while the disk is this fast: a hop to a thread costs about 0.07 ms. */
 const INLINE_SYNC_MS_MAX = 0.2;
@@ -45,7 +45,6 @@ export class Wal {
   /** Bytes of batches written since the last snapshot (the engine takes off what one covers). */
   sinceSnapshotBytes = 0;
   flushes = 0;
-  /** Milliseconds of the last flush. */
   lastFlushMs = 0;
   /** The first error; nothing is acknowledged any more. */
   failure: DiskError | undefined;
@@ -190,7 +189,8 @@ export class Wal {
     // Always into a segment whose bytes are on the disk already: want of room is met there, where nothing depends on it yet.
     if (!this.maker.ready(bytes + SECTOR_BYTES)) {
       // More than is needed now: the batch grows while the segment is laid out, and must not outgrow it again and again.
-      this.maker.demand(bytes + (bytes >> 2) + DEMAND_SPARE_BYTES);
+      const wanted = bytes + (bytes >> 2) + DEMAND_SPARE_BYTES;
+      this.maker.demand(this.maker.hasRoom(2 * wanted) ? wanted : bytes + SECTOR_BYTES);
       this.maker.whenReady(this.pumpBound);
       return false;
     }
@@ -243,12 +243,12 @@ export class Wal {
     this.sinceSnapshotBytes += bytes;
     batch.trim();
     this.durableLsn = lastLsn;
-    // In the relaxed modes too the log goes to the disk by and by: all of a segment at its end would be a long wait for everyone.
     this.unsyncedBytes += bytes;
-    if (this.mode !== "always" && this.unsyncedBytes > UNSYNCED_BYTES_MAX && !this.syncRunning) this.syncNow(() => {});
     // Unless it is held, the next flush starts before the replies of this one are written: the disk and the sockets work at the same time.
-    if (this.mode === "always") this.hold.begin(this.waiters(), this.lastFlushMs, started + this.lastFlushMs);
-    if (this.open.count > 0 && this.mode === "always" && !this.hold.active) this.pump();
+    if (this.mode === "always") {
+      this.hold.begin(this.waiters(), this.lastFlushMs, started + this.lastFlushMs);
+      if (this.open.count > 0 && !this.hold.active) this.pump();
+    } else if (this.unsyncedBytes > UNSYNCED_BYTES_MAX && !this.syncRunning) this.syncNow(() => {});
     this.onDurable();
     if (this.open.count > 0 && !this.pumpAsked) this.askPump();
   }
