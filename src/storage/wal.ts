@@ -19,6 +19,7 @@ import { DiskError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { FlushHold } from "./flush-hold.js";
+import { InlineSync } from "./inline-sync.js";
 import type { LogExtent, SegmentInfo, SyncMode, WalEnd, WalOptions } from "./log.js";
 import { BATCH_OPEN, BATCH_SEAL, BatchBuilder, encodeSegmentHeader, SECTOR_BYTES, segmentName } from "./wal-format.js";
 import { isWantOfRoom, SegmentMaker } from "./wal-segment-maker.js";
@@ -33,10 +34,6 @@ const DEMAND_SPARE_BYTES: number = 1 << 20;
 const NO_ROOM_RETRY_MS = 250;
 /** In the relaxed modes what was written is synced when it is so much: all of a segment at its end would be a long wait for everyone. */
 const UNSYNCED_BYTES_MAX: number = 4 << 20;
-/** A lone writer is synced on the loop only while the disk is this fast: a hop to a thread costs about 0.07 ms. */
-const INLINE_SYNC_MS_MAX = 0.2;
-/** After a slow sync on the loop, stay off it for so many flushes. */
-const INLINE_PENALTY_FLUSHES = 200;
 
 export class Wal {
   appendedLsn: number;
@@ -65,7 +62,7 @@ export class Wal {
   /** Size of the batch in flight, whose place is not taken yet; 0: none is. */
   private flightBytes = 0;
   private pumpAsked = false;
-  private inlinePenalty = 0;
+  private readonly inline: InlineSync = new InlineSync();
   private closed = false;
 
   private file: FileHandle = -1;
@@ -212,8 +209,7 @@ export class Wal {
   private flush(batch: BatchBuilder, bytes: number, lastLsn: number): void {
     const started = this.scheduler.monotonicMs();
     if (this.mode !== "always") return this.flushHere(this.plainFile, batch, bytes, lastLsn, started);
-    if (this.inlinePenalty > 0) this.inlinePenalty--;
-    else if (this.waiters() <= 1) return this.flushHere(this.file, batch, bytes, lastLsn, started);
+    if (this.inline.allowed() && this.waiters() <= 1) return this.flushHere(this.file, batch, bytes, lastLsn, started);
     this.flightBytes = bytes;
     this.disk.writeAsync(this.file, batch.buffer, 0, bytes, this.position, (error) => {
       this.flightBytes = 0;
@@ -231,7 +227,7 @@ export class Wal {
     }
     if (file === this.file) {
       this.syncedLsn = lastLsn;
-      if (this.scheduler.monotonicMs() - started > INLINE_SYNC_MS_MAX) this.inlinePenalty = INLINE_PENALTY_FLUSHES;
+      this.inline.took(this.scheduler.monotonicMs() - started);
     }
     this.flushed(batch, bytes, lastLsn, started);
   }
