@@ -22,7 +22,7 @@ import { assert } from "../lib/assert.js";
 import { viewed } from "../lib/copy.js";
 
 export const SEGMENT_BYTES: number = 1 << 20;
-const SEGMENTS_PER_EXTENT = 32;
+export const SEGMENTS_PER_EXTENT = 32;
 const EXTENT_SEGMENTS_SHIFT = 5;
 const EXTENT_BYTES: number = SEGMENT_BYTES * SEGMENTS_PER_EXTENT;
 /** References per segment and per extent, as shifts. */

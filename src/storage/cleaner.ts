@@ -7,7 +7,7 @@
  * Price: at 15 % garbage, random overwriting with changing sizes copies about three records for each one written; overwriting with
  * the same size happens in place and makes no garbage. Source: Rumble et al., "Log-structured memory for DRAM-based storage", FAST 2014.
  */
-import { type Arena, SEGMENT_BYTES } from "./arena.js";
+import { type Arena, SEGMENT_BYTES, SEGMENTS_PER_EXTENT } from "./arena.js";
 import type { Table } from "./table.js";
 
 interface Aim {
@@ -21,7 +21,6 @@ interface Aim {
 
 const BUSY: Aim = { garbageShare: 0.15, garbageBytes: 4 << 20, spareSegments: 24, spareShare: 0.06 };
 const AT_REST: Aim = { garbageShare: 0.06, garbageBytes: 1 << 20, spareSegments: 2, spareShare: 0 };
-const SEGMENTS_PER_EXTENT = 32;
 /** A segment with more alive than this is not worth emptying. */
 const LIVE_SHARE_MAX = 0.97;
 /** Free segments in one extent that make it worth moving what else is in it, when there is time. */
