@@ -375,6 +375,15 @@ const zeroed = (from: number, to: number) => (bytes: Buffer) => bytes.fill(0, fr
 const LAST_RECORDS = 5 * SECTOR_BYTES;
 const SEALED_AT = 6 * SECTOR_BYTES;
 
+/** A header of the next version, with its checksum (which stands at `crcAt`) right. */
+function ofVersion2(crcAt: number): (bytes: Buffer) => Buffer {
+  return (bytes) => {
+    bytes.writeUInt32LE(2, 8);
+    bytes.writeUInt32LE(crc32(bytes.subarray(0, crcAt)), crcAt);
+    return bytes;
+  };
+}
+
 const DAMAGES: Readonly<Record<string, Damage>> = {
   "wal-unsealed": { file: SECOND, apply: zeroed(SEALED_AT, SEALED_AT + SECTOR_BYTES) },
   "wal-torn": {
@@ -392,22 +401,14 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
   "wal-cut-off": { file: SECOND, apply: (bytes) => bytes.subarray(0, LAST_RECORDS + 20) },
   "wal-version-2": {
     file: SECOND,
-    apply: (bytes) => {
-      bytes.writeUInt32LE(2, 8);
-      bytes.writeUInt32LE(crc32(bytes.subarray(0, 28)), 28);
-      return bytes;
-    },
+    apply: ofVersion2(28),
   },
   "snapshot-record-damaged": { file: SNAPSHOT, apply: altered(60, 0xaa) },
   "snapshot-cut-off": { file: SNAPSHOT, apply: (bytes) => bytes.subarray(0, bytes.length - 40) },
   "snapshot-footer-damaged": { file: SNAPSHOT, apply: (bytes) => altered(bytes.length - 20, 0xaa)(bytes) },
   "snapshot-version-2": {
     file: SNAPSHOT,
-    apply: (bytes) => {
-      bytes.writeUInt32LE(2, 8);
-      bytes.writeUInt32LE(crc32(bytes.subarray(0, 36)), 36);
-      return bytes;
-    },
+    apply: ofVersion2(36),
   },
   "meta-damaged": { file: META_NAME, apply: altered(20, 0x30) },
 };
