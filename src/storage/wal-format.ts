@@ -134,9 +134,9 @@ export interface BatchHeader {
   readonly headerCrc: number;
 }
 
-/** @returns undefined when there is no valid batch header at `at`. */
+/** @returns undefined when there is no valid batch header at `at`. Its sector may have been cut off: the header still says what it says. */
 export function decodeBatchHeader(bytes: Buffer, at: number): BatchHeader | undefined {
-  if (bytes.length - at < SECTOR_BYTES || readU32(bytes, at) !== BATCH_MAGIC) return undefined;
+  if (bytes.length - at < BATCH_HEADER_BYTES || readU32(bytes, at) !== BATCH_MAGIC) return undefined;
   const headerCrc = readU32(bytes, at + 44);
   if (crc32(bytes.subarray(at, at + 44)) !== headerCrc) return undefined;
   return {

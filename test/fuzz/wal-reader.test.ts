@@ -241,6 +241,23 @@ test("a batch whose records would go on behind its sectors is corrupt", () => {
   }
 });
 
+test("the header of a batch that is cut off still says what was durable", () => {
+  const log = LOGS[0];
+  const segment = log.segments[log.segments.length - 1];
+  const places = log.batches.filter((batch) => batch.segment === segment);
+  const end = places[places.length - 1];
+  // Of those that it calls durable, the last: no other header does.
+  const durable = places.filter((place) => place.header.firstLsn <= end.header.durableLsn);
+  assert.ok(durable.length > 1, "nothing in this segment is called durable");
+  for (const cut of [BATCH_HEADER_BYTES, SECTOR_BYTES - 1]) {
+    const disk = copyOf(log);
+    const bytes = readFile(disk, segment).subarray(0, end.at + cut);
+    bytes[durable[durable.length - 1].at + BATCH_HEADER_BYTES] ^= 1;
+    putFile(disk, segment, bytes);
+    assert.match(read(disk).error?.message ?? "", "known to have been durable");
+  }
+});
+
 test("wrong content under right checksums: still nothing but CorruptionError", () => {
   const field = fc.constantFrom(4, 8, 12, 16, 20, 24, 32, 36, 38);
   const value = fc.oneof(fc.nat(4), fc.constantFrom(0xffffffff, 0x7fffffff, 0x8000, 1 << 20), fc.nat());
