@@ -296,7 +296,7 @@ export class Engine {
     if (this.held) return;
     const oldest = this.snapshots[this.snapshots.length - 1];
     if (oldest === undefined || this.wal === undefined) return;
-    for (const name of this.wal.dropBefore(oldest + 1)) this.disposal.remove(name);
+    for (const name of this.wal.segments.dropBefore(oldest + 1)) this.disposal.remove(name);
   }
 
   /** Start LSN of the newest snapshot; undefined when there is none. */

@@ -28,7 +28,8 @@
  *     48  records
  *
  * Invariants: one batch is one unit of durability, a command's records lie in one; batches chain by prevCrc and LSN, over
- * segments too; only one batch is in flight at a time, so only the last batch of the log can be torn.
+ * segments too; a segment is synced to its end before the next is begun, so only the end of the last one can be torn. Batches may be
+ * under way together, or unsynced together: behind a torn one there may be whole ones, and they go with it.
  */
 
 import { readU32, writeU32 } from "../codec/record/record.js";

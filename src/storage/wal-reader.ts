@@ -1,8 +1,8 @@
 /**
  * storage/wal-reader.ts: reads the log from the first segment needed to its end, in steps, and says what the end is.
  *
- * The end is one of: clean (zeros up to the end of the last segment), torn (the last batch was never known durable and at least
- * one of its sectors was not written to its end: it is dropped), or anything else, which is corruption: do not serve, do not
+ * The end is one of: clean (zeros up to the end of the last segment), torn (a batch was never known durable and at least one
+ * of its sectors was not written to its end: it is dropped with all that stands behind it), or anything else, which is corruption: do not serve, do not
  * truncate. A batch that lacks nothing but half a stamp is whole (`completeStamp`).
  * Never known durable: no batch header anywhere behind it says that its records were synced. Segments but the last one have no
  * torn end, since a segment is synced before the next one is begun; a sealed log has none either.

@@ -9,20 +9,23 @@
  * written to the system, synced once a second or when the system pleases. `durableLsn` is what the mode promises, `syncedLsn`
  * what is known to be on the disk; only the latter goes into batch headers, where recovery trusts it.
  *
- * Invariants: at most one flush in flight; a batch is sealed whole, so all records of one command lie in one batch; the first
- * error of any write or sync is latched: nothing is written or acknowledged after it, and no sync is ever tried again (after a
- * failed one the page cache may lie: Rebello et al., USENIX ATC 2020).
+ * Invariants: batches are acknowledged in order, whatever the order in which the disk is done with them (storage/flights.ts);
+ * a batch is sealed whole, so all records of one command lie in one batch; the first error of any write or sync is latched:
+ * nothing is written or acknowledged after it, and no sync is ever tried again (after a failed one the page cache may lie:
+ * Rebello et al., USENIX ATC 2020).
  * Price: a lone writer pays one disk round trip per command, as anywhere; see `inline` for how it is kept to that.
  */
 import { assert } from "../lib/assert.js";
 import { DiskError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
+import { type Flight, Flights } from "./flights.js";
 import { FlushHold } from "./flush-hold.js";
 import { InlineSync } from "./inline-sync.js";
-import type { LogExtent, SegmentInfo, SyncMode, WalEnd, WalOptions } from "./log.js";
-import { BATCH_OPEN, BATCH_SEAL, BatchBuilder, encodeSegmentHeader, SECTOR_BYTES, segmentName } from "./wal-format.js";
+import type { LogExtent, SyncMode, WalEnd, WalOptions } from "./log.js";
+import { BATCH_OPEN, BATCH_SEAL, BatchBuilder, SECTOR_BYTES } from "./wal-format.js";
 import { isWantOfRoom, SegmentMaker } from "./wal-segment-maker.js";
+import { WalSegments } from "./wal-segments.js";
 
 const BATCH_BYTES_START = 256 * 1024;
 const EVERYSEC_MS = 1000;
@@ -50,25 +53,21 @@ export class Wal {
   onFailed: (error: DiskError) => void = () => {};
   /** The owner's hint: how many clients wait for a flush. */
   waiters: () => number = () => 2;
-  readonly segments: SegmentInfo[];
+  readonly segments: WalSegments;
   private readonly disk: Disk;
   private readonly scheduler: Scheduler;
   private readonly maker: SegmentMaker;
   private mode: SyncMode;
 
   private open: BatchBuilder = new BatchBuilder(BATCH_BYTES_START);
-  private spare: BatchBuilder = new BatchBuilder(BATCH_BYTES_START);
+  private readonly spares: BatchBuilder[] = [];
   private lastCrc: number;
-  /** Size of the batch in flight, whose place is not taken yet; 0: none is. */
-  private flightBytes = 0;
+  private readonly flights: Flights = new Flights();
   private pumpAsked = false;
+  private pumpTimed = false;
   private readonly inline: InlineSync = new InlineSync();
   private closed = false;
 
-  private file: FileHandle = -1;
-  private plainFile: FileHandle = -1;
-  private fileBytes = 0;
-  private position = 0;
   private cancelEverysec: Cancel | undefined;
   private syncRunning = false;
   private readonly hold: FlushHold = new FlushHold();
@@ -84,10 +83,7 @@ export class Wal {
     this.durableLsn = this.appendedLsn;
     this.syncedLsn = this.appendedLsn;
     this.lastCrc = end.lastCrc;
-    this.segments = [...end.segments];
-    // Until start() there is no room: the log stands at the end of what recovery found.
-    this.fileBytes = this.segments[this.segments.length - 1]?.bytes ?? 0;
-    this.position = this.fileBytes;
+    this.segments = new WalSegments(disk, end.segments);
     const { segmentBytes, segmentBytesWanted } = options;
     const most = (): number => Math.min(segmentBytes, segmentBytesWanted?.() ?? segmentBytes);
     this.maker = new SegmentMaker(disk, scheduler, most, end.segments.length === 0);
@@ -104,7 +100,7 @@ export class Wal {
       this.rotate(SECTOR_BYTES);
       this.writeMark(BATCH_OPEN);
     } catch (error) {
-      if (this.file === -1 && isWantOfRoom(error)) return false;
+      if (!this.segments.isOpen && isWantOfRoom(error)) return false;
       throw new DiskError("cannot write the log", error);
     }
     this.maker.prepare();
@@ -147,31 +143,45 @@ export class Wal {
 
   /** No room for the log, seen ahead of need: writes are to be refused, nothing is lost. @param bytes of a large command to come. */
   outOfSpace(bytes = 0): boolean {
-    const room = this.fileBytes - this.position - this.flightBytes;
     const need = (this.openBytes() + bytes) * 2 + LOW_ROOM_BYTES;
-    return need > room && !this.maker.hasRoom(need);
+    return need > this.segments.roomBytes && !this.maker.hasRoom(need);
   }
 
   /** What is open finds no place in the log, and no room for one on the disk. */
   get waitsForRoom(): boolean {
     const bytes = this.openBytes();
-    return bytes > 0 && this.position + bytes > this.fileBytes && !this.maker.hasRoom(bytes + SECTOR_BYTES);
+    return bytes > this.segments.roomBytes && !this.maker.hasRoom(bytes + SECTOR_BYTES);
   }
 
   private pump(): void {
     this.pumpAsked = false;
-    if (this.flightBytes > 0 || this.failure !== undefined || this.open.count === 0 || this.closed) return;
+    if (this.failure !== undefined || this.open.count === 0 || this.closed) return;
+    const nowMs = this.scheduler.monotonicMs();
     const bytes = this.open.bytes();
-    if (this.hold.active && this.hold.holds(this.waiters(), this.scheduler.monotonicMs())) return this.askPump();
-    if (this.position + bytes > this.fileBytes && !this.tryRotate(bytes)) return;
-    this.flush(this.sealOpen(), bytes, this.appendedLsn);
+    const full = bytes > this.segments.roomBytes;
+    if (this.flights.count > 0) {
+      // A landing comes here again.
+      if (full || this.mode !== "always") return;
+      const waitMs = this.flights.waitMs(nowMs);
+      if (waitMs > 0) return this.pumpIn(waitMs);
+    } else if (this.hold.active && this.hold.holds(this.waiters(), nowMs)) return this.askPump();
+    if (full && !this.tryRotate(bytes)) return;
+    this.flush(bytes);
+  }
+
+  private pumpIn(ms: number): void {
+    if (this.pumpTimed || ms === Number.POSITIVE_INFINITY) return;
+    this.pumpTimed = true;
+    this.scheduler.after(ms, () => {
+      this.pumpTimed = false;
+      if (!this.pumpAsked) this.pump();
+    });
   }
 
   private sealOpen(): BatchBuilder {
     const batch = this.open;
     this.lastCrc = batch.seal(this.syncedLsn, this.lastCrc, 0);
-    this.open = this.spare;
-    this.spare = batch;
+    this.open = this.spares.pop() ?? new BatchBuilder(BATCH_BYTES_START);
     this.open.begin(this.appendedLsn + 1);
     return batch;
   }
@@ -206,45 +216,68 @@ export class Wal {
     }
   }
 
-  private flush(batch: BatchBuilder, bytes: number, lastLsn: number): void {
-    const started = this.scheduler.monotonicMs();
-    if (this.mode !== "always") return this.flushHere(this.plainFile, batch, bytes, lastLsn, started);
-    if (this.inline.allowed() && this.waiters() <= 1) return this.flushHere(this.file, batch, bytes, lastLsn, started);
-    this.flightBytes = bytes;
-    this.disk.writeAsync(this.file, batch.buffer, 0, bytes, this.position, (error) => {
-      this.flightBytes = 0;
+  private flush(bytes: number): void {
+    const startedMs = this.scheduler.monotonicMs();
+    if (this.mode !== "always") return this.flushHere(this.segments.plain, bytes, startedMs);
+    const lone = this.flights.count === 0 && this.inline.allowed() && this.waiters() <= 1;
+    if (lone) return this.flushHere(this.segments.durable, bytes, startedMs);
+    const batch = this.sealOpen();
+    const flight = this.flights.begin(batch, bytes, this.appendedLsn, startedMs);
+    const at = this.segments.position;
+    this.segments.position += bytes;
+    this.disk.writeAsync(this.segments.durable, batch.buffer, 0, bytes, at, (error) => {
       if (error) return this.fail(new DiskError("log write failed", error));
-      this.syncedLsn = lastLsn;
-      this.flushed(batch, bytes, lastLsn, started);
+      if (this.failure === undefined) this.landed(flight);
     });
   }
 
-  private flushHere(file: FileHandle, batch: BatchBuilder, bytes: number, lastLsn: number, started: number): void {
+  private landed(flight: Flight): void {
+    const nowMs = this.scheduler.monotonicMs();
+    this.flights.land(flight, nowMs);
+    let first = this.flights.takeLanded();
+    if (first === undefined) return;
+    for (; first !== undefined; first = this.flights.takeLanded()) {
+      this.lastFlushMs = nowMs - first.startedMs;
+      this.syncedLsn = first.lastLsn;
+      this.flushed(first.batch, first.bytes, first.lastLsn);
+    }
+    if (this.flights.count === 0) this.hold.begin(this.waiters(), this.lastFlushMs, nowMs);
+    // Unless it is held, the next flush starts before the replies of this one are written: the disk and the sockets work at the same time.
+    if (this.open.count > 0 && !this.hold.active) this.pump();
+    this.announce();
+  }
+
+  /** Write the open batch, blocking. */
+  private flushHere(file: FileHandle, bytes: number, startedMs: number): void {
+    const batch = this.sealOpen();
+    const lastLsn = this.appendedLsn;
     try {
-      this.disk.write(file, batch.buffer, 0, bytes, this.position);
+      this.disk.write(file, batch.buffer, 0, bytes, this.segments.position);
     } catch (error) {
       return this.fail(new DiskError("log write failed", error));
     }
-    if (file === this.file) {
+    this.lastFlushMs = this.scheduler.monotonicMs() - startedMs;
+    this.segments.position += bytes;
+    if (file === this.segments.durable) {
       this.syncedLsn = lastLsn;
-      this.inline.took(this.scheduler.monotonicMs() - started);
+      this.inline.took(this.lastFlushMs);
     }
-    this.flushed(batch, bytes, lastLsn, started);
+    this.flushed(batch, bytes, lastLsn);
+    this.unsyncedBytes += bytes;
+    if (this.mode !== "always" && this.unsyncedBytes > UNSYNCED_BYTES_MAX && !this.syncRunning) this.syncNow(() => {});
+    this.announce();
   }
 
-  private flushed(batch: BatchBuilder, bytes: number, lastLsn: number, started: number): void {
-    this.lastFlushMs = this.scheduler.monotonicMs() - started;
+  private flushed(batch: BatchBuilder, bytes: number, lastLsn: number): void {
     this.flushes++;
-    this.position += bytes;
+    this.segments.writtenTo += bytes;
     this.sinceSnapshotBytes += bytes;
     batch.trim();
+    this.spares.push(batch);
     this.durableLsn = lastLsn;
-    this.unsyncedBytes += bytes;
-    // Unless it is held, the next flush starts before the replies of this one are written: the disk and the sockets work at the same time.
-    if (this.mode === "always") {
-      this.hold.begin(this.waiters(), this.lastFlushMs, started + this.lastFlushMs);
-      if (this.open.count > 0 && !this.hold.active) this.pump();
-    } else if (this.unsyncedBytes > UNSYNCED_BYTES_MAX && !this.syncRunning) this.syncNow(() => {});
+  }
+
+  private announce(): void {
     this.onDurable();
     if (this.open.count > 0 && !this.pumpAsked) this.askPump();
   }
@@ -259,22 +292,8 @@ export class Wal {
   /** Go on in a new segment with room for `bytes`. Blocks for the header, the rename and the directory. */
   private rotate(bytes: number): void {
     this.settle();
-    const firstLsn = this.open.firstLsn;
     const made = this.maker.take(bytes + SECTOR_BYTES);
-    const name = segmentName(firstLsn);
-    const header = encodeSegmentHeader(made.bytes, firstLsn, this.lastCrc);
-    const file = this.disk.open(made.name, { durable: true });
-    this.disk.write(file, header, 0, header.length, 0);
-    this.disk.rename(made.name, name);
-    this.disk.syncDirectory();
-    this.closeFiles();
-    this.file = file;
-    this.plainFile = this.disk.open(name, {});
-    this.fileBytes = made.bytes;
-    this.position = SECTOR_BYTES;
-    // A crash right after a rotation leaves a segment without a batch: the rename has just replaced it.
-    if (this.segments[this.segments.length - 1]?.name === name) this.segments.pop();
-    this.segments.push({ name, firstLsn, bytes: made.bytes });
+    this.segments.begin(made, this.open.firstLsn, this.lastCrc);
     this.maker.prepare();
   }
 
@@ -283,15 +302,9 @@ export class Wal {
    * the last segment only (found by test/crash/power-loss).
    */
   private settle(): void {
-    if (this.file === -1 || this.syncedLsn >= this.durableLsn) return;
-    this.disk.sync(this.plainFile);
+    if (!this.segments.isOpen || this.syncedLsn >= this.durableLsn) return;
+    this.disk.sync(this.segments.plain);
     this.syncedLsn = this.durableLsn;
-  }
-
-  private closeFiles(): void {
-    if (this.file === -1) return;
-    this.disk.close(this.file);
-    this.disk.close(this.plainFile);
   }
 
   /** Write a mark, synced. Only while the open batch is empty. */
@@ -301,8 +314,9 @@ export class Wal {
     const mark = new BatchBuilder(SECTOR_BYTES * 2);
     mark.begin(this.appendedLsn + 1);
     this.lastCrc = mark.seal(this.syncedLsn, this.lastCrc, flags);
-    this.disk.write(this.file, mark.buffer, 0, SECTOR_BYTES, this.position);
-    this.position += SECTOR_BYTES;
+    this.disk.write(this.segments.durable, mark.buffer, 0, SECTOR_BYTES, this.segments.position);
+    this.segments.position += SECTOR_BYTES;
+    this.segments.writtenTo += SECTOR_BYTES;
     this.appendedLsn++;
     this.durableLsn = this.appendedLsn;
     this.syncedLsn = this.appendedLsn;
@@ -321,51 +335,42 @@ export class Wal {
   syncNow(done: () => void): void {
     const upTo = this.durableLsn;
     if (upTo <= this.syncedLsn) return done();
-    if (this.syncRunning || this.flightBytes > 0) {
+    if (this.syncRunning || this.flights.count > 0) {
       this.scheduler.after(1, () => this.syncNow(done));
       return;
     }
     this.syncRunning = true;
     this.unsyncedBytes = 0;
-    const file = this.plainFile;
+    const file = this.segments.plain;
     this.disk.syncAsync(file, (error) => {
       this.syncRunning = false;
       // A segment closed meanwhile was synced on closing; its handle may be gone, which is no failure of the disk.
-      if (error && file === this.plainFile) return this.fail(new DiskError("log sync failed", error));
+      if (error && file === this.segments.plain) return this.fail(new DiskError("log sync failed", error));
       if (upTo > this.syncedLsn) this.syncedLsn = upTo;
       done();
     });
   }
 
   extent(): LogExtent {
-    return { lsn: this.durableLsn, segments: [...this.segments], lastBytes: this.position };
-  }
-
-  /** Segments whose records all lie below `lsn` do not belong to the log any more. @returns their names: the caller deletes them. */
-  dropBefore(lsn: number): string[] {
-    let dropped = 0;
-    while (dropped + 1 < this.segments.length && this.segments[dropped + 1].firstLsn <= lsn) dropped++;
-    return this.segments.splice(0, dropped).map(({ name }) => name);
+    return { lsn: this.durableLsn, segments: [...this.segments.all], lastBytes: this.segments.writtenTo };
   }
 
   /** Bytes on disk, the prepared segment included. */
   diskBytes(): number {
-    let total = this.maker.preparedBytes();
-    for (const segment of this.segments) total += segment.bytes;
-    return total;
+    return this.maker.preparedBytes() + this.segments.diskBytes();
   }
 
-  /** Flush what is open, blocking, seal the log and close. Not to be called with a flush in flight. */
+  /** Flush what is open, blocking, seal the log and close. Not to be called while busy(). */
   close(seal: boolean): void {
     if (this.closed) return;
-    assert(this.flightBytes === 0, "log closed with a flush in flight");
+    assert(this.flights.count === 0, "log closed with a flush under way");
     try {
       if (this.failure === undefined && this.open.count > 0) this.flushBlocking();
-      if (this.failure === undefined && this.file !== -1) {
-        this.disk.sync(this.plainFile);
+      if (this.failure === undefined && this.segments.isOpen) {
+        this.disk.sync(this.segments.plain);
         this.syncedLsn = this.durableLsn;
         // Where a full disk has no place for it the log ends unsealed, as after a crash: nothing is lost by that.
-        if (seal && (this.position < this.fileBytes || this.maker.hasRoom(LOW_ROOM_BYTES))) this.writeMark(BATCH_SEAL);
+        if (seal && (this.segments.roomBytes > 0 || this.maker.hasRoom(LOW_ROOM_BYTES))) this.writeMark(BATCH_SEAL);
       }
     } catch (error) {
       this.fail(new DiskError("cannot seal the log", error));
@@ -373,23 +378,22 @@ export class Wal {
     this.closed = true;
     this.cancelEverysec?.();
     this.maker.stop();
-    this.closeFiles();
-    this.file = -1;
+    this.segments.close();
   }
 
-  /** @returns whether a flush is in flight: then close() has to wait for onDurable. */
+  /** @returns whether a flush is under way: then close() has to wait for onDurable. */
   busy(): boolean {
-    return this.flightBytes > 0 || this.syncRunning;
+    return this.flights.count > 0 || this.syncRunning;
   }
 
   private flushBlocking(): void {
     const bytes = this.open.bytes();
     this.makeRoom(bytes);
-    this.flushHere(this.file, this.sealOpen(), bytes, this.appendedLsn, this.scheduler.monotonicMs());
+    this.flushHere(this.segments.durable, bytes, this.scheduler.monotonicMs());
   }
 
   private makeRoom(bytes: number): void {
-    if (this.position + bytes <= this.fileBytes) return;
+    if (bytes <= this.segments.roomBytes) return;
     if (!this.maker.ready(bytes + SECTOR_BYTES)) this.maker.makeNow();
     this.rotate(bytes);
   }

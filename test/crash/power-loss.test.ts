@@ -105,12 +105,14 @@ interface Outcome {
 }
 
 /** Run the script until it ends or the power goes at sync `crashAt`. */
-function run(seed: number, mode: SyncMode, crashAt: number, commands: number): Outcome {
+function run(seed: number, mode: SyncMode, crashAt: number, commands: number, slow = false): Outcome {
   const scheduler = new FakeScheduler();
   const disk = new SimDisk(scheduler);
   disk.crashAt = crashAt;
   const script = new Script(seed);
   const random = new Random(seed + 1);
+  // Several batches are under way then, and land in any order.
+  if (slow) disk.latencyMs = () => 2 + random.below(40) / 10;
   let acknowledged = 0;
   const engine = open(disk, scheduler, mode);
   if (engine === undefined) return { syncs: disk.syncs, disk, script, acknowledged, scheduler };
@@ -121,6 +123,7 @@ function run(seed: number, mode: SyncMode, crashAt: number, commands: number): O
       script.command(engine);
       ends.push(wal.appendedLsn);
       if (random.below(3) > 0) scheduler.endTurn();
+      if (slow) scheduler.advance(random.below(4) / 4);
       if (random.below(30) === 0) engine.snapshot(() => {});
       if (random.below(20) === 0) scheduler.advance(random.below(1500));
       const promised = mode === "always" ? wal.durableLsn : wal.syncedLsn;
@@ -170,17 +173,21 @@ function verify(outcome: Outcome, mode: SyncMode, fate: number, what: string): v
     assert.equal([...contents(again)].sort(), [...script.states[script.states.length - 1]].sort(), what);
 }
 
-for (const [seed, mode] of [
-  [1, "always"],
-  [2, "always"],
-  [3, "everysec"],
+for (const [seed, mode, slow] of [
+  [1, "always", false],
+  [2, "always", false],
+  [3, "everysec", false],
+  [4, "always", true],
+  [5, "always", true],
 ] as const) {
-  test(`power goes at every sync, seed ${seed}, appendfsync ${mode}`, () => {
-    const whole = run(seed, mode, Number.POSITIVE_INFINITY, 150);
+  test(`power goes at every sync, seed ${seed}, appendfsync ${mode}${slow ? ", several flushes at once" : ""}`, () => {
+    const commands = slow ? 60 : 150;
+    const whole = run(seed, mode, Number.POSITIVE_INFINITY, commands, slow);
     assert.ok(whole.syncs > 20, `${whole.syncs} syncs`);
+    if (slow) assert.is(whole.disk.mostUnderWay, 4);
     for (let k = 1; k <= whole.syncs + 1; k++) {
       // A run is the same each time, and what is left of its disk is a copy: one run serves all fates.
-      const outcome = run(seed, mode, k, 150);
+      const outcome = run(seed, mode, k, commands, slow);
       for (let fate = 0; fate < 6; fate++)
         verify(outcome, mode, k * 100 + fate, `seed ${seed}, sync ${k}, fate ${fate}`);
     }
@@ -297,6 +304,36 @@ test("a failed write or sync is latched: nothing is acknowledged after it", () =
     assert.is(failed, 1, kind);
     assert.ok(wal.failure);
     assert.is(wal.durableLsn, durable, `${kind}: acknowledged after a failure`);
+  }
+});
+
+test("of several flushes under way one fails: neither it nor what stands behind it is ever acknowledged", () => {
+  for (let failing = 1; failing <= 4; failing++) {
+    const scheduler = new FakeScheduler();
+    const disk = new SimDisk(scheduler);
+    const engine = open(disk, scheduler, "always") as Engine;
+    const wal = engine.wal as Wal;
+    let latencyMs = 4;
+    disk.latencyMs = () => latencyMs;
+    const script = new Script(9);
+    script.command(engine);
+    scheduler.advance(5);
+    assert.is(wal.durableLsn, wal.appendedLsn);
+    const ends: number[] = [wal.durableLsn];
+    for (let i = 1; i <= 4; i++) {
+      // The failing one is done long after all others.
+      latencyMs = i === failing ? 50 : 4;
+      script.command(engine);
+      scheduler.advance(1.001);
+      ends.push(wal.appendedLsn);
+    }
+    assert.is(disk.mostUnderWay, 4);
+    scheduler.advance(20);
+    assert.is(wal.durableLsn, ends[failing - 1], "acknowledged over a hole");
+    disk.failSyncs = true;
+    scheduler.advance(100);
+    assert.ok(wal.failure);
+    assert.is(wal.durableLsn, ends[failing - 1]);
   }
 });
 

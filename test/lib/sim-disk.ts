@@ -70,6 +70,11 @@ export class SimDisk implements Disk {
   failWrites = false;
   failSyncs = false;
   freeBytesLeft: number = Number.POSITIVE_INFINITY;
+  /** How long each write off the loop takes; 0: until the turn ends. Meanwhile it may be on the disk, in part, or not. */
+  latencyMs: () => number = () => 0;
+  /** Most synced writes off the loop that were under way at once. */
+  mostUnderWay = 0;
+  private underWay = 0;
 
   constructor(scheduler: Scheduler) {
     this.scheduler = scheduler;
@@ -171,7 +176,7 @@ export class SimDisk implements Disk {
     return bytes;
   }
 
-  private enter(file: SimFile, from: Buffer, at: number, length: number, position: number): void {
+  private enter(file: SimFile, from: Buffer, at: number, length: number, position: number): PendingWrite {
     if (this.failWrites) throw failure("EIO", "write");
     if (position + length > file.view.length) {
       const more = position + length - file.view.length;
@@ -181,21 +186,23 @@ export class SimDisk implements Disk {
     const write = { position, bytes: Buffer.from(from.subarray(at, at + length)) };
     file.apply("view", write);
     file.pending.push(write);
+    return write;
   }
 
   write(handle: FileHandle, from: Buffer, at: number, length: number, position: number): void {
     this.alive();
     const { file, durable } = this.handle(handle, true);
     if (length === 0) return;
-    this.enter(file, from, at, length, position);
-    if (durable) this.syncRange(file);
+    const write = this.enter(file, from, at, length, position);
+    if (durable) this.syncRange(file, write);
   }
 
   /** A write to a durable handle syncs what it wrote, and nothing else of the file. */
-  private syncRange(file: SimFile): void {
+  private syncRange(file: SimFile, write: PendingWrite): void {
     this.countSync();
     if (this.failSyncs) throw failure("EIO", "fsync");
-    file.apply("durable", file.pending.pop() as PendingWrite);
+    file.pending = file.pending.filter((other) => other !== write);
+    file.apply("durable", write);
   }
 
   sync(handle: FileHandle): void {
@@ -238,11 +245,31 @@ export class SimDisk implements Disk {
   }
 
   writeAsync(handle: FileHandle, from: Buffer, at: number, length: number, position: number, done: Done): void {
-    this.later(done, handle, true, ({ file, durable }) => {
-      if (length === 0) return;
-      this.enter(file, from, at, length, position);
-      if (durable) this.syncRange(file);
-    });
+    const latencyMs = this.latencyMs();
+    let write: PendingWrite | undefined;
+    const enter = ({ file }: OpenFile): void => {
+      if (length > 0) write = this.enter(file, from, at, length, position);
+    };
+    const finish = ({ file, durable }: OpenFile): void => {
+      if (durable && latencyMs > 0) this.underWay--;
+      if (write === undefined) return;
+      if (!write.bytes.equals(from.subarray(at, at + length)))
+        throw new Error("the bytes changed while they were written");
+      if (durable) this.syncRange(file, write);
+    };
+    if (latencyMs === 0) {
+      this.later(done, handle, true, (open) => {
+        enter(open);
+        finish(open);
+      });
+      return;
+    }
+    // It begins at once: at a crash some of it may be there.
+    this.alive();
+    const open = this.handle(handle, true);
+    enter(open);
+    if (open.durable) this.mostUnderWay = Math.max(this.mostUnderWay, ++this.underWay);
+    this.scheduler.after(latencyMs, () => this.inAnotherTurn(done, () => finish(open)));
   }
 
   syncAsync(handle: FileHandle, done: Done): void {

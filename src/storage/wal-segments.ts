@@ -1,0 +1,73 @@
+/**
+ * storage/wal-segments.ts: the files of the log: those that are kept, and the last, which is written to.
+ * It has two handles: `durable` syncs each write with what it wrote, `plain` leaves that to sync(). Before begin() it is not open and
+ * there is no room.
+ */
+import { assert } from "../lib/assert.js";
+import type { Disk, FileHandle } from "../ports/disk.js";
+import type { SegmentInfo } from "./log.js";
+import { encodeSegmentHeader, SECTOR_BYTES, segmentName } from "./wal-format.js";
+
+export class WalSegments {
+  /** In order. */
+  readonly all: SegmentInfo[];
+  durable: FileHandle = -1;
+  plain: FileHandle = -1;
+  /** Where the next batch goes, and where the last one that is written ends; between them are those under way. */
+  position = 0;
+  writtenTo = 0;
+  private bytes = 0;
+  private readonly disk: Disk;
+
+  /** @param found by recovery. */
+  constructor(disk: Disk, found: readonly SegmentInfo[]) {
+    this.disk = disk;
+    this.all = [...found];
+  }
+
+  get isOpen(): boolean {
+    return this.durable !== -1;
+  }
+
+  get roomBytes(): number {
+    return this.bytes - this.position;
+  }
+
+  /** Make a file of zeros the next segment of the log, durably, in place of the one before. Blocks. */
+  begin(made: { readonly name: string; readonly bytes: number }, firstLsn: number, prevCrc: number): void {
+    assert(this.position === this.writtenTo, "a segment left with batches under way");
+    const name = segmentName(firstLsn);
+    const header = encodeSegmentHeader(made.bytes, firstLsn, prevCrc);
+    const durable = this.disk.open(made.name, { durable: true });
+    this.disk.write(durable, header, 0, header.length, 0);
+    this.disk.rename(made.name, name);
+    this.disk.syncDirectory();
+    this.close();
+    this.durable = durable;
+    this.plain = this.disk.open(name, {});
+    this.bytes = made.bytes;
+    this.position = SECTOR_BYTES;
+    this.writtenTo = SECTOR_BYTES;
+    // A crash right after a rotation leaves a segment without a batch: the rename has just replaced it.
+    if (this.all[this.all.length - 1]?.name === name) this.all.pop();
+    this.all.push({ name, firstLsn, bytes: made.bytes });
+  }
+
+  /** Segments whose records all lie below `lsn` do not belong to the log any more. @returns their names: the caller deletes them. */
+  dropBefore(lsn: number): string[] {
+    let dropped = 0;
+    while (dropped + 1 < this.all.length && this.all[dropped + 1].firstLsn <= lsn) dropped++;
+    return this.all.splice(0, dropped).map(({ name }) => name);
+  }
+
+  diskBytes(): number {
+    return this.all.reduce((total, { bytes }) => total + bytes, 0);
+  }
+
+  close(): void {
+    if (!this.isOpen) return;
+    this.disk.close(this.durable);
+    this.disk.close(this.plain);
+    this.durable = -1;
+  }
+}
