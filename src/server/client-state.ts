@@ -33,6 +33,10 @@ export class ClientState {
   skipping = false;
   /** Where the current command's reply begins in the shared writer. */
   replyFrom = 0;
+  /** When the last bytes came, ms since the epoch: for timeout and CLIENT LIST. */
+  activeMs = 0;
+  /** Since when more than the soft output limit waits; 0: not. */
+  overSoftMs = 0;
   transaction: Transaction | undefined = undefined;
   lastCommand: CommandSpec | undefined = undefined;
 }

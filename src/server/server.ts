@@ -1,7 +1,7 @@
 /**
  * server/server.ts: all clients of one node: accepts connections, keeps what sessions share (the writer, the context, the
  * counters), and tells those that wait when the log has come further.
- * Invariants: `running` is true exactly while a session runs; the shared writer is empty between runs; nothing here reads a
+ * Invariants: `running` is true exactly while a session runs; between runs the shared writer holds departures only; nothing here reads a
  * clock but through the scheduler, which it does at most twice per read.
  */
 import type { Args } from "../codec/resp/args.js";
@@ -11,11 +11,11 @@ import { Context } from "../commands/context.js";
 import type { CommandSpec } from "../commands/spec.js";
 import { ALL_SPECS } from "../commands/table.js";
 import type { Config } from "../config/config.js";
-import { viewed } from "../lib/copy.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { checkTimes } from "./client-limits.js";
 import { GUARD_UNAUTHENTICATED } from "./client-state.js";
+import { Departures } from "./departures.js";
 import {
   Dispatcher,
   GUARD_LOADING,
@@ -37,9 +37,6 @@ import { Turns } from "./turns.js";
 const KEYS_AHEAD = 16;
 /** Fewer bytes are no pipeline of commands with keys. */
 const PIPELINE_BYTES_MIN = 100;
-/** The shared writer is made anew when one reply made it larger than this. */
-const WRITER_BYTES_KEPT_MAX = 1024 * 1024;
-const WRITER_BYTES = 64 * 1024;
 /** From here on it is asked whether the disk has room for a command; smaller ones fit into what the log keeps free. */
 const LARGE_BYTES = 64 * 1024;
 /** Sessions looked at per tick for time limits: all of them within a second or so. */
@@ -65,6 +62,7 @@ export class Server {
   readonly monitors: Monitors;
   readonly sessions: Map<number, Session> = new Map();
   readonly turns: Turns;
+  readonly departures: Departures;
   /** Sessions whose next replies wait for the log: the first `waiting` of the list. (Emptying an array is slow, counting is not.) */
   private waitingSessions: Session[] = [];
   private waiting = 0;
@@ -99,11 +97,12 @@ export class Server {
     this.storage = parts.storage;
     this.config = parts.config;
     this.scheduler = parts.scheduler;
-    this.turns = new Turns(parts.scheduler);
     this.nowMs = parts.scheduler.nowMs();
     this.startedMs = this.nowMs;
     this.runId = parts.system.randomHex(40);
     this.context = new Context(parts.space, parts.config);
+    this.departures = new Departures(this.context.reply);
+    this.turns = new Turns(parts.scheduler, () => this.departures.send());
     this.sharedArgs = this.context.args;
     this.requestLimits = { ...LIMITS_DEFAULT };
     this.slowlog = new SlowLog(parts.config);
@@ -261,13 +260,6 @@ export class Server {
     const limitMs = this.config.latencyMonitorThreshold;
     if (limitMs > 0 && usec >= limitMs * 1000)
       this.latency.add(spec.flags.includes("fast") ? "fast-command" : "command", usec / 1000, this.nowMs);
-  }
-
-  /** The shared writer's bytes were handed on. @param kept its buffer is not ours any more. */
-  emptyWriter(kept: boolean): void {
-    const { reply } = this.context;
-    reply.at = 0;
-    if (kept || reply.buf.length > WRITER_BYTES_KEPT_MAX) reply.buf = viewed(Buffer.allocUnsafeSlow(WRITER_BYTES));
   }
 
   /** Tell `session` when the log has come further. */

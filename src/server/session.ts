@@ -1,11 +1,12 @@
 /**
  * server/session.ts: one client: bytes in, commands in order, replies out in order.
- * A read is parsed and run to its end, its replies gathered in the one ReplyWriter all sessions share, and written once.
+ * A read is parsed and run to its end, its replies gathered in the one ReplyWriter all sessions share, and written once, when the
+ * turn ends (departures.ts).
  * Replies that depend on what is not durable, and all behind them, go to the outbox until the log has come so far; other
  * clients are not held up by that.
  *
  * It must never: hold borrowed bytes after onBytes returned (they are copied to the inbox), or run a command while stalled.
- * Invariants: at most one session runs at a time; the shared writer is empty between runs. What one client can make us
+ * Invariants: at most one session runs at a time, and none while replies depart. What one client can make us
  * hold is bounded: unparsed bytes by client-query-buffer-limit, replies by the high-water mark plus one command's reply
  * (reading stops there), and pushed messages by the output limits (it is cut off). After a slice of time a long pipeline
  * lets the others have their turn.
@@ -16,22 +17,20 @@ import type { Connection, ConnectionHandler } from "../ports/network.js";
 import { checkOutput, queryTooLong } from "./client-limits.js";
 import { ClientState } from "./client-state.js";
 import { Flow, STALLED_BLOCKED, STALLED_FULL, STALLED_LOG, STALLED_PAUSED, STALLED_SLICE } from "./flow.js";
+import { Gate } from "./gate.js";
 import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
 import type { Server } from "./server.js";
+import { UNCERTAIN } from "./texts.js";
 
-/** Replies of one run are handed on when they are so long, so that the shared buffer stays small. */
+/** Replies of one run are written at once when they are so long, so that the shared buffer stays small. */
 const FLUSH_BYTES = 64 * 1024;
 /** Above the first reading stops, below the second it goes on. */
 const UNSENT_HIGH_BYTES = 1024 * 1024;
 const UNSENT_LOW_BYTES = 256 * 1024;
-/** Commands between two looks at the clock, and how long one client may run while others wait. */
+/** Commands between two looks at the clock; how long one client may run while others wait. */
 const COMMANDS_PER_LOOK = 64;
 const SLICE_MS = 1;
-
-const UNCERTAIN: Buffer = Buffer.from(
-  "-UNCERTAIN the log failed before this was known to be on disk: it may have been applied or not\r\n",
-);
 
 export class Session extends ClientState implements ConnectionHandler {
   readonly id: number;
@@ -41,10 +40,6 @@ export class Session extends ClientState implements ConnectionHandler {
   readonly outbox: Outbox = new Outbox();
   readonly createdMs: number;
 
-  /** When the last bytes came: for timeout and CLIENT LIST. */
-  activeMs: number;
-  /** Since when more than the soft output limit waits; 0: not. */
-  overSoftMs = 0;
   closed = false;
   /** No further command runs; the connection ends when all replies have left. */
   closing = false;
@@ -56,12 +51,11 @@ export class Session extends ClientState implements ConnectionHandler {
   /** Counts block(). */
   private blockToken = 0;
 
-  // Of the replies in the shared writer: the first byte that must wait (-1: none), for what, and how many replies that is.
-  private gatedFrom = -1;
-  private gateLsn = 0;
-  private gatedReplies = 0;
+  private readonly gate: Gate = new Gate();
   /** It is on the server's list of those that wait for the log. */
   private waiting = false;
+  /** Bytes of replies that leave when the turn ends; what is in the outbox comes behind them. */
+  private departing = 0;
 
   constructor(id: number, connection: Connection, server: Server) {
     super();
@@ -80,7 +74,7 @@ export class Session extends ClientState implements ConnectionHandler {
   }
 
   get unsentBytes(): number {
-    return this.outbox.bytes + this.connection.unsentBytes;
+    return this.departing + this.outbox.bytes + this.connection.unsentBytes;
   }
 
   get blocked(): boolean {
@@ -141,7 +135,7 @@ export class Session extends ClientState implements ConnectionHandler {
       }
       this.command(parser.args);
       if (this.closing || this.flow.stalled !== 0) break;
-      if (reply.at >= FLUSH_BYTES) {
+      if (reply.at - server.departures.end >= FLUSH_BYTES) {
         server.measure();
         this.flush();
         server.skipTime();
@@ -170,12 +164,7 @@ export class Session extends ClientState implements ConnectionHandler {
     this.replyFrom = before;
     space.gate = 0;
     server.dispatcher.command(this, args);
-    const gate = space.gate;
-    if (gate > this.gateLsn && gate > space.durableLsn) {
-      if (this.gatedFrom < 0) this.gatedFrom = before;
-      this.gateLsn = gate;
-    }
-    if (this.gatedFrom >= 0) this.gatedReplies++;
+    this.gate.after(before, space.gate, space.durableLsn);
   }
 
   /** End a run: hand on its replies, and stop reading if the client does not take them. */
@@ -189,33 +178,44 @@ export class Session extends ClientState implements ConnectionHandler {
   }
 
   // HOT: once per read.
-  /** Send what may leave of the shared writer, keep the rest in the outbox; the writer is empty afterwards. */
+  /** What may leave of this client's replies in the shared writer departs; the rest, and all if something waits already, goes to the outbox. */
   private flush(): void {
-    const { connection, outbox, server } = this;
+    const { gate, outbox, server } = this;
+    const { departures } = server;
     const { reply } = server.context;
+    const from = departures.end;
     const total = reply.at;
-    if (total === 0) return;
-    server.traffic.outBytes += total;
-    const gated = this.gatedFrom >= 0 && this.gateLsn > server.space.durableLsn ? this.gatedFrom : total;
-    const waitingBefore = outbox.bytes + connection.unsentBytes;
-    let kept = false;
-    let direct = 0;
-    if (waitingBefore === 0 && gated > 0) {
-      direct = gated;
-      kept = connection.write(reply.buf, 0, direct);
+    if (total === from) return;
+    server.traffic.outBytes += total - from;
+    const gated = gate.waitsFrom(total, server.space.durableLsn);
+    const waitingBefore = this.unsentBytes;
+    const free = waitingBefore === 0 ? gated : from;
+    if (free < total) {
+      if (free < gated) outbox.push(reply.buf, free, gated, 0, 0);
+      if (gated < total) outbox.push(reply.buf, gated, total, gate.lsn, gate.replies);
+      reply.at = free;
     }
-    if (direct < total) {
-      if (direct < gated) outbox.push(reply.buf, direct, gated, 0, 0);
-      if (gated < total) {
-        outbox.push(reply.buf, gated, total, this.gateLsn, this.gatedReplies);
-        this.wait();
-      }
-    }
-    if (direct < total || connection.unsentBytes > 0) checkOutput(this, waitingBefore);
-    server.emptyWriter(kept);
-    this.gatedFrom = -1;
-    this.gateLsn = 0;
-    this.gatedReplies = 0;
+    gate.clear();
+    if (free - from >= FLUSH_BYTES) departures.writeNow(this, from, free);
+    else if (free > from) {
+      this.departing = free - from;
+      departures.add(this, free);
+    } else departures.keepSmall();
+    if (gated < total) this.wait();
+    if (free < total) checkOutput(this, waitingBefore);
+  }
+
+  // HOT: once per read.
+  /** For the server's departures. Runs nothing: the writer is in use. */
+  depart(bytes: Buffer, from: number, to: number): boolean {
+    this.departing = 0;
+    if (this.closed) return false;
+    const { connection } = this;
+    const kept = connection.write(bytes, from, to);
+    if (connection.unsentBytes > 0) checkOutput(this, 0);
+    // One who waits for the log is called when it has come further.
+    if (this.closing || !(this.outbox.empty || this.waiting)) this.server.endOfTurn(() => this.release());
+    return kept;
   }
 
   /** Be told when the log has come further. */
@@ -260,6 +260,7 @@ export class Session extends ClientState implements ConnectionHandler {
   /** Send what has become free to leave. */
   private release(): void {
     const { connection, outbox, server } = this;
+    if (this.departing > 0 || this.closed) return;
     if (!outbox.empty && connection.unsentBytes === 0) {
       const end = outbox.releasable(server.space.durableLsn);
       if (end > outbox.head) outbox.sent(end, connection.write(outbox.buf as Buffer, outbox.head, end));
@@ -381,7 +382,7 @@ export class Session extends ClientState implements ConnectionHandler {
   /** Close when all replies have left. */
   private endWhenSent(): void {
     if (this.closed || this.blocked || this.server.running) return;
-    if (this.outbox.empty && this.connection.unsentBytes === 0) this.connection.end();
+    if (this.unsentBytes === 0) this.connection.end();
   }
 
   /** Close at once. */

@@ -20,9 +20,10 @@ export class Statistics {
   readonly errors: Map<string, number> = new Map();
   totalErrors = 0;
   totalCalls = 0;
-  /** Commands counted since the last attribution, by index, and which indexes those are. */
+  /** Commands counted since the last attribution, by index; and which indexes those are, the first `touchedCount` of the list. */
   private readonly untimed: Uint32Array;
-  private readonly touched: number[] = [];
+  private readonly touched: Uint16Array;
+  private touchedCount = 0;
   private untimedCount = 0;
   private histograms: (Uint32Array | undefined)[];
 
@@ -34,6 +35,7 @@ export class Statistics {
     this.failed = new Float64Array(specs.length);
     this.usec = new Float64Array(specs.length);
     this.untimed = new Uint32Array(specs.length);
+    this.touched = new Uint16Array(specs.length);
     this.histograms = new Array(specs.length).fill(undefined);
   }
 
@@ -41,7 +43,7 @@ export class Statistics {
   count(index: number): void {
     this.calls[index]++;
     this.totalCalls++;
-    if (this.untimed[index]++ === 0) this.touched.push(index);
+    if (this.untimed[index]++ === 0) this.touched[this.touchedCount++] = index;
     this.untimedCount++;
   }
 
@@ -62,14 +64,15 @@ export class Statistics {
     const share = usec / this.untimedCount;
     const bucket = share < 1 ? 0 : 32 - Math.clz32(share);
     const { touched, untimed } = this;
-    for (let i = 0; i < touched.length; i++) {
+    for (let i = 0; i < this.touchedCount; i++) {
       const index = touched[i];
       const count = untimed[index];
       untimed[index] = 0;
       this.usec[index] += share * count;
       (this.histograms[index] ??= new Uint32Array(BUCKETS))[bucket < BUCKETS ? bucket : BUCKETS - 1] += count;
     }
-    touched.length = 0;
+    // Not an array that is emptied: each time would cost a call into the engine, and growing it again another.
+    this.touchedCount = 0;
     this.untimedCount = 0;
   }
 

@@ -21,3 +21,8 @@ export const PROTECTED_MODE: string =
   "3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. " +
   "4) Setup a an authentication password for the default user. " +
   "NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.";
+
+/** The answer to what waited for the log when the log failed. */
+export const UNCERTAIN: Buffer = Buffer.from(
+  "-UNCERTAIN the log failed before this was known to be on disk: it may have been applied or not\r\n",
+);

@@ -16,14 +16,17 @@ interface Waiting {
 
 export class Turns {
   private readonly scheduler: Scheduler;
+  private readonly settle: () => void;
   /** When the first client of this turn began to run; -1: none has. */
   private startMs = -1;
   private queue: (Waiting | undefined)[] = [];
   private head = 0;
   private readonly endBound = (): void => this.end();
 
-  constructor(scheduler: Scheduler) {
+  /** @param settle called when everything that was ready has been handled, and again when those who waited have been. */
+  constructor(scheduler: Scheduler, settle: () => void) {
     this.scheduler = scheduler;
+    this.settle = settle;
   }
 
   // HOT: once per read.
@@ -49,8 +52,14 @@ export class Turns {
   /** Everything that was ready was handled: now those who waited, as long as there is time. */
   private end(): void {
     const { scheduler, queue } = this;
+    this.settle();
+    if (this.head === queue.length) {
+      this.startMs = -1;
+      return;
+    }
     while (this.head < queue.length) {
       if (scheduler.monotonicMs() - this.startMs > TURN_MS) {
+        this.settle();
         // The next end of turn is the next turn's: what is ready by then shares it.
         this.startMs = -1;
         this.compact();
@@ -61,11 +70,10 @@ export class Turns {
       queue[this.head++] = undefined;
       who.turnCame();
     }
+    this.settle();
     this.startMs = -1;
-    if (this.head > 0) {
-      this.queue = [];
-      this.head = 0;
-    }
+    this.queue = [];
+    this.head = 0;
   }
 
   private compact(): void {
