@@ -5,7 +5,7 @@
  * of its socket in the middle of our work. Measured, 50 clients with pipelines of 64 GETs: see docs/decisions/0013.
  * Invariants: a client has at most one stretch here, and nothing in its connection before it; what it is to be sent beyond that is in
  * its outbox, and leaves afterwards. Between runs the writer holds these stretches and nothing else.
- * Price: the first reply of a turn waits for the last command of it (server/turns.ts: 2 ms at most).
+ * Price: the first reply of a turn waits for the last command of it (server/turns.ts).
  */
 import type { ReplyWriter } from "../codec/resp/reply-writer.js";
 import { viewed } from "../lib/copy.js";

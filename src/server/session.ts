@@ -30,7 +30,7 @@ const UNSENT_HIGH_BYTES = 1024 * 1024;
 const UNSENT_LOW_BYTES = 256 * 1024;
 /** Commands between two looks at the clock; how long one client may run while others wait. */
 const COMMANDS_PER_LOOK = 64;
-const SLICE_MS = 1;
+const SLICE_MS = 0.5;
 
 export class Session extends ClientState implements ConnectionHandler {
   readonly id: number;

@@ -1,6 +1,6 @@
 /**
  * storage/engine.ts: the storage of one node: opens a data directory, keeps table, log and snapshots together, and does the
- * upkeep (sweeping, cleaning, freeing, snapshots) in slices of at most a millisecond between commands.
+ * upkeep (sweeping, cleaning, freeing, snapshots) in slices of about a millisecond, one a turn, between commands.
  * Invariants: nothing is served before recovery ended, and nothing is changed before the log took a synced mark (on a full disk that
  * may be later); segments are deleted only when two snapshots make them needless; after a failure of the log nothing is
  * acknowledged.
@@ -49,6 +49,9 @@ export interface EngineOptions {
   readonly releaseMemory?: ReleaseMemory;
 }
 
+/** Works until the slice is over. @returns whether there is more to do. */
+type Task = () => boolean;
+
 export class Engine {
   readonly store: Store;
   readonly meta: DirectoryMeta;
@@ -79,7 +82,6 @@ export class Engine {
   private snapshotAgain = false;
   private retryAfterMs = 0;
   private slicesRunning = false;
-  private cleanFirst = false;
   /** Position of the log at the last upkeep. */
   private appendedBefore = -1;
   private sliceEnd = 0;
@@ -99,9 +101,8 @@ export class Engine {
     );
     this.sweeper = new Sweeper(this.store);
     this.cleaner = new Cleaner(this.store.table);
-    this.snapshotter = new Snapshotter(disk, scheduler, this.store.table, new LogOf(this), () =>
-      this.store.hlc.value(),
-    );
+    const hlc = (): number => this.store.hlc.value();
+    this.snapshotter = new Snapshotter(disk, scheduler, this.store.table, new LogOf(this), hlc, () => this.sliceSoon());
     this.store.setTime(scheduler.nowMs());
     this.recovery = new Recovery(disk, this.store);
   }
@@ -212,27 +213,39 @@ export class Engine {
 
   /** To be called after commands that may have left garbage behind: starts slices when there is enough to do. O(1). */
   nudge(): void {
-    if (!this.slicesRunning && this.wal !== undefined && this.cleaner.wanted()) {
-      this.slicesRunning = true;
-      this.scheduler.endOfTurn(() => this.slice());
-    }
+    if (!this.slicesRunning && this.wal !== undefined && this.cleaner.wanted()) this.sliceSoon();
   }
 
+  private sliceSoon(): void {
+    if (this.slicesRunning) return;
+    this.slicesRunning = true;
+    this.scheduler.endOfTurn(() => this.slice());
+  }
+
+  /** One slice of time for all upkeep together, so that a turn of the loop stays short. */
   private slice(): void {
-    if (this.stopped) return;
-    const started = this.scheduler.monotonicMs();
-    this.sliceEnd = started + SLICE_MS;
+    if (this.stopped) {
+      // A snapshot under way hears here that it is to end.
+      this.slicesRunning = false;
+      this.snapshotter.run(() => true);
+      return;
+    }
+    this.sliceEnd = this.scheduler.monotonicMs() + SLICE_MS;
     this.store.setTime(this.scheduler.nowMs());
     const { table, detached } = this.store;
-    // Giving back one piece of memory takes as long as a slice. Sweeping and cleaning take turns in being first.
     let more = table.releaseDropped() || detached.free(this.sliceDone);
-    this.cleanFirst = !this.cleanFirst;
-    if (!more && this.cleanFirst) more = this.cleaner.run(this.sliceDone);
-    if (!this.sliceDone() && !this.store.readOnly) more = this.sweeper.run(this.sliceDone) || more;
-    if (!this.sliceDone() && !this.cleanFirst && !detached.pending) more = this.cleaner.run(this.sliceDone) || more;
-    this.slicesRunning = more;
-    if (more) this.scheduler.endOfTurn(() => this.slice());
+    this.tasks.push(this.tasks.shift() as Task);
+    for (const task of this.tasks) more = this.sliceDone() || task() || more;
+    this.slicesRunning = more || this.snapshotter.copying;
+    if (this.slicesRunning) this.scheduler.endOfTurn(() => this.slice());
   }
+
+  /** They take turns in being first. */
+  private readonly tasks: Task[] = [
+    () => this.snapshotter.run(this.sliceDone),
+    () => !this.store.detached.pending && this.cleaner.run(this.sliceDone),
+    () => !this.store.readOnly && this.sweeper.run(this.sliceDone),
+  ];
 
   private considerSnapshot(): void {
     const wal = this.wal as Wal;

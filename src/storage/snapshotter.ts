@@ -1,11 +1,12 @@
 /**
  * storage/snapshotter.ts: writes a snapshot while the node serves: no fork, no second copy of the data.
- * It walks the table in slices between commands and writes blocks in the background. The snapshot is fuzzy: keys change while it
+ * It walks the table in the engine's slices between commands and writes blocks in the background. The snapshot is fuzzy: keys change while it
  * is written. Every record carries its dot, so replaying the log from the snapshot's start over it ends in the exact state.
  * Invariants: the file gets its name only when everything in it is synced and every record in it is durable in the log too;
  * one snapshot at a time; any error ends this snapshot and leaves the earlier ones untouched.
  */
 import { readU32 } from "../codec/record/record.js";
+import { copyBytes, viewed } from "../lib/copy.js";
 import { DiskError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { Scheduler } from "../ports/scheduler.js";
@@ -23,8 +24,8 @@ import { DATABASES, type Table } from "./table.js";
 import { walk } from "./walk.js";
 
 const BLOCK_BYTES: number = 256 * 1024;
-const SLICE_RECORDS = 256;
-const SLICE_MS = 1;
+/** Records copied between two looks at the clock. */
+const STEP_RECORDS = 256;
 
 /** What the snapshotter needs to know of the log. */
 export interface LogView {
@@ -61,13 +62,18 @@ export class Snapshotter {
   private cursor = 0;
   private endLsn = 0;
   private aborted = false;
+  /** There is something to copy: the last block is written and the table is not through. */
+  copying = false;
+  private readonly wake: () => void;
 
-  constructor(disk: Disk, scheduler: Scheduler, table: Table, log: LogView, hlc: () => number) {
+  /** @param wake asks for run(): there is something to copy again. */
+  constructor(disk: Disk, scheduler: Scheduler, table: Table, log: LogView, hlc: () => number, wake: () => void) {
     this.disk = disk;
     this.scheduler = scheduler;
     this.table = table;
     this.log = log;
     this.hlc = hlc;
+    this.wake = wake;
   }
 
   /** Start one; not to be called while one is running. */
@@ -77,7 +83,7 @@ export class Snapshotter {
     this.done = done;
     this.startLsn = this.log.appendedLsn;
     this.startedMs = this.scheduler.monotonicMs();
-    if (this.block.length === 0) this.block = Buffer.allocUnsafeSlow(BLOCK_BYTES + 64 * 1024);
+    if (this.block.length === 0) this.block = viewed(Buffer.allocUnsafeSlow(BLOCK_BYTES + 64 * 1024));
     this.position = 0;
     this.blocks = 0;
     this.digest = 0;
@@ -94,11 +100,17 @@ export class Snapshotter {
     } catch (error) {
       return this.finish(error);
     }
-    this.scheduler.endOfTurn(() => this.slice());
+    this.copyOn();
   }
 
   abort(): void {
     this.aborted = true;
+    if (this.copying) this.wake();
+  }
+
+  private copyOn(): void {
+    this.copying = true;
+    this.wake();
   }
 
   private resetBlock(): void {
@@ -106,22 +118,29 @@ export class Snapshotter {
     this.blockCount = 0;
   }
 
-  private slice(): void {
-    if (this.aborted) return this.finish(new Error("stopped"));
-    const until = this.scheduler.monotonicMs() + SLICE_MS;
+  /** Copy records until `done()`, or until a block is full. @returns whether there is more to copy now. */
+  run(done: () => boolean): boolean {
+    if (!this.copying) return false;
+    if (this.aborted) {
+      this.finish(new Error("stopped"));
+      return false;
+    }
     while (this.db < DATABASES) {
       if (this.table.keys[this.db] > 0)
-        this.cursor = walk(this.table, this.db, this.cursor, SLICE_RECORDS, this.takeBound);
+        this.cursor = walk(this.table, this.db, this.cursor, STEP_RECORDS, this.takeBound);
       if (this.cursor === 0) this.db++;
-      if (this.blockAt >= BLOCK_BYTES) return this.writeBlock(() => this.slice());
-      if (this.scheduler.monotonicMs() >= until) {
-        this.scheduler.endOfTurn(() => this.slice());
-        return;
+      if (this.blockAt >= BLOCK_BYTES) {
+        this.copying = false;
+        this.writeBlock(() => this.copyOn());
+        return false;
       }
+      if (done()) return true;
     }
+    this.copying = false;
     this.endLsn = this.log.appendedLsn;
     if (this.blockCount > 0) this.writeBlock(() => this.writeFooter());
     else this.writeFooter();
+    return false;
   }
 
   private readonly takeBound = (ref: number): void => this.take(ref);
@@ -131,11 +150,11 @@ export class Snapshotter {
     table.locate(ref);
     const bytes = readU32(table.body, table.bodyAt);
     if (this.blockAt + bytes > this.block.length) {
-      const bigger = Buffer.allocUnsafeSlow(Math.max(this.block.length * 2, this.blockAt + bytes));
+      const bigger = viewed(Buffer.allocUnsafeSlow(Math.max(this.block.length * 2, this.blockAt + bytes)));
       this.block.copy(bigger, 0, 0, this.blockAt);
       this.block = bigger;
     }
-    table.body.copy(this.block, this.blockAt, table.bodyAt, table.bodyAt + bytes);
+    copyBytes(table.body, table.bodyAt, this.block, this.blockAt, bytes);
     this.blockAt += bytes;
     this.blockCount++;
     this.records++;
@@ -149,7 +168,7 @@ export class Snapshotter {
     this.disk.writeAsync(this.file, this.block, 0, bytes, this.position, (error) => {
       if (error) return this.finish(error);
       this.position += bytes;
-      if (this.block.length > BLOCK_BYTES * 4) this.block = Buffer.allocUnsafeSlow(BLOCK_BYTES + 64 * 1024);
+      if (this.block.length > BLOCK_BYTES * 4) this.block = viewed(Buffer.allocUnsafeSlow(BLOCK_BYTES + 64 * 1024));
       this.resetBlock();
       then();
     });
@@ -187,6 +206,7 @@ export class Snapshotter {
 
   private finish(error: unknown): void {
     this.running = false;
+    this.copying = false;
     this.lastMs = this.scheduler.monotonicMs() - this.startedMs;
     if (error !== undefined && this.file !== -1) {
       this.disk.close(this.file);

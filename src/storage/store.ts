@@ -344,7 +344,7 @@ export class Store implements Keyspace {
     if (this.table.arena.extents < DROP_EXTENTS_MIN || !this.table.keys.every((keys) => keys === 0)) return;
     // Nothing is left anywhere: the memory goes as a whole, extent by extent, without looking at a record.
     this.detached.forget();
-    this.table.dropArena();
+    this.table.dropArena(lsn);
   }
 
   memoryUsage(db: number, bytes: Buffer, at: number, length: number): number {

@@ -2,6 +2,7 @@
  * storage/sweeper.ts: removes expired keys ahead of readers, in slices between commands.
  * Every block of the index knows a lower bound of its keys' deadlines, and so does every partition: what is not due is
  * skipped without looking at a record. A million keys that expire at once go at the pace of the slices.
+ * A round through a partition gathers its new bound; deadlines set meanwhile lower the old one, which starts at infinity.
  * Price: a block is looked at as a whole (at most about a thousand records) each time its earliest deadline passes.
  */
 import { expireAtOf } from "../codec/record/record.js";
@@ -11,10 +12,16 @@ import type { PartitionIndex } from "./partition-index.js";
 import type { Store } from "./store.js";
 import { DATABASES } from "./table.js";
 
+/** Keys removed between two looks at the clock. */
+const DUE_MOST = 128;
+
 export class Sweeper {
   private readonly store: Store;
   private place = 0;
+  /** In a round through a partition; then the next entry of its directory, and the earliest deadline passed by. */
+  private inRound = false;
   private entry = 0;
+  private earliestPassed = 0;
 
   constructor(store: Store) {
     this.store = store;
@@ -33,36 +40,42 @@ export class Sweeper {
         const next = ((db + 1) % DATABASES) * table.partitions;
         looked += (db + 1) * table.partitions - this.place - 1;
         this.place = next;
-        this.entry = 0;
+        this.inRound = false;
         continue;
       }
       const index = table.indexOf(db, this.place % table.partitions);
       if (
         index !== undefined &&
         index.expiring > 0 &&
-        index.expireAtMin <= store.now &&
+        (this.inRound || index.expireAtMin <= store.now) &&
         this.sweepIndex(db, index, done)
       )
         return true;
       this.place = (this.place + 1) % places;
-      this.entry = 0;
+      this.inRound = false;
     }
     return false;
   }
 
+  /** @returns whether it stopped early. */
   private sweepIndex(db: number, index: PartitionIndex, done: () => boolean): boolean {
+    if (!this.inRound) {
+      this.inRound = true;
+      this.entry = 0;
+      this.earliestPassed = Number.POSITIVE_INFINITY;
+      index.expireAtMin = Number.POSITIVE_INFINITY;
+    }
     while (this.entry < index.entries) {
       const block = index.blockAt(this.entry);
+      if (this.earliest(block) <= this.store.now && !this.sweepBlock(db, block)) {
+        if (done()) return true;
+        continue;
+      }
+      this.earliestPassed = Math.min(this.earliestPassed, this.earliest(index.blockAt(this.entry)));
       this.entry = index.entryAfter(this.entry);
-      if (this.earliest(block) > this.store.now) continue;
-      this.sweepBlock(db, block);
-      if (done()) return true;
+      if (done() && this.entry < index.entries) return true;
     }
-    let earliest = Number.POSITIVE_INFINITY;
-    for (let entry = 0; entry < index.entries; entry = index.entryAfter(entry))
-      earliest = Math.min(earliest, this.earliest(index.blockAt(entry)));
-    index.expireAtMin = earliest;
-    this.entry = 0;
+    index.expireAtMin = Math.min(index.expireAtMin, this.earliestPassed);
     return false;
   }
 
@@ -70,7 +83,8 @@ export class Sweeper {
     return earliestDeadline(this.store.table.heap.ints(block), firstInt(block));
   }
 
-  private sweepBlock(db: number, block: number): void {
+  /** @returns false when so many were due that it has to be looked at again. */
+  private sweepBlock(db: number, block: number): boolean {
     const store = this.store;
     const table = store.table;
     const ints = table.heap.ints(block);
@@ -78,7 +92,7 @@ export class Sweeper {
     const end = cellsEnd(base, metaAt(ints, base));
     const due: number[] = [];
     let earliest = Number.POSITIVE_INFINITY;
-    for (let i = cellsBegin(base); i < end; i += 2) {
+    for (let i = cellsBegin(base); i < end && due.length < DUE_MOST; i += 2) {
       const ref = ints[i + 1];
       if (ref === 0) continue;
       table.locate(ref);
@@ -87,7 +101,9 @@ export class Sweeper {
       if (expireAt <= store.now) due.push(ref);
       else if (expireAt < earliest) earliest = expireAt;
     }
-    setEarliestDeadline(ints, base, earliest);
+    const whole = due.length < DUE_MOST;
+    if (whole) setEarliestDeadline(ints, base, earliest);
     for (const ref of due) store.expireLocated(db, ref);
+    return whole;
   }
 }

@@ -44,6 +44,8 @@ export class Table {
   private indexes: (PartitionIndex | undefined)[];
   /** Per database, when it has an index: the root cells of its partitions' indexes (storage/partition-index.ts); zeros = none. */
   private readonly roots: (Int32Array | undefined)[] = new Array(DATABASES).fill(undefined);
+  /** LSN at which a database was last emptied: what an index begins with, and what holds where there is none. */
+  private readonly emptiedLsn: Float64Array = new Float64Array(DATABASES);
 
   // The last lookup: where the key is, or would be. Valid until the next change of the table.
   cursorHash = 0;
@@ -249,6 +251,7 @@ export class Table {
       this.roots[db] = root;
     }
     const index = new PartitionIndex(this.heap, root, partition * 2, partition);
+    index.removedLsn = this.emptiedLsn[db];
     this.indexes[db * this.partitions + partition] = index;
     return index;
   }
@@ -259,12 +262,12 @@ export class Table {
 
   /** LSN that an answer "absent" about the key just looked up depends on. */
   absentLsn(): number {
-    return this.cursorIndex()?.removedLsn ?? 0;
+    return this.cursorIndex()?.removedLsn ?? this.emptiedLsn[this.cursorDb];
   }
 
   /**
-   * Take the index of a database away, all keys with it, in O(partitions); the records are still in the arena: free them in
-   * slices with freeIndex. @param lsn see remove().
+   * Take the indexes of a database away, all keys with them, in O(partitions); the records are still in the arena: free them in
+   * slices with freeBlock. @param lsn see remove().
    */
   detach(db: number, lsn: number): PartitionIndex[] {
     const taken: PartitionIndex[] = [];
@@ -272,14 +275,12 @@ export class Table {
     for (let i = first; i < first + this.partitions; i++) {
       const index = this.indexes[i];
       if (index === undefined) continue;
-      if (index.count === 0) {
-        index.removedLsn = lsn;
-        continue;
-      }
       index.detach();
       taken.push(index);
-      this.makeIndex(db, i - first).removedLsn = lsn;
+      this.indexes[i] = undefined;
     }
+    this.roots[db] = undefined;
+    this.emptiedLsn[db] = lsn;
     this.keys[db] = 0;
     this.expiring[db] = 0;
     return taken;
@@ -316,8 +317,8 @@ export class Table {
     this.cursorInts[this.cursorAt + 1] = copy;
   }
 
-  /** Every database is empty: start over with fresh memory; the old goes back to the system as a whole. */
-  dropArena(): void {
+  /** Every database is empty: start over with fresh memory; the old goes back to the system as a whole. @param lsn see remove(). */
+  dropArena(lsn: number): void {
     assert(
       this.keys.every((keys) => keys === 0),
       "arena dropped with keys in it",
@@ -327,12 +328,10 @@ export class Table {
     this.cursorInts = NO_INTS;
     this.arena = new Arena();
     this.heap = new CellHeap();
-    for (let i = 0; i < this.indexes.length; i++) {
-      const old = this.indexes[i];
-      if (old === undefined) continue;
-      const partition = i % this.partitions;
-      this.makeIndex((i - partition) / this.partitions, partition).removedLsn = old.removedLsn;
-    }
+    this.indexes.fill(undefined);
+    this.roots.fill(undefined);
+    // No removal is newer than the flush that brought us here.
+    this.emptiedLsn.fill(lsn);
   }
 
   /** Give a piece of memory that is not used any more back to the system: at most 2 ms. @returns whether there was one. */
