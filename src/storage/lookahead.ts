@@ -13,6 +13,9 @@ import { hashOfTag, homeCellOf } from "./index-block.js";
 
 /** How far from its home a cell is looked for ahead of time: eight cells. */
 const NEAR_INTS = 16;
+/** In a record of usual size (16 + 64 bytes), the next cache line, and about where it ends. */
+const SECOND_LINE = 16;
+const RECORD_END = 24;
 const NONE: Int32Array = new Int32Array(0);
 
 export class Lookahead {
@@ -53,7 +56,12 @@ export class Lookahead {
     for (let i = 0; i < count; i++) sink ^= chunks[cell[i] >>> CHUNK_SHIFT][firstInt(cell[i])];
     for (let i = 0; i < count; i++) {
       const ref = refNear(chunks[cell[i] >>> CHUNK_SHIFT], firstInt(cell[i]), hash[i]);
-      if (ref !== 0) sink ^= ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 1];
+      if (ref === 0) continue;
+      const extent = ints[ref >>> EXTENT_SHIFT];
+      const header = ((ref & EXTENT_MASK) << 1) - 1;
+      sink ^= extent[header];
+      // Key and value may lie in the lines behind it.
+      if (header + RECORD_END < extent.length) sink ^= extent[header + SECOND_LINE] ^ extent[header + RECORD_END];
     }
     this.sink = sink;
   }
