@@ -13,6 +13,7 @@ import * as hash from "./hash.js";
 import * as record from "./record.js";
 import * as resp from "./resp.js";
 import * as respDecode from "./resp-decode.js";
+import * as ring from "./ring.js";
 import * as store from "./store.js";
 import * as table from "./table.js";
 import * as wal from "./wal.js";
@@ -24,6 +25,7 @@ const FILES: Readonly<Record<string, { groups(): Group[] }>> = {
   record,
   hash,
   table,
+  ring,
   store,
   wal,
 };
