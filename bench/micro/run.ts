@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { machineFacts } from "../lib/machine.js";
 import { fold, type Group, type MicroResult, printResults, runGroup } from "../lib/micro.js";
 import * as copy from "./copy.js";
+import * as frame from "./frame.js";
 import * as hash from "./hash.js";
 import * as record from "./record.js";
 import * as resp from "./resp.js";
@@ -23,6 +24,7 @@ const FILES: Readonly<Record<string, { groups(): Group[] }>> = {
   resp,
   copy,
   record,
+  frame,
   hash,
   table,
   ring,
