@@ -222,7 +222,7 @@ test("a message in parts of any sizes comes out whole; parts that do not fit are
           assert.is(assembler.midway, i < parts.length - 1);
         }
         const reader = new MessageReader();
-        reader.openMessage(assembler.message);
+        reader.openMessage(assembler.take());
         assert.is(reader.next(), MESSAGE);
         assert.equal(taken(reader), plain);
         assert.is(reader.next(), MESSAGES_END);

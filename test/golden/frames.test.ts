@@ -133,16 +133,16 @@ test("parts and farewells are written as they were", () => {
   const message = Buffer.alloc(40, "message.");
   const part = Buffer.alloc(FRAME_HEADER_BYTES + 20);
   assert.is(writePart(part, 0, 1, message, 28, 12), part.length);
-  const bye = Buffer.alloc(FRAME_HEADER_BYTES);
+  const bye = Buffer.alloc(FRAME_HEADER_BYTES + 1, 1);
   sealFrame(bye, 0, bye.length, 1, FRAME_BYE, 0);
   const others: [string, Buffer][] = [
     ["PART of a message of 40 bytes, its last 12", part],
-    ["BYE", bye],
+    ["BYE, the answer", bye],
   ];
   golden("v1/frames-other.txt", `${others.map(([what, bytes]) => `${what}: ${bytes.toString("hex")}`).join("\n")}\n`);
   const payload = Buffer.concat([Buffer.from([40, 0, 0, 0, 28, 0, 0, 0]), message.subarray(28)]);
   assert.equal(part, plainFrame(1, 3, 0, payload));
-  assert.equal(bye, plainFrame(1, 4, 0, Buffer.alloc(0)));
+  assert.equal(bye, plainFrame(1, 4, 0, Buffer.from([1])));
 });
 
 test.run();

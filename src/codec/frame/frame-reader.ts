@@ -74,6 +74,16 @@ export class FrameReader {
       }
     }
     this.keep(bytes, from, end, end - from);
+    return this.begun();
+  }
+
+  /** Too few bytes for a header have come. One who speaks something else is told so at once, and not waited for. */
+  private begun(): number {
+    for (let i = 0; i < this.keptBytes && i < 4; i++) {
+      if (this.kept[i] === ((FRAME_MAGIC >>> (8 * i)) & 255)) continue;
+      this.fail("no frame begins here");
+      return FRAME_ERROR;
+    }
     return FRAME_MORE;
   }
 
@@ -83,7 +93,7 @@ export class FrameReader {
     if (this.keptBytes < FRAME_HEADER_BYTES) {
       at = Math.min(end, from + FRAME_HEADER_BYTES - this.keptBytes);
       this.keep(bytes, from, at, FRAME_HEADER_BYTES);
-      if (this.keptBytes < FRAME_HEADER_BYTES) return FRAME_MORE;
+      if (this.keptBytes < FRAME_HEADER_BYTES) return this.begun();
     }
     const total = this.header(this.kept, 0);
     if (total < 0) return FRAME_ERROR;

@@ -60,9 +60,8 @@ export const PART_ERROR = 2;
 const EMPTY: Buffer = Buffer.alloc(0);
 
 export class PartAssembler {
-  /** The message after PART_DONE, exactly. The taker's own: the assembler forgets it with the next part. */
-  message: Buffer = EMPTY;
   errorText = "";
+  private message: Buffer = EMPTY;
   private readonly messageBytesMax: number;
   private total = 0;
   private have = 0;
@@ -105,6 +104,13 @@ export class PartAssembler {
     if (have < total) return PART_MORE;
     assert(this.message.length === total, "a message longer than it said", total);
     return PART_DONE;
+  }
+
+  /** The message after PART_DONE: the taker's own, forgotten here. */
+  take(): Buffer {
+    const { message } = this;
+    this.message = EMPTY;
+    return message;
   }
 
   private fail(text: string): number {

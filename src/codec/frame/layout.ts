@@ -36,7 +36,7 @@ export const FRAME_HANDSHAKE = 1;
 export const FRAME_MESSAGES = 2;
 /** A piece of one message that is too large for a frame: u32 bytes of the message, u32 offset of the piece, the piece. */
 export const FRAME_PART = 3;
-/** The sender sends nothing more on this connection. Empty. */
+/** The sender sends no more messages on this connection. u8: 0 = of its own accord, 1 = in answer to the peer's. */
 export const FRAME_BYE = 4;
 export const FRAME_TYPE_MAX: number = FRAME_BYE;
 export const PART_HEADER_BYTES = 8;
