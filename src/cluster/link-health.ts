@@ -11,7 +11,7 @@
 export type LinkState = "up" | "suspect" | "down";
 
 /** Timers are late by a millisecond or two on an idle machine: that is no lag. */
-const LAG_MS_LEAST = 20;
+export const LAG_MS_LEAST = 20;
 
 export class LinkHealth {
   /** How late the last tick came, ms. */

@@ -27,6 +27,7 @@ import { HANDSHAKE_BYTES_MAX, type Identity } from "../codec/frame/steps.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { type Effects, Handshake, type HandshakeOptions } from "./handshake.js";
+import { LAG_MS_LEAST } from "./link-health.js";
 import { type SendLimits, SendQueue } from "./send-queue.js";
 
 /** Frames made in one go while the socket takes them; then others have their turn. */
@@ -95,7 +96,7 @@ export class PeerConnection implements ConnectionHandler {
     this.heardMs = nowMs;
     const { loopback } = connection;
     this.handshake = new Handshake({ ...handshake, loopback, deadlineMs: nowMs + handshakeMs });
-    this.timer = scheduler.after(handshakeMs, () => this.effects(this.handshake.tick(nowMs + handshakeMs)));
+    this.timer = this.expireAt(nowMs + handshakeMs, true);
     this.effects(this.handshake.start());
   }
 
@@ -168,6 +169,19 @@ export class PeerConnection implements ConnectionHandler {
     this.state = "closed";
     this.timer();
     this.owner.closed(this, this.why === "" ? "the connection broke" : this.why, this.clean);
+  }
+
+  /**
+   * End a handshake that is not over by then. @param patient when our own loop turns out to have been late, what the peer sent may lie unread:
+   * then it gets as much time again, once.
+   */
+  private expireAt(dueMs: number, patient: boolean): Cancel {
+    const { scheduler, handshakeMs } = this.options;
+    return scheduler.after(dueMs - scheduler.monotonicMs(), () => {
+      const nowMs = scheduler.monotonicMs();
+      if (patient && nowMs - dueMs >= LAG_MS_LEAST) this.timer = this.expireAt(nowMs + handshakeMs, false);
+      else this.effects(this.handshake.tick(Math.max(nowMs, dueMs)));
+    });
   }
 
   private effects({ send, outcome }: Effects): void {

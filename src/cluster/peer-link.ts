@@ -124,11 +124,11 @@ export class PeerLink implements ConnectionOwner {
   // HOT: once per message to a peer.
   /**
    * Room for one message to the peer, to be written at once with the writer returned; it leaves at the end of this turn of the loop.
-   * @param bytes an upper bound of its length. @param budgetMs time it has; Infinity = no deadline.
+   * @param bytes an upper bound of its length. @param deadlineMs steady clock; Infinity = none.
    * @returns undefined when there is no connection or no room: surely not sent.
    */
-  claim(bytes: number, budgetMs: number): MessageWriter | undefined {
-    return this.connections.at(-1)?.claim(bytes, this.options.scheduler.monotonicMs() + budgetMs);
+  claim(bytes: number, deadlineMs: number): MessageWriter | undefined {
+    return this.connections.at(-1)?.claim(bytes, deadlineMs);
   }
 
   /** What waits on the connection in use. */
@@ -283,9 +283,9 @@ export class PeerLink implements ConnectionOwner {
   private heartbeat(): void {
     const { scheduler, times } = this.options;
     // Where the queue is full a heartbeat would say nothing that the queue's own bytes do not.
-    const writer = this.claim(HEARTBEAT_BYTES, times.downMs);
-    if (writer === undefined) return;
     const nowMs = scheduler.monotonicMs();
+    const writer = this.claim(HEARTBEAT_BYTES, nowMs + times.downMs);
+    if (writer === undefined) return;
     const heldMs = this.peerSentAtMs < 0 ? 0 : nowMs - this.peerSentAtMs;
     const echoMs = this.peerSentAtMs < 0 ? 0 : this.peerSentMs;
     writer.heartbeat(stamp(nowMs), echoMs, Math.floor(heldMs), Math.floor(this.lagMs), scheduler.nowMs());

@@ -12,9 +12,9 @@ import { Random } from "../../src/lib/random.js";
 import type { Dialer } from "../../src/ports/network.js";
 import type { Scheduler } from "../../src/ports/scheduler.js";
 
-export const hmac: Mac = (secret, bytes) => createHmac("sha256", secret).update(bytes).digest();
+const hmac: Mac = (secret, bytes) => createHmac("sha256", secret).update(bytes).digest();
 
-export const MEMBERS: readonly string[] = ["a", "b", "c"];
+const MEMBERS: readonly string[] = ["a", "b", "c"];
 
 export function identity(id: string, changes: Partial<OwnIdentity> = {}): OwnIdentity {
   return {
@@ -93,11 +93,13 @@ export class TestPeer {
   readonly events: string[] = [];
   readonly turnedAway: string[] = [];
   readonly records: Map<string, PeerRecord> = new Map();
+  private readonly scheduler: Scheduler;
   onMessage: (link: PeerLink, text: string, id: number) => void = () => {};
 
   constructor(id: string, ports: PeerPorts, seed: number, changes: Partial<PeersOptions> = {}) {
     const jitter = new Random(seed);
     this.id = id;
+    this.scheduler = ports.scheduler;
     this.self = identity(id);
     this.peers = new Peers({
       ...ports,
@@ -138,7 +140,7 @@ export class TestPeer {
   /** @returns false: there was no room, or no connection. */
   send(to: string, text: string, budgetMs: number = Number.POSITIVE_INFINITY, id = 0): boolean {
     const bytes = Buffer.from(text, "latin1");
-    const writer = this.link(to).claim(HEADER_BYTES + bytes.length, budgetMs);
+    const writer = this.link(to).claim(HEADER_BYTES + bytes.length, this.scheduler.monotonicMs() + budgetMs);
     writer?.opaque(FORWARD, 0, id, 0, 0, bytes, 0, bytes.length);
     return writer !== undefined;
   }

@@ -9,11 +9,11 @@
 import { crc32 } from "../../lib/crc.js";
 import { readU32 } from "../record/record.js";
 import {
+  FRAME_BYE,
   FRAME_HANDSHAKE,
   FRAME_HEADER_BYTES,
   FRAME_MAGIC,
   FRAME_MESSAGES,
-  FRAME_TYPE_MAX,
   VERSION_HANDSHAKE,
 } from "./layout.js";
 
@@ -126,7 +126,7 @@ export class FrameReader {
     if (readU32(bytes, at + 16) !== crc32(bytes.subarray(at, at + 16))) return this.fail("a frame's header is damaged");
     const version = bytes[at + 4];
     const type = bytes[at + 5];
-    if (type === 0 || type > FRAME_TYPE_MAX) return this.fail(`frame type ${type} is unknown`);
+    if (type === 0 || type > FRAME_BYE) return this.fail(`frame type ${type} is unknown`);
     const expected = type === FRAME_HANDSHAKE ? VERSION_HANDSHAKE : this.version;
     if (version !== expected) return this.fail(`a frame of type ${type} has version ${version}, expected ${expected}`);
     if (version === VERSION_HANDSHAKE && type !== FRAME_HANDSHAKE) return this.fail("a frame before the handshake");

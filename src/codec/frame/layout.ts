@@ -21,7 +21,7 @@ import { readU32, writeU32 } from "../record/record.js";
 
 export const FRAME_MAGIC = 0x5246564b; // "KVFR"
 export const FRAME_HEADER_BYTES = 20;
-export const FRAME_BYTES_MAX: number = 32 * 1024 * 1024;
+const FRAME_BYTES_MAX: number = 32 * 1024 * 1024;
 export const PAYLOAD_BYTES_MAX: number = FRAME_BYTES_MAX - FRAME_HEADER_BYTES;
 export const COUNT_MAX = 65535;
 export const BOOT_BYTES = 8;
@@ -38,7 +38,6 @@ export const FRAME_MESSAGES = 2;
 export const FRAME_PART = 3;
 /** The sender sends no more messages on this connection. u8: 0 = of its own accord, 1 = in answer to the peer's. */
 export const FRAME_BYE = 4;
-export const FRAME_TYPE_MAX: number = FRAME_BYE;
 export const PART_HEADER_BYTES = 8;
 
 export const MESSAGE_HEADER_BYTES = 20;
@@ -90,8 +89,6 @@ export const FORWARD_NOT_APPLIED = 1;
 export const FORWARD_UNCERTAIN = 2;
 
 export const PARTITION_MAX = 16383;
-export const NODE_MAX = 2047;
-export const EPOCH_MAX = 4_294_967_295;
 
 const TWO_32 = 4_294_967_296;
 const HLC_HIGH_MASK = 0x1fffff;

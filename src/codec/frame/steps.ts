@@ -18,7 +18,7 @@ import { sealFrame } from "./frame-seal.js";
 import { FRAME_HANDSHAKE, FRAME_HEADER_BYTES, readU53, VERSION_HANDSHAKE, writeU53 } from "./layout.js";
 
 export const HANDSHAKE_BYTES_MAX: number = 256 * 1024;
-export const NONCE_BYTES = 32;
+const NONCE_BYTES = 32;
 export const MAC_BYTES = 32;
 const NAME_BYTES_MAX = 64;
 const TEXT_BYTES_MAX = 1000;

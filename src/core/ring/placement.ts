@@ -14,7 +14,7 @@ import { halfSipHash } from "../../lib/half-siphash.js";
 import { SLOTS } from "./slot.js";
 
 /** The node index of a dot has 11 bits. */
-export const MEMBERS_MAX = 2048;
+const MEMBERS_MAX = 2048;
 
 export interface Member {
   readonly id: string;

@@ -270,6 +270,18 @@ test("a node whose own loop stood still accuses nobody", async () => {
   assert.ok(w.node("b").link("a").peerLagMs >= 0);
 });
 
+test("a handshake is not given up because our own loop stood still; one with a silent peer is, in the end", async () => {
+  const w = world(21);
+  for (const id of ["a", "b"]) w.boot(id);
+  w.network.delayMsMax = 30;
+  await join(w, ["a", "b"]);
+  w.scheduler.advance(40);
+  w.scheduler.stall(10_000);
+  w.scheduler.advance(500);
+  assert.is(w.node("a").link("b").state, "up");
+  assert.not.ok([...w.node("a").events, ...w.node("b").events].some((event) => /in time/.test(event)));
+});
+
 test("heartbeats tell the time of a round trip, the offset of clocks, and lag", async () => {
   const w = await pair(10);
   w.network.delayMsMax = 40;
