@@ -136,7 +136,7 @@ export class SimConnection implements Connection {
   private other: SimConnection | undefined;
   private paused = false;
   private ending = false;
-  /** Sent here and not delivered: a copy. */
+  /** Sent here and not delivered: copies, or buffers that are ours now. */
   private wire: Buffer[] = [];
   private wireBytes = 0;
   private writing = false;
@@ -164,15 +164,14 @@ export class SimConnection implements Connection {
     if (!this.open) return false;
     if (this.writing) throw new Error("a write while one was under way");
     if (this.ending) throw new Error("a write after end()");
-    this.wire.push(Buffer.from(bytes.subarray(from, to)));
     this.wireBytes += to - from;
     this.sentBytes += to - from;
     this.writing = this.wireBytes > WINDOW_BYTES;
+    // Kept every other time: whoever goes on using a buffer that was kept changes what arrives.
+    const kept = this.writing && this.network.random.below(2) === 0;
+    this.wire.push(kept ? bytes.subarray(from, to) : Buffer.from(bytes.subarray(from, to)));
     this.travel();
-    // Kept every other time: whoever goes on using a buffer that was kept is found out.
-    if (!this.writing || this.network.random.below(2) === 0) return false;
-    bytes.fill(0xdd, from, to);
-    return true;
+    return kept;
   }
 
   pause(): void {

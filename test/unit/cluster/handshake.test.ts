@@ -237,6 +237,25 @@ test("reflected: a node's own words, sent back to it, open nothing", () => {
   }
 });
 
+test("every mac begins with its maker's role, and is over all that was said before it", () => {
+  const inputs: string[] = [];
+  const mac: HandshakeOptions["mac"] = (secret, bytes) => {
+    inputs.push(bytes.latin1Slice());
+    return options("dialer").mac(secret, bytes);
+  };
+  const { frames } = talk({ mac }, { mac });
+  // Each is made once and checked once.
+  assert.equal(
+    inputs.map((input) => input.slice(0, input.indexOf("\n"))),
+    ["acceptor", "acceptor", "dialer", "dialer", "acceptor", "acceptor"].map((role) => `kvorum peer ${role}`),
+  );
+  for (const [i, input] of inputs.entries()) {
+    if (i % 2 === 1) assert.ok(input === inputs[i - 1]);
+    const before = frames.slice(0, [2, 3, 4][i >> 1]);
+    for (const { frame } of before) assert.ok(input.includes(frame.latin1Slice(HEADER)), `${i}`);
+  }
+});
+
 test("whatever is changed on the way, nobody opens for who is not as he says", () => {
   let refused = 0;
   fuzz(

@@ -51,12 +51,17 @@ class Peer {
   }
 }
 
-/** Everything that waits. @param keep the socket keeps buffers: they are spoiled once they were handed over. */
+/** Buffers that a socket has kept, and what is to be in them for ever. */
+const kept: { readonly bytes: Buffer; readonly copy: Buffer }[] = [];
+
+/** Everything that waits. @param keep the socket keeps the buffers. */
 function drain(queue: SendQueue, nowMs: number, peer: Peer, keep: boolean): void {
   while (queue.next(nowMs, 1, 9)) {
-    peer.take(Buffer.from(queue.out.subarray(0, queue.end)));
-    if (keep) queue.out.fill(0xdd);
+    const bytes = queue.out.subarray(0, queue.end);
+    const copy = Buffer.from(bytes);
+    peer.take(copy);
     queue.sent(keep);
+    if (keep) kept.push({ bytes, copy });
   }
 }
 
@@ -136,6 +141,8 @@ test("against a model: whatever is claimed and whenever it is sent", () => {
         assert.ok(queue.empty && queue.messages === 0 && queue.bytes === 0);
         waiting = [];
       }
+      for (const { bytes, copy } of kept.splice(0))
+        assert.ok(bytes.equals(copy), "a buffer that was kept was used again");
     }),
     200,
   );
