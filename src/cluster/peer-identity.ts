@@ -8,6 +8,7 @@
  * ceiling narrows that to about a second; nothing acknowledged after it is known to this node either.
  */
 import type { Identity, Setting } from "../codec/frame/steps.js";
+import { type Placement, placementHash } from "../core/ring/placement.js";
 
 /** What this node says of itself. */
 export interface OwnIdentity {
@@ -33,6 +34,33 @@ export interface PeerRecord {
 }
 
 const VALUE_CHARS_MAX = 120;
+/** Longer lists of members are compared by their hash, which the placement's is too. */
+const MEMBERS_CHARS_MAX = 4096;
+
+/** What a node is set to, as the handshake compares it. @param n as it is wanted, which may be more than there are members. */
+export function settingsOf(
+  clusterName: string,
+  placement: Placement,
+  n: number,
+  r: number,
+  w: number,
+): Pick<OwnIdentity, "fixed" | "versioned"> {
+  const members = placement.members.map(({ id }) => id).join(",");
+  const shownMembers = members.length <= MEMBERS_CHARS_MAX ? members : `${placement.members.length} members`;
+  return {
+    fixed: [
+      ["cluster-name", clusterName],
+      ["partitions", String(placement.partitions)],
+    ],
+    versioned: [
+      ["n", String(n)],
+      ["r", String(r)],
+      ["w", String(w)],
+      ["members", shownMembers],
+      ["placement", placementHash(placement)],
+    ],
+  };
+}
 
 /**
  * Why the peer must be refused; undefined = it may come in.

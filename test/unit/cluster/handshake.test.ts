@@ -6,8 +6,9 @@ import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type Effects, Handshake, type HandshakeOptions, type Outcome } from "../../../src/cluster/handshake.js";
-import type { OwnIdentity } from "../../../src/cluster/peer-identity.js";
+import { type OwnIdentity, settingsOf } from "../../../src/cluster/peer-identity.js";
 import { decodeStep, encodeStep } from "../../../src/codec/frame/steps.js";
+import { place } from "../../../src/core/ring/balance.js";
 import { change, changed, fuzz } from "../../lib/fuzz.js";
 import { identity, nonce, options, recordOf } from "../../lib/peers.js";
 
@@ -154,6 +155,27 @@ test("settings that differ are named, with both values", () => {
   const newer = identity("b", { configVersion: 2, versioned: [["n", "5"]] });
   const { dialer, acceptor } = talk({}, { self: newer });
   assert.ok(open(dialer) && open(acceptor), "of another version of the configuration, settings may differ");
+});
+
+test("settings come from the options and the placement, of clusters of all sizes", () => {
+  const nodes = (count: number, zone = "") => Array.from({ length: count }, (_, i) => ({ id: `node-${i}`, zone }));
+  const of = (members: ReturnType<typeof nodes>, n = 3, r = 2, w = 2, partitions = 64): OwnIdentity =>
+    identity("b", settingsOf("test", place(members, partitions, n), n, r, w));
+  const mine = of(nodes(3));
+  const same = talk({ self: { ...mine, id: "a", uuid: "u" } }, { self: of(nodes(3).reverse()) });
+  assert.ok(open(same.dialer) && open(same.acceptor));
+  const cases: [OwnIdentity, RegExp][] = [
+    [of(nodes(3), 3, 1, 3), /^r is 1 on b and 2 on a$/],
+    [of(nodes(3), 3, 2, 3), /^w is 3 on b and 2 on a$/],
+    [of(nodes(3), 5), /^n is 5 on b and 3 on a$/],
+    [of(nodes(3), 3, 2, 2, 128), /^partitions is 128 on b and 64 on a$/],
+    [of(nodes(4)), /^members is node-0,node-1,node-2,node-3 on b and node-0,node-1,node-2 on a$/],
+    [of(nodes(3, "east")), /^placement is [0-9a-f]{16} on b and [0-9a-f]{16} on a$/],
+    [of(nodes(2000)), /^members is 2000 members on b and node-0,/],
+  ];
+  for (const [self, words] of cases) {
+    assert.match(refusal(talk({ self: { ...mine, id: "a", uuid: "u" } }, { self })), words);
+  }
 });
 
 test("who is not meant, not known, or has this node's own id is refused", () => {
