@@ -17,6 +17,10 @@ export function balanceFirsts(table: Int16Array, n: number, members: number): vo
   const floor = Math.floor(table.length / n / members);
   const firsts = new Int32Array(members);
   for (let row = 0; row < table.length; row += n) firsts[table[row]]++;
+  // Most can be done within one row; only what is left needs a search.
+  within(table, n, firsts, floor + 1, floor - 1);
+  within(table, n, firsts, floor + 1, floor);
+  within(table, n, firsts, floor, floor - 1);
   // Those two or more above the floor must give; to whom is still open, so anybody up to the floor may take.
   for (let member = 0; member < members; member++) {
     while (firsts[member] > floor + 1) handOn(table, n, firsts, [member], floor);
@@ -25,6 +29,19 @@ export function balanceFirsts(table: Int16Array, n: number, members: number): vo
   while (firsts.some((count) => count < floor)) {
     const above = Array.from(firsts.keys()).filter((member) => firsts[member] > floor);
     handOn(table, n, firsts, above, floor - 1);
+  }
+}
+
+/** In each row whose first is that more than `least` times, let the one of its members that is it the least, and at most `most` times, be first. */
+function within(table: Int16Array, n: number, firsts: Int32Array, least: number, most: number): void {
+  for (let row = 0; row < table.length; row += n) {
+    if (firsts[table[row]] <= least) continue;
+    let best = row;
+    for (let i = row + 1; i < row + n; i++) if (firsts[table[i]] < firsts[table[best]]) best = i;
+    if (firsts[table[best]] > most) continue;
+    firsts[table[row]]--;
+    firsts[table[best]]++;
+    promote(table, row, best);
   }
 }
 
