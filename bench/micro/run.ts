@@ -9,10 +9,12 @@ import { parseArgs } from "node:util";
 import { machineFacts } from "../lib/machine.js";
 import { fold, type Group, type MicroResult, printResults, runGroup } from "../lib/micro.js";
 import * as copy from "./copy.js";
+import * as frame from "./frame.js";
 import * as hash from "./hash.js";
 import * as record from "./record.js";
 import * as resp from "./resp.js";
 import * as respDecode from "./resp-decode.js";
+import * as ring from "./ring.js";
 import * as store from "./store.js";
 import * as table from "./table.js";
 import * as wal from "./wal.js";
@@ -22,8 +24,10 @@ const FILES: Readonly<Record<string, { groups(): Group[] }>> = {
   resp,
   copy,
   record,
+  frame,
   hash,
   table,
+  ring,
   store,
   wal,
 };

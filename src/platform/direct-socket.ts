@@ -52,8 +52,8 @@ let spare: WriteRequest | undefined;
 let shortBytes: Buffer = viewed(Buffer.allocUnsafeSlow(SHORT_BYTES_MAX));
 let shortViews: Buffer[] = [];
 
-/** @returns false when this socket cannot be served so; it is then untouched. */
-export function openDirect(accepted: Socket, server: Server, accept: Accept): boolean {
+/** @param server whose it is; null for one that we connected. @returns false when this socket cannot be served so; it is then untouched. */
+export function openDirect(accepted: Socket, server: Server | null, accept: Accept): boolean {
   const old = accepted as unknown as Inside;
   const handle = old._handle;
   if (handle === null || typeof handle !== "object") return false;

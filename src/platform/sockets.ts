@@ -113,7 +113,8 @@ function describe(server: Server, path: string, shaking: ReadonlyMap<string, Soc
   };
 }
 
-function openPlain(socket: Socket, accept: Accept): void {
+/** Serve a socket by the methods that every Node has. */
+export function openPlain(socket: Socket, accept: Accept): void {
   const connection = new PlainConnection(socket);
   connection.start(accept(connection));
 }

@@ -1,5 +1,6 @@
 /**
- * ports/network.ts: byte streams from clients, as the server room sees them. Served by platform/sockets.ts.
+ * ports/network.ts: byte streams from clients and between peers. Served by platform/sockets.ts (listening) and platform/dial.ts
+ * (connecting), and by a model of a network in the tests.
  * Invariants: bytes arrive in order; after onClosed nothing more is called. Bytes given to onBytes are borrowed until it
  * returns. At most one write is under way per connection: the session collects what comes meanwhile, so that it alone
  * decides about order, limits and cutting off.
@@ -84,4 +85,19 @@ export interface Listener {
 export interface Network {
   /** @throws the system's error (EADDRINUSE, EACCES) when the address cannot be taken. */
   listen(options: ListenOptions, accept: Accept): Promise<Listener>;
+}
+
+export interface DialOptions {
+  readonly host: string;
+  readonly port: number;
+  /** An attempt that is not through by then has failed. */
+  readonly timeoutMs: number;
+}
+
+export interface Dialer {
+  /**
+   * Connect. Either `accept` is called, and the connection is as one that came in, or `failed`; never inside of the call, and
+   * neither once the attempt was cancelled. @returns cancel: no effect when it is over.
+   */
+  dial(options: DialOptions, accept: Accept, failed: (error: Error) => void): () => void;
 }

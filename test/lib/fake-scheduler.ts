@@ -35,6 +35,12 @@ export class FakeScheduler implements Scheduler {
     return turn.length;
   }
 
+  /** Time passes, and nobody gets to run: what became due meanwhile comes late. */
+  stall(ms: number): void {
+    this.ms += ms;
+    this.wallMs += ms;
+  }
+
   /** Let time pass, running timers in order and ending turns between. */
   advance(ms: number): void {
     const until = this.ms + ms;

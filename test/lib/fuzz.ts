@@ -12,13 +12,22 @@ console.log(`KVORUM_SEED=${SEED}`);
 
 /** Check a property at most `runs` times and for at most a second and a half. @throws what fast-check says, made small. */
 export function fuzz<T>(property: fc.IProperty<T>, runs: number): void {
-  fc.assert(property, {
+  fc.assert(property, options(runs));
+}
+
+function options<T>(runs: number): fc.Parameters<T> {
+  return {
     seed: SEED,
     numRuns: SECONDS > 0 ? Number.MAX_SAFE_INTEGER : runs,
     interruptAfterTimeLimit: SECONDS > 0 ? SECONDS * 1000 : MS_MAX,
     markInterruptAsFailure: false,
     includeErrorInReport: true,
-  });
+  };
+}
+
+/** As fuzz, for a property that awaits something. */
+export function fuzzAsync<T>(property: fc.IAsyncProperty<T>, runs: number): Promise<void> {
+  return fc.assert(property, options(runs));
 }
 
 /** A change to bytes. The place is taken modulo the length; `amount` is a byte or a number of bytes. */

@@ -1,0 +1,308 @@
+/**
+ * cluster/peer-link.ts: the link to one peer: connects, connects again, watches, and is where everything for that peer is written.
+ *
+ * One connection per pair, shared by both directions: half the sockets and heartbeats of one per direction, answers ride in the
+ * same frames as questions, and a pair cannot be half connected. Both sides dial, because either may be the one that can reach the
+ * other. When both get through at once, the node with the lower id settles it: it keeps the connection that opened last and
+ * says goodbye on the others; its peer uses the one that opened last of those that are left. Neither loses a message: see
+ * the farewell in cluster/peer-connection.ts. A connection to another process of the peer ends those to the one before at once.
+ *
+ * Invariants: claims go to one connection at a time; `lost` is called when something that was sent may not have arrived, and
+ * nothing sent before it arrives after it on a connection opened later; state is down exactly when no connection is open, or the peer has
+ * been silent for downMs. Attempts are spaced by exponential back-off with full jitter; it starts anew after a connection that held.
+ */
+
+import { MESSAGE_HEARTBEAT } from "../codec/frame/layout.js";
+import type { MessageReader } from "../codec/frame/message-reader.js";
+import { HEARTBEAT_BYTES, type MessageWriter } from "../codec/frame/message-writer.js";
+import type { Identity } from "../codec/frame/steps.js";
+import type { Dialer } from "../ports/network.js";
+import type { Cancel, Scheduler } from "../ports/scheduler.js";
+import { Backoff } from "./backoff.js";
+import { LinkHealth, type LinkState } from "./link-health.js";
+import { type ConnectionOptions, type ConnectionOwner, PeerConnection } from "./peer-connection.js";
+
+export interface LinkTimes {
+  readonly heartbeatMs: number;
+  readonly suspectMs: number;
+  readonly downMs: number;
+  readonly dialMs: number;
+  readonly backoffBaseMs: number;
+  readonly backoffCapMs: number;
+  /** A connection that was open for so long held. */
+  readonly stableMs: number;
+}
+
+export const LINK_TIMES: LinkTimes = {
+  heartbeatMs: 300,
+  suspectMs: 1200,
+  downMs: 3000,
+  dialMs: 2000,
+  backoffBaseMs: 50,
+  backoffCapMs: 5000,
+  stableMs: 5000,
+};
+
+export interface PeerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface LinkEvents {
+  /** A handshake ended well: what the peer says it is, to be recorded. Before the first message. */
+  met(link: PeerLink, peer: Identity): void;
+  /** Borrowed until it returns. Heartbeats are the link's own. */
+  message(link: PeerLink, reader: MessageReader): void;
+  state(link: PeerLink, state: LinkState): void;
+  /** What is in flight to the peer may not have arrived, and its answers may not come. */
+  lost(link: PeerLink): void;
+  /** For the log: why a connection ended or an attempt failed. Not told again while it is the same. */
+  trouble(link: PeerLink, why: string): void;
+}
+
+export interface LinkOptions {
+  readonly selfId: string;
+  readonly peerId: string;
+  readonly scheduler: Scheduler;
+  readonly dialer: Dialer;
+  readonly times: LinkTimes;
+  /** Draws 0 <= x < 1. */
+  readonly unit: () => number;
+  readonly events: LinkEvents;
+  /** What a new connection to the peer needs. */
+  readonly connectionOptions: (owner: ConnectionOwner, wantedId: string) => ConnectionOptions;
+}
+
+const STAMPS = 4_294_967_295;
+
+export class PeerLink implements ConnectionOwner {
+  readonly peerId: string;
+  state: LinkState = "down";
+  /** Last measured time of a round trip, ms; -1 = none yet. */
+  roundTripMs = -1;
+  /** The peer's clock less ours, as far as half a round trip tells, ms. */
+  clockOffsetMs = 0;
+  /** How late the peer's event loop said it was, and ours is. */
+  peerLagMs = 0;
+  lagMs = 0;
+  private address: PeerAddress;
+  private readonly options: LinkOptions;
+  private readonly backoff: Backoff;
+  /** Open, the one that opened last at the end. */
+  private readonly connections: PeerConnection[] = [];
+  /** Saying goodbye. */
+  private readonly retiring = new Set<PeerConnection>();
+  private dialing: Cancel | undefined;
+  private shaking: PeerConnection | undefined;
+  private retry: Cancel | undefined;
+  private beat: Cancel | undefined;
+  private health: LinkHealth | undefined;
+  private openedMs = 0;
+  private trouble = "";
+  private stopped = false;
+  private peerSentMs = 0;
+  private peerSentAtMs = -1;
+
+  constructor(address: PeerAddress, options: LinkOptions) {
+    const { times, unit } = options;
+    this.address = address;
+    this.options = options;
+    this.peerId = options.peerId;
+    this.backoff = new Backoff(times.backoffBaseMs, times.backoffCapMs, unit);
+  }
+
+  /** Begin to connect. */
+  start(): void {
+    this.dial();
+  }
+
+  /** The peer is elsewhere from now on; a connection that is open stays. */
+  moved(address: PeerAddress): void {
+    this.address = address;
+  }
+
+  // HOT: once per message to a peer.
+  /**
+   * Room for one message to the peer, to be written at once with the writer returned; it leaves at the end of this turn of the loop.
+   * @param bytes an upper bound of its length. @param deadlineMs steady clock; Infinity = none.
+   * @returns undefined when there is no connection or no room: surely not sent.
+   */
+  claim(bytes: number, deadlineMs: number): MessageWriter | undefined {
+    return this.connections.at(-1)?.claim(bytes, deadlineMs);
+  }
+
+  /** What waits on the connection in use. */
+  get waiting(): { readonly messages: number; readonly bytes: number; readonly expired: number } {
+    return this.connections.at(-1)?.waiting ?? { messages: 0, bytes: 0, expired: 0 };
+  }
+
+  /** Take a connection whose handshake said that it is to this peer. */
+  adopt(connection: PeerConnection): void {
+    if (this.stopped) return connection.destroy("this node stops");
+    const { selfId, scheduler, times, events } = this.options;
+    events.met(this, connection.peer as Identity);
+    const before = this.connections.slice();
+    connection.owner = this;
+    // First the new one, or the link would seem to be down between the two.
+    this.connections.push(connection);
+    for (const older of before) {
+      if (older.peer?.run !== connection.peer?.run) this.drop(older, "the peer has started anew");
+      else if (selfId < this.peerId) this.giveUp(older, "another connection to the peer opened");
+    }
+    // An attempt of ours that is not open here is not open there either, since the dialer opens first: nothing is lost with it.
+    this.stopDialing();
+    this.openedMs = scheduler.monotonicMs();
+    this.health = new LinkHealth(times.suspectMs, times.downMs, this.openedMs, this.openedMs + times.heartbeatMs);
+    this.beat?.();
+    this.beat = scheduler.after(times.heartbeatMs, () => this.tick());
+    this.heartbeat();
+    this.trouble = "";
+    this.become("up");
+  }
+
+  opened(connection: PeerConnection): void {
+    this.shaking = undefined;
+    this.adopt(connection);
+  }
+
+  message(connection: PeerConnection, reader: MessageReader): void {
+    if (this.state === "suspect") this.become("up");
+    if (reader.type === MESSAGE_HEARTBEAT) this.onHeartbeat(connection, reader);
+    else this.options.events.message(this, reader);
+  }
+
+  leaving(connection: PeerConnection): void {
+    this.remove(connection);
+    this.retiring.add(connection);
+  }
+
+  closed(connection: PeerConnection, why: string, clean: boolean): void {
+    const wasOpen = this.remove(connection) || this.retiring.delete(connection);
+    if (this.shaking === connection) this.shaking = undefined;
+    if (!clean) this.tell(why);
+    if (wasOpen && !clean) this.options.events.lost(this);
+    this.dialLater();
+  }
+
+  /** @returns whether it was one of those in use. */
+  private remove(connection: PeerConnection): boolean {
+    const at = this.connections.indexOf(connection);
+    if (at < 0) return false;
+    this.connections.splice(at, 1);
+    if (this.connections.length === 0) {
+      this.beat?.();
+      this.become("down");
+    }
+    return true;
+  }
+
+  /** Say goodbye and connect no more. Connections close once both sides have sent what waited. */
+  stop(): void {
+    this.stopped = true;
+    this.stopDialing();
+    this.retry?.();
+    for (const connection of this.connections.slice()) this.giveUp(connection, "this node stops");
+  }
+
+  private giveUp(connection: PeerConnection, why: string): void {
+    this.leaving(connection);
+    connection.retire(why);
+  }
+
+  private drop(connection: PeerConnection, why: string): void {
+    this.remove(connection);
+    connection.destroy(why);
+    this.tell(why);
+    this.options.events.lost(this);
+  }
+
+  private become(state: LinkState): void {
+    if (this.state === state) return;
+    this.state = state;
+    this.options.events.state(this, state);
+  }
+
+  private tell(why: string): void {
+    if (why === this.trouble) return;
+    this.trouble = why;
+    this.options.events.trouble(this, why);
+  }
+
+  private dial(): void {
+    if (this.stopped || this.connections.length > 0 || this.dialing !== undefined || this.shaking !== undefined) return;
+    const { dialer, times, connectionOptions, peerId } = this.options;
+    this.dialing = dialer.dial(
+      { ...this.address, timeoutMs: times.dialMs },
+      (connection) => {
+        this.dialing = undefined;
+        this.shaking = new PeerConnection(connection, connectionOptions(this, peerId));
+        return this.shaking;
+      },
+      (error) => {
+        this.dialing = undefined;
+        this.tell(`cannot connect: ${error.message}`);
+        this.dialLater();
+      },
+    );
+  }
+
+  private stopDialing(): void {
+    this.dialing?.();
+    this.dialing = undefined;
+    this.shaking?.destroy("another connection to the peer opened");
+    this.shaking = undefined;
+  }
+
+  private dialLater(): void {
+    if (this.stopped || this.connections.length > 0 || this.retry !== undefined) return;
+    const { scheduler, times } = this.options;
+    if (this.openedMs > 0 && scheduler.monotonicMs() - this.openedMs >= times.stableMs) this.backoff.reset();
+    this.openedMs = 0;
+    this.retry = scheduler.after(this.backoff.next(), () => {
+      this.retry = undefined;
+      this.dial();
+    });
+  }
+
+  private tick(): void {
+    const { scheduler, times } = this.options;
+    const nowMs = scheduler.monotonicMs();
+    const health = this.health as LinkHealth;
+    health.heard(Math.max(...this.connections.map(({ heardMs }) => heardMs)));
+    const state = health.tick(nowMs, nowMs + times.heartbeatMs);
+    this.lagMs = health.lagMs;
+    if (state !== "down") {
+      this.beat = scheduler.after(times.heartbeatMs, () => this.tick());
+      this.become(state);
+      this.heartbeat();
+      return;
+    }
+    for (const connection of this.connections.slice()) this.drop(connection, "the peer is silent");
+  }
+
+  private heartbeat(): void {
+    const { scheduler, times } = this.options;
+    // Where the queue is full a heartbeat would say nothing that the queue's own bytes do not.
+    const nowMs = scheduler.monotonicMs();
+    const writer = this.claim(HEARTBEAT_BYTES, nowMs + times.downMs);
+    if (writer === undefined) return;
+    const heldMs = this.peerSentAtMs < 0 ? 0 : nowMs - this.peerSentAtMs;
+    const echoMs = this.peerSentAtMs < 0 ? 0 : this.peerSentMs;
+    writer.heartbeat(stamp(nowMs), echoMs, Math.floor(heldMs), Math.floor(this.lagMs), scheduler.nowMs());
+  }
+
+  private onHeartbeat(connection: PeerConnection, reader: MessageReader): void {
+    const nowMs = connection.heardMs;
+    this.peerSentMs = reader.sentMs;
+    this.peerSentAtMs = nowMs;
+    this.peerLagMs = reader.lagMs;
+    if (reader.echoMs === 0) return;
+    this.roundTripMs = (stamp(nowMs) - reader.echoMs - reader.heldMs + 2 * STAMPS) % STAMPS;
+    this.clockOffsetMs = reader.wallMs + this.roundTripMs / 2 - this.options.scheduler.nowMs();
+  }
+}
+
+/** A steady time as a heartbeat carries it: never 0, which says that there is none. */
+function stamp(ms: number): number {
+  return (Math.floor(ms) % STAMPS) + 1;
+}

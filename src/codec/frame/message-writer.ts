@@ -1,0 +1,281 @@
+/**
+ * codec/frame/message-writer.ts: messages to bytes, one behind the other, in one growing buffer that is reused.
+ * Each method writes one whole message and returns nothing; shipped batches and lists of chosen dots are written in steps
+ * (begin, add..., end), with no other message between.
+ * Must never: know a connection, or keep what it was given: keys and records are copied once, from where they lie.
+ * Invariants: at <= buf.length; buf[.. at) are whole messages except between begin and end; the budget of every message is 0 until
+ * setBudget is called for it, because only who sends it knows what is left.
+ */
+import { assert } from "../../lib/assert.js";
+import { copyBytes, viewed } from "../../lib/copy.js";
+import { writeU32 } from "../record/record.js";
+import {
+  BUDGET_AT,
+  DOT_BYTES,
+  FLAG_CHOSEN,
+  FLAG_HAS_STATE,
+  FLAG_MORE,
+  FLAG_WANT_STATE,
+  MESSAGE_CHOSEN,
+  MESSAGE_HEADER_BYTES,
+  MESSAGE_HEARTBEAT,
+  MESSAGE_NACK,
+  MESSAGE_PREPARE,
+  MESSAGE_READ,
+  MESSAGE_SHIP,
+  MESSAGE_SHIP_ACK,
+  MESSAGE_SHIP_FROM,
+  writeDot,
+  writeU53,
+} from "./layout.js";
+
+const BUDGET_MS_MAX = 4_294_967_295;
+const AFTER_DOT: number = MESSAGE_HEADER_BYTES + DOT_BYTES;
+export const STATE_BYTES: number = AFTER_DOT + 12;
+export const SHIP_BYTES: number = MESSAGE_HEADER_BYTES + 20;
+export const HEARTBEAT_BYTES: number = MESSAGE_HEADER_BYTES + 24;
+
+/** Set how much time is left for the message at bytes[at]: milliseconds, rounded up; 0 = it has no deadline. */
+export function setBudget(bytes: Uint8Array, at: number, ms: number): void {
+  writeU32(bytes, at + BUDGET_AT, Math.min(BUDGET_MS_MAX, Math.ceil(ms)));
+}
+
+export class MessageWriter {
+  buf: Buffer;
+  at = 0;
+  /** Messages written since it was last set to 0. */
+  count = 0;
+  /** Where the message under way begins, and how many items it has; -1 = none is under way. */
+  private start = -1;
+  private items = 0;
+
+  constructor(bytes = 65536) {
+    this.buf = viewed(Buffer.allocUnsafeSlow(bytes));
+  }
+
+  /** Begin a new buffer, when the one so far is somebody else's. */
+  renew(bytes: number): void {
+    this.buf = viewed(Buffer.allocUnsafeSlow(bytes));
+    this.at = 0;
+  }
+
+  /** @param state true: the whole state is wanted, not its digest alone. */
+  read(
+    id: number,
+    partition: number,
+    epoch: number,
+    db: number,
+    state: boolean,
+    key: Buffer,
+    at: number,
+    bytes: number,
+  ): void {
+    const start = this.head(MESSAGE_READ, flags(state, db), id, partition, epoch, MESSAGE_HEADER_BYTES + bytes);
+    this.fill(start + MESSAGE_HEADER_BYTES, key, at, bytes);
+  }
+
+  /** Asks for a promise to the ballot (dotEpoch, hlc, node). */
+  prepare(
+    id: number,
+    partition: number,
+    epoch: number,
+    dotEpoch: number,
+    hlc: number,
+    node: number,
+    db: number,
+    state: boolean,
+    key: Buffer,
+    at: number,
+    bytes: number,
+  ): void {
+    const start = this.head(MESSAGE_PREPARE, flags(state, db), id, partition, epoch, AFTER_DOT + bytes);
+    writeDot(this.buf, start + MESSAGE_HEADER_BYTES, dotEpoch, hlc, node);
+    this.fill(start + AFTER_DOT, key, at, bytes);
+  }
+
+  // HOT: once per replica and write. Guard: bench/micro/frame.ts
+  /** ACCEPT or LEARN: a record's bytes, as they lie in the log. Its dot is in them. */
+  record(type: number, id: number, partition: number, epoch: number, record: Buffer, at: number, bytes: number): void {
+    const start = this.head(type, 0, id, partition, epoch, MESSAGE_HEADER_BYTES + bytes);
+    this.fill(start + MESSAGE_HEADER_BYTES, record, at, bytes);
+  }
+
+  /**
+   * READ_REPLY or PROMISE: the dot of the accepted state (0, 0, 0 = absent), the partition's floor, and the record when
+   * `recordBytes` is not 0. @param digest 32 bits that differ where states under one dot would.
+   */
+  state(
+    type: number,
+    id: number,
+    partition: number,
+    epoch: number,
+    dotEpoch: number,
+    hlc: number,
+    node: number,
+    chosen: boolean,
+    floor: number,
+    digest: number,
+    record: Buffer,
+    recordAt: number,
+    recordBytes: number,
+  ): void {
+    const low = (chosen ? FLAG_CHOSEN : 0) | (recordBytes > 0 ? FLAG_HAS_STATE : 0);
+    const start = this.head(type, low, id, partition, epoch, STATE_BYTES + recordBytes);
+    writeDot(this.buf, start + MESSAGE_HEADER_BYTES, dotEpoch, hlc, node);
+    writeU53(this.buf, start + AFTER_DOT, floor);
+    writeU32(this.buf, start + AFTER_DOT + 8, digest);
+    this.fill(start + STATE_BYTES, record, recordAt, recordBytes);
+  }
+
+  /** ACK of the ballot or state (dotEpoch, hlc, node). */
+  dot(type: number, id: number, partition: number, epoch: number, dotEpoch: number, hlc: number, node: number): void {
+    const start = this.head(type, 0, id, partition, epoch, AFTER_DOT);
+    writeDot(this.buf, start + MESSAGE_HEADER_BYTES, dotEpoch, hlc, node);
+  }
+
+  /** @param reason NACK_*. The dot is the bound that a next ballot must pass. The payload goes with NACK_EPOCH. */
+  nack(
+    reason: number,
+    id: number,
+    partition: number,
+    epoch: number,
+    dotEpoch: number,
+    hlc: number,
+    node: number,
+    payload: Buffer,
+    at: number,
+    bytes: number,
+  ): void {
+    const start = this.head(MESSAGE_NACK, reason, id, partition, epoch, AFTER_DOT + bytes);
+    writeDot(this.buf, start + MESSAGE_HEADER_BYTES, dotEpoch, hlc, node);
+    this.fill(start + AFTER_DOT, payload, at, bytes);
+  }
+
+  /** FORWARD, FORWARD_REPLY, QUERY, QUERY_REPLY: bytes that mean nothing here. @param low the type's flags. */
+  opaque(
+    type: number,
+    low: number,
+    id: number,
+    partition: number,
+    epoch: number,
+    payload: Buffer,
+    at: number,
+    bytes: number,
+  ): void {
+    const start = this.head(type, low, id, partition, epoch, MESSAGE_HEADER_BYTES + bytes);
+    this.fill(start + MESSAGE_HEADER_BYTES, payload, at, bytes);
+  }
+
+  /**
+   * @param sentMs the sender's own steady clock, modulo 2^32. @param echoMs the last sentMs it had from the peer, and @param heldMs how
+   * long ago that came: so the peer knows the time of a round trip. @param lagMs how late the sender's loop is. @param wallMs its clock.
+   */
+  heartbeat(sentMs: number, echoMs: number, heldMs: number, lagMs: number, wallMs: number): void {
+    const at = this.head(MESSAGE_HEARTBEAT, 0, 0, 0, 0, HEARTBEAT_BYTES) + MESSAGE_HEADER_BYTES;
+    writeU32(this.buf, at, sentMs);
+    writeU32(this.buf, at + 4, echoMs);
+    writeU32(this.buf, at + 8, heldMs);
+    writeU32(this.buf, at + 12, lagMs);
+    writeU53(this.buf, at + 16, wallMs);
+  }
+
+  /** Asks for the records of the log from an LSN on, at most so many bytes at a time. */
+  shipFrom(id: number, fromLsn: number, bytesMax: number): void {
+    const at = this.head(MESSAGE_SHIP_FROM, 0, id, 0, 0, MESSAGE_HEADER_BYTES + 12) + MESSAGE_HEADER_BYTES;
+    writeU53(this.buf, at, fromLsn);
+    writeU32(this.buf, at + 8, bytesMax);
+  }
+
+  /** Everything shipped up to the LSN is durable here. */
+  shipAck(id: number, lsn: number): void {
+    const at = this.head(MESSAGE_SHIP_ACK, 0, id, 0, 0, MESSAGE_HEADER_BYTES + 8);
+    writeU53(this.buf, at + MESSAGE_HEADER_BYTES, lsn);
+  }
+
+  /** A batch of the log: records that lie between two LSNs (those that concern nobody there are left out). */
+  shipBegin(id: number, firstLsn: number, lastLsn: number, more: boolean): void {
+    this.start = this.head(MESSAGE_SHIP, more ? FLAG_MORE : 0, id, 0, 0, SHIP_BYTES);
+    writeU53(this.buf, this.start + MESSAGE_HEADER_BYTES, firstLsn);
+    writeU53(this.buf, this.start + MESSAGE_HEADER_BYTES + 8, lastLsn);
+    this.items = 0;
+  }
+
+  /** @param chosen it is known to be chosen: to be learned, where others are only accepted. */
+  shipAdd(chosen: boolean, record: Buffer, at: number, bytes: number): void {
+    assert(this.start >= 0, "no batch has been begun");
+    this.reserve(1 + bytes);
+    this.buf[this.at] = chosen ? 1 : 0;
+    this.fill(this.at + 1, record, at, bytes);
+    this.at += 1 + bytes;
+    this.items++;
+  }
+
+  shipEnd(): void {
+    this.end(MESSAGE_HEADER_BYTES + 16);
+  }
+
+  /** Dots that are known to be chosen. At least one is added. */
+  chosenBegin(epoch: number): void {
+    this.start = this.head(MESSAGE_CHOSEN, 0, 0, 0, epoch, MESSAGE_HEADER_BYTES + 4);
+    this.items = 0;
+  }
+
+  chosenAdd(dotEpoch: number, hlc: number, node: number, db: number, key: Buffer, at: number, bytes: number): void {
+    assert(this.start >= 0, "no list has been begun");
+    this.reserve(DOT_BYTES + 5 + bytes);
+    writeDot(this.buf, this.at, dotEpoch, hlc, node);
+    writeU32(this.buf, this.at + DOT_BYTES, bytes);
+    this.buf[this.at + DOT_BYTES + 4] = db;
+    this.fill(this.at + DOT_BYTES + 5, key, at, bytes);
+    this.at += DOT_BYTES + 5 + bytes;
+    this.items++;
+  }
+
+  chosenEnd(): void {
+    assert(this.items > 0, "an empty list of chosen dots");
+    this.end(MESSAGE_HEADER_BYTES);
+  }
+
+  private end(countAt: number): void {
+    assert(this.start >= 0, "nothing has been begun");
+    writeU32(this.buf, this.start + countAt, this.items);
+    writeU32(this.buf, this.start, this.at - this.start);
+    this.start = -1;
+  }
+
+  /** Make room, write the header, move on. @returns where the message begins. */
+  private head(type: number, flagsAndDb: number, id: number, partition: number, epoch: number, bytes: number): number {
+    assert(this.start < 0, "a message within a message", type);
+    this.reserve(bytes);
+    const { buf, at } = this;
+    writeU32(buf, at, bytes);
+    buf[at + 4] = type;
+    buf[at + 5] = flagsAndDb;
+    buf[at + 6] = partition;
+    buf[at + 7] = partition >>> 8;
+    writeU32(buf, at + 8, id);
+    writeU32(buf, at + 12, epoch);
+    writeU32(buf, at + BUDGET_AT, 0);
+    this.at = at + bytes;
+    this.count++;
+    return at;
+  }
+
+  private fill(to: number, from: Buffer, at: number, bytes: number): void {
+    copyBytes(from, at, this.buf, to, bytes);
+  }
+
+  /** Doubles, so appending is amortised O(1) per byte. */
+  private reserve(bytes: number): void {
+    if (this.at + bytes <= this.buf.length) return;
+    let size = this.buf.length * 2;
+    while (size < this.at + bytes) size *= 2;
+    const bigger = viewed(Buffer.allocUnsafeSlow(size));
+    this.buf.copy(bigger, 0, 0, this.at);
+    this.buf = bigger;
+  }
+}
+
+function flags(state: boolean, db: number): number {
+  return (state ? FLAG_WANT_STATE : 0) | (db << 4);
+}
