@@ -1,0 +1,199 @@
+/**
+ * test/explore/configs.ts: what is explored: which operations, how many ballots, crashes, doubled messages and time-outs. Every search is
+ * complete within its configuration, or says that it ended at a bound. Nodes 0 and 1 propose, all three are replicas.
+ */
+import type { ReplicaGroup } from "../../src/core/register/quorum.js";
+import type { Planned } from "./history.js";
+
+export interface Config {
+  readonly name: string;
+  readonly about: string;
+  readonly group: ReplicaGroup;
+  readonly plan: readonly Planned[];
+  /** Issued by all proposers together. */
+  readonly ballots: number;
+  readonly crashes: number;
+  readonly crashing: readonly number[];
+  readonly doubles: number;
+  /** Round and read timers that fire; retries are free. */
+  readonly timeouts: number;
+  /** "at once": the disk never lags. "any time": syncs are steps of their own, and a crash loses what was not synced. */
+  readonly sync: "at once" | "any time";
+  /** Are CHOSEN and LEARN messages carried, or all lost? */
+  readonly notices: boolean;
+  readonly lessons: boolean;
+  /** Do operations reach their deadline? */
+  readonly givesUp: boolean;
+  /** Does the deadline of a value written by "once" pass at some time? */
+  readonly expiry: boolean;
+  readonly promisesMax: number;
+  readonly ceilingLead: number;
+  /** Run by the test suite. */
+  readonly quick: boolean;
+}
+
+function quorums(r: number, w: number): ReplicaGroup {
+  return { epoch: 0, nodes: [0, 1, 2], r, w };
+}
+
+const BASE: Omit<Config, "name" | "about" | "plan"> = {
+  group: quorums(2, 2),
+  ballots: 3,
+  crashes: 0,
+  crashing: [0, 1, 2],
+  doubles: 0,
+  timeouts: 1,
+  sync: "at once",
+  notices: false,
+  lessons: false,
+  givesUp: false,
+  expiry: false,
+  promisesMax: 8,
+  ceilingLead: 0,
+  quick: false,
+};
+
+const append = (at: number, waitsFor?: number): Planned => ({
+  kind: "append",
+  at,
+  ...(waitsFor === undefined ? {} : { waitsFor }),
+});
+const get = (at: number, waitsFor?: number): Planned => ({
+  kind: "get",
+  at,
+  ...(waitsFor === undefined ? {} : { waitsFor }),
+});
+
+export const CONFIGS: readonly Config[] = [
+  { ...BASE, name: "two-writes", about: "a write on each proposer", plan: [append(0), append(1)], quick: true },
+  { ...BASE, name: "write-read", about: "a write, and a read elsewhere", plan: [append(0), get(1)], quick: true },
+  {
+    ...BASE,
+    name: "fast",
+    about: "an owner's second write meets the other proposer",
+    plan: [append(1), append(1, 0), append(0, 0)],
+    timeouts: 0,
+  },
+  {
+    ...BASE,
+    name: "retry",
+    about: "a write whose outcome is unclear is settled on the next base",
+    plan: [append(1), append(0)],
+    timeouts: 2,
+    ballots: 4,
+  },
+  { ...BASE, name: "doubled", about: "doubled messages", plan: [append(0), append(1)], doubles: 2, timeouts: 0 },
+  {
+    ...BASE,
+    name: "crash",
+    about: "a replica crashes between its promise and the ACCEPT",
+    plan: [append(0), append(1)],
+    crashes: 1,
+    timeouts: 0,
+  },
+  {
+    ...BASE,
+    name: "unsynced",
+    about: "a crash takes what was not synced",
+    plan: [append(0), get(1)],
+    crashes: 1,
+    timeouts: 0,
+    ballots: 2,
+    sync: "any time",
+  },
+  {
+    ...BASE,
+    name: "reissue",
+    about: "a proposer comes back and goes on issuing ballots",
+    plan: [append(0), append(0)],
+    crashes: 1,
+    crashing: [0],
+    timeouts: 0,
+    ballots: 2,
+    sync: "any time",
+  },
+  {
+    ...BASE,
+    name: "crash-unsynced",
+    about: "a replica crashes after a promise, its log behind",
+    plan: [append(0), append(1)],
+    crashes: 1,
+    crashing: [2],
+    timeouts: 0,
+    ballots: 2,
+    sync: "any time",
+  },
+  {
+    ...BASE,
+    name: "fast-retry",
+    about: "an owner's second write is late and is tried again",
+    plan: [append(1), append(1, 0), append(1)],
+    ballots: 3,
+    timeouts: 1,
+  },
+  {
+    ...BASE,
+    name: "two-reads",
+    about: "a read shows a half-done write, and the next one must too",
+    plan: [append(0), get(1), get(1, 1)],
+    timeouts: 0,
+    ballots: 2,
+  },
+  {
+    ...BASE,
+    name: "marks",
+    about: "chosen marks are carried",
+    plan: [append(0), append(1, 0), get(1, 1)],
+    timeouts: 0,
+    ballots: 2,
+    notices: true,
+  },
+  {
+    ...BASE,
+    name: "lessons",
+    about: "readers teach replicas that lag",
+    plan: [append(0), get(1), append(1, 0)],
+    timeouts: 1,
+    ballots: 2,
+    lessons: true,
+  },
+  {
+    ...BASE,
+    name: "evicted",
+    about: "no room for any promise",
+    plan: [append(0), append(1)],
+    timeouts: 0,
+    ballots: 3,
+    promisesMax: 0,
+  },
+  {
+    ...BASE,
+    name: "unchanged",
+    about: "an operation that changes nothing, beside one that does",
+    plan: [append(1), { kind: "setnx", at: 0 }, get(1, 1)],
+    timeouts: 1,
+    ballots: 3,
+  },
+  {
+    ...BASE,
+    name: "r1w3",
+    about: "one reply is a read",
+    plan: [append(0), get(1), get(1, 1)],
+    group: quorums(1, 3),
+    ballots: 2,
+  },
+  {
+    ...BASE,
+    name: "r3w1",
+    about: "one acknowledgement is a write",
+    plan: [append(1), append(1, 0), append(0)],
+    group: quorums(3, 1),
+  },
+];
+
+export function configNamed(name: string): Config {
+  const config = CONFIGS.find((other) => other.name === name);
+  if (config === undefined)
+    throw new Error(`no configuration ${name}; there are ${CONFIGS.map((c) => c.name).join(", ")}`);
+  return config;
+}

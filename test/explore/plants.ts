@@ -1,0 +1,210 @@
+/**
+ * test/explore/plants.ts: bugs put in on purpose: each takes one rule out of the real code. The explorer must find every one of them;
+ * what it says about the code as it is, is worth as much as that.
+ */
+import { compareDots } from "../../src/core/clock/dot.js";
+import { ACCEPTOR_RULES, type AcceptorRules } from "../../src/core/register/acceptor-rules.js";
+import { PROPOSER_RULES, type ProposerRules } from "../../src/core/register/proposer-rules.js";
+import { type Config, configNamed } from "./configs.js";
+import type { Run } from "./world.js";
+
+export interface Plant {
+  readonly name: string;
+  readonly about: string;
+  /** Where it is looked for. */
+  readonly config: string;
+  readonly acceptor?: Partial<AcceptorRules>;
+  readonly proposer?: Partial<ProposerRules>;
+  readonly node?: { readonly recoversCeiling?: boolean; readonly recoversClock?: boolean };
+  /** Found within a second or two: part of the test suite. */
+  readonly quick?: boolean;
+}
+
+export const PLANTS: readonly Plant[] = [
+  // Acceptor.
+  {
+    name: "forget-promise",
+    about: "a replica forgets what it promised",
+    config: "two-writes",
+    acceptor: { promisedAfterPrepare: () => undefined },
+  },
+  {
+    name: "accept-below-promise",
+    about: "a replica accepts any ballot",
+    config: "two-writes",
+    acceptor: { mayAccept: () => true },
+  },
+  {
+    name: "no-implicit-promise",
+    about: "the writer of the accepted state has no promise for the next ballot",
+    config: "fast",
+    acceptor: { implicitPromise: (accepted) => accepted },
+  },
+  {
+    name: "ack-older",
+    about: "a replica acknowledges a ballot below the one it holds",
+    config: "two-writes",
+    acceptor: { knows: (ballot, held) => held !== undefined && compareDots(ballot, held.ballot) <= 0 },
+  },
+  {
+    name: "boot-number",
+    about: "a replica comes back without its ceiling: its promises are forgotten",
+    config: "crash",
+    node: { recoversCeiling: false },
+  },
+  {
+    name: "clock-anew",
+    about: "a node's clock begins anew after a crash",
+    config: "reissue",
+    node: { recoversClock: false },
+  },
+  {
+    name: "promise-above-ceiling",
+    about: "a promise leaves before its ceiling is durable",
+    config: "crash-unsynced",
+    acceptor: { promiseUnderCeiling: () => 0 },
+  },
+  {
+    name: "issue-above-ceiling",
+    about: "a ballot leaves before its ceiling is durable",
+    config: "reissue",
+    proposer: { issueUnderCeiling: () => 0 },
+  },
+  {
+    name: "evict-silently",
+    about: "a promise dropped for room binds nobody",
+    config: "evicted",
+    acceptor: { evictFloorAfter: (evictFloor) => evictFloor },
+  },
+  {
+    name: "ack-before-persist",
+    about: "an acknowledgement does not wait for the disk",
+    config: "unsynced",
+    acceptor: { answersAfterOwnWrite: () => false },
+  },
+  {
+    name: "read-before-persist",
+    about: "a read tells of a state that is not durable",
+    config: "unsynced",
+    acceptor: { answersAfter: () => 0 },
+  },
+  {
+    name: "mark-anything",
+    about: "a chosen mark is set on whatever is held",
+    config: "marks",
+    acceptor: { marks: (_ballot, held) => held !== undefined },
+  },
+  {
+    name: "learn-lowers",
+    about: "LEARN replaces a later state",
+    config: "lessons",
+    acceptor: { learns: () => true },
+  },
+  {
+    name: "learn-touches-promise",
+    about: "LEARN takes a promise back",
+    config: "lessons",
+    acceptor: { promisedAfterLearn: () => undefined },
+  },
+  // Proposer.
+  {
+    name: "count-doubles",
+    about: "a doubled reply is two votes",
+    config: "doubled",
+    proposer: { isNewVote: () => true },
+  },
+  {
+    name: "w-minus-1",
+    about: "one acknowledgement less",
+    config: "two-writes",
+    proposer: { acceptQuorum: ({ w }) => w - 1 },
+  },
+  { name: "r-minus-1", about: "one promise less", config: "two-writes", proposer: { promiseQuorum: ({ r }) => r - 1 } },
+  {
+    name: "first-base",
+    about: "the base is any promise's state, not the highest",
+    config: "retry",
+    proposer: { isBetterBase: (_accepted, base) => base === undefined },
+  },
+  {
+    name: "fast-on-read",
+    about: "the fast path from a dot that another proposer issued",
+    config: "fast",
+    proposer: { fastBase: (_owned, held) => held?.ballot },
+  },
+  {
+    name: "fast-on-few-acks",
+    about: "the fast path with fewer than max(W, R) acknowledgements",
+    config: "r3w1",
+    proposer: { fastBase: (owned, held) => (owned !== undefined && held !== undefined ? owned.ballot : undefined) },
+  },
+  {
+    name: "fast-unwitnessed",
+    about: "a prepared ballot may be the one that the fast path used",
+    config: "fast-retry",
+    proposer: { fastBallot: ({ epoch, hlc, node }) => ({ epoch, hlc: hlc + 1, node }) },
+  },
+  {
+    name: "own-after-failure",
+    about: "a fast round that failed is tried again at the same ballot",
+    config: "fast-retry",
+    proposer: { ownedAfterFailure: (before) => before },
+  },
+  {
+    name: "retry-blindly",
+    about: "an operation of unclear outcome is applied again",
+    config: "retry",
+    proposer: { verdict: () => "apply" },
+  },
+  {
+    name: "answer-happened-early",
+    about: "a remembered result is answered at the promises",
+    config: "retry",
+    proposer: { answersAtPromises: (reason) => reason === "happened" },
+  },
+  {
+    name: "answer-unchanged-early",
+    about: "a result that changes nothing is answered at the promises",
+    config: "unchanged",
+    proposer: { answersAtPromises: (reason) => reason === "unchanged" },
+  },
+  {
+    name: "skip-relay",
+    about: "a read answers before its state is known to be chosen",
+    config: "two-reads",
+    proposer: { answersRead: () => true },
+  },
+  {
+    name: "any-mark",
+    about: "a mark on an older state counts for the highest",
+    config: "marks",
+    proposer: { marksHighest: () => true },
+  },
+];
+
+/** A configuration with the real rules, or with one of them taken out. */
+export function runOf(config: Config, plant?: Plant): Run {
+  return {
+    config,
+    planted: plant !== undefined,
+    options: {
+      group: config.group,
+      promisesMax: config.promisesMax,
+      ceilingLead: config.ceilingLead,
+      acceptorRules: { ...ACCEPTOR_RULES, ...plant?.acceptor },
+      proposerRules: { ...PROPOSER_RULES, ...plant?.proposer },
+      recoversCeiling: plant?.node?.recoversCeiling ?? true,
+      recoversClock: plant?.node?.recoversClock ?? true,
+    },
+  };
+}
+
+export function plantNamed(name: string): Plant {
+  const plant = PLANTS.find((other) => other.name === name);
+  if (plant === undefined) throw new Error(`no plant ${name}; there are ${PLANTS.map((p) => p.name).join(", ")}`);
+  return plant;
+}
+
+export function runOfPlant(plant: Plant): Run {
+  return runOf(configNamed(plant.config), plant);
+}
