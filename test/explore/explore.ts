@@ -44,7 +44,8 @@ function explore(config: Config): boolean {
 
 function plants(): boolean {
   let missed = 0;
-  for (const plant of PLANTS) {
+  const names = values.plant?.split(",");
+  for (const plant of names === undefined ? PLANTS : names.map(plantNamed)) {
     const found = breadthFirst(runOfPlant(plant), bounds);
     const hit = found.end === "violation";
     if (!hit) missed++;

@@ -44,6 +44,7 @@ export interface NodeOptions {
   readonly acceptorRules: AcceptorRules;
   readonly proposerRules: ProposerRules;
   readonly promisesMax: number;
+  readonly clocks: readonly number[];
   /** How far ahead of use the ceiling is logged, in counts of the clock. */
   readonly ceilingLead: number;
   /** false: a planted bug, a node that comes back without its ceiling. */
@@ -86,6 +87,7 @@ export class ExploredNode implements Surroundings<string> {
     this.floor = durable.floor;
     const recovered = options.recoversCeiling ? durable.ceiling : 0;
     this.ceiling = new Ceiling(recovered, options.ceilingLead);
+    this.time.witness(options.clocks[index]);
     this.time.witness(options.recoversClock ? durable.ceiling : 0);
     const { acceptorRules, proposerRules: rules, promisesMax } = options;
     this.accepting = new Acceptor({ restartFloor: recovered, promisesMax, rules: acceptorRules });

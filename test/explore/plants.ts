@@ -85,7 +85,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "read-before-persist",
     about: "a read tells of a state that is not durable",
-    config: "unsynced",
+    config: "unsynced-read",
     acceptor: { answersAfter: () => 0 },
   },
   {
@@ -103,7 +103,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "learn-touches-promise",
     about: "LEARN takes a promise back",
-    config: "lessons",
+    config: "lesson-promise",
     acceptor: { promisedAfterLearn: () => undefined },
   },
   // Proposer.
@@ -123,7 +123,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "first-base",
     about: "the base is any promise's state, not the highest",
-    config: "retry",
+    config: "bases",
     proposer: { isBetterBase: (_accepted, base) => base === undefined },
   },
   {
@@ -133,22 +133,17 @@ export const PLANTS: readonly Plant[] = [
     proposer: { fastBase: (_owned, held) => held?.ballot },
   },
   {
-    name: "fast-on-few-acks",
-    about: "the fast path with fewer than max(W, R) acknowledgements",
-    config: "r3w1",
-    proposer: { fastBase: (owned, held) => (owned !== undefined && held !== undefined ? owned.ballot : undefined) },
-  },
-  {
-    name: "fast-unwitnessed",
+    name: "prepare-at-next",
     about: "a prepared ballot may be the one that the fast path used",
     config: "fast-retry",
-    proposer: { fastBallot: ({ epoch, hlc, node }) => ({ epoch, hlc: hlc + 1, node }) },
+    acceptor: { mayPromise: (ballot, effective) => compareDots(ballot, effective) >= 0 },
+    proposer: { fastBallot: ({ epoch, hlc, node }) => ({ epoch, hlc: hlc + 1, node }), prepareAbove: () => 0 },
   },
   {
     name: "own-after-failure",
     about: "a fast round that failed is tried again at the same ballot",
     config: "fast-retry",
-    proposer: { ownedAfterFailure: (before) => before },
+    proposer: { ownedAfterFailure: (before) => before, fastBase: (owned) => owned?.ballot },
   },
   {
     name: "retry-blindly",
@@ -159,7 +154,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "answer-happened-early",
     about: "a remembered result is answered at the promises",
-    config: "retry",
+    config: "settle",
     proposer: { answersAtPromises: (reason) => reason === "happened" },
   },
   {
@@ -190,6 +185,7 @@ export function runOf(config: Config, plant?: Plant): Run {
     options: {
       group: config.group,
       promisesMax: config.promisesMax,
+      clocks: config.clocks,
       ceilingLead: config.ceilingLead,
       acceptorRules: { ...ACCEPTOR_RULES, ...plant?.acceptor },
       proposerRules: { ...PROPOSER_RULES, ...plant?.proposer },

@@ -251,8 +251,9 @@ export class World {
 
   /** Sent by its node: to itself it comes at once, to others some time. */
   private post(letter: Letter): void {
+    if (!this.carries(letter.message)) return;
     if (letter.from === letter.to) this.arrive(letter);
-    else if (this.carries(letter.message)) this.letters.push(letter);
+    else this.letters.push(letter);
   }
 
   /** Notices and lessons are not needed for anything to be right: a configuration may lose them all. */

@@ -22,6 +22,7 @@ export interface ProposerRules {
   issueUnderCeiling(ballot: Dot): number;
   fastBase(owned: Owned | undefined, held: Held<unknown> | undefined, group: ReplicaGroup): Dot | undefined;
   fastBallot(base: Dot, clock: Hlc): Dot;
+  prepareAbove(held: Held<unknown>): number;
   ownedAfterFailure(before: Owned): Owned | undefined;
   verdict(attempts: readonly Dot[], mine: Dot | undefined, cut: number): Verdict;
   answersAtPromises(reason: "happened" | "unchanged"): boolean;
@@ -64,6 +65,12 @@ export const PROPOSER_RULES: ProposerRules = {
     clock.witness(ballot.hlc);
     return ballot;
   },
+
+  /**
+   * An hlc that a prepared ballot must be above: the writer of what is held has the next dot for itself. That may be this very node, and
+   * it may have used it.
+   */
+  prepareAbove: (held) => nextDot(held.ballot).hlc,
 
   /** The next ballot may be used once. Whether it was accepted anywhere is not known now. */
   ownedAfterFailure: () => undefined,

@@ -157,6 +157,7 @@ export class Proposer<V, R> {
       this.propose(key, entry, round, held.state, now, out);
       return;
     }
+    if (held !== undefined) this.clock.witness(this.rules.prepareAbove(held));
     this.clock.tick();
     const ballot = { epoch: group.epoch, hlc: this.clock.value(), node: this.node };
     entry.ownedBefore = undefined;
