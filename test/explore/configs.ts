@@ -10,6 +10,8 @@ export interface Config {
   readonly about: string;
   readonly group: ReplicaGroup;
   readonly plan: readonly Planned[];
+  /** Replicas, and after them nodes that only propose and read. */
+  readonly nodeCount: 3 | 4;
   /** Issued by all proposers together. */
   readonly ballots: number;
   readonly crashes: number;
@@ -29,7 +31,10 @@ export interface Config {
   readonly promisesMax: number;
   readonly ceilingLead: number;
   /** What the nodes' clocks start at: clocks that differ make some orders of ballots cheap to reach. */
-  readonly clocks: readonly [number, number, number];
+  readonly clocks: readonly number[];
+  /** Who may ask whether its tombstone can go for good, and how often in all. */
+  readonly purging: readonly number[];
+  readonly purges: number;
   /** Run by the test suite. */
   readonly quick: boolean;
 }
@@ -52,7 +57,10 @@ const BASE: Omit<Config, "name" | "about" | "plan"> = {
   expiry: false,
   promisesMax: 8,
   ceilingLead: 0,
-  clocks: [0, 0, 0],
+  clocks: [0, 0, 0, 0],
+  nodeCount: 3,
+  purging: [0],
+  purges: 0,
   quick: false,
 };
 
@@ -243,6 +251,102 @@ export const CONFIGS: readonly Config[] = [
     group: quorums(3, 1),
     timeouts: 0,
     clocks: [11, 10, 0],
+  },
+  {
+    ...BASE,
+    name: "purge-late",
+    about: "a key is deleted for good while a late ACCEPT and a reader are under way",
+    plan: [append(0), { kind: "delete", at: 0, waitsFor: 0 }, get(2, 1)],
+    timeouts: 0,
+    ballots: 3,
+    purges: 1,
+  },
+  {
+    ...BASE,
+    name: "purge-read",
+    about: "a key is deleted for good between the replies to one read",
+    plan: [append(0), { kind: "delete", at: 0, waitsFor: 0 }, get(2, 1)],
+    timeouts: 0,
+    ballots: 2,
+    purges: 1,
+    notices: true,
+  },
+  {
+    ...BASE,
+    name: "purge-lesson",
+    about: "a key is deleted for good while a lesson is under way",
+    plan: [append(0), get(0, 0), { kind: "delete", at: 0, waitsFor: 1 }, get(1, 2)],
+    timeouts: 0,
+    ballots: 2,
+    purges: 1,
+    lessons: true,
+  },
+  {
+    ...BASE,
+    name: "purge-write",
+    about: "a write meets a purge",
+    plan: [append(0), { kind: "delete", at: 0, waitsFor: 0 }, append(0, 1), get(1, 2)],
+    timeouts: 0,
+    ballots: 3,
+    purges: 1,
+  },
+  {
+    ...BASE,
+    name: "purge-next",
+    about: "the fast path after a tombstone meets its purge, and another proposer",
+    plan: [{ kind: "delete", at: 1 }, append(1, 0), append(0, 0)],
+    timeouts: 0,
+    ballots: 3,
+    purging: [1],
+    purges: 1,
+    clocks: [10, 10, 0],
+  },
+  {
+    ...BASE,
+    name: "purge-promise",
+    about: "promises made between the question and the purge",
+    plan: [{ kind: "delete", at: 0 }, append(1, 0), append(2, 0)],
+    timeouts: 0,
+    ballots: 3,
+    purges: 1,
+    clocks: [0, 20, 10],
+  },
+  {
+    ...BASE,
+    name: "purge-retry",
+    about: "a write of unclear outcome, deleted for good, is settled",
+    plan: [append(0), { kind: "delete", at: 1 }],
+    timeouts: 1,
+    ballots: 3,
+    purging: [1],
+    purges: 1,
+    clocks: [0, 3, 0],
+  },
+  {
+    ...BASE,
+    name: "purge-outsider",
+    about: "a proposer that is no replica has an old base while the key is deleted for good",
+    plan: [append(0), append(3, 0), { kind: "delete", at: 0, waitsFor: 0 }, get(2, 2)],
+    nodeCount: 4,
+    timeouts: 0,
+    ballots: 3,
+    purges: 1,
+    lessons: true,
+    clocks: [0, 0, 0, 20],
+  },
+  {
+    ...BASE,
+    name: "purge-crash",
+    about: "the same, and the promise is forgotten in a crash",
+    plan: [append(0), append(3, 0), { kind: "delete", at: 0, waitsFor: 0 }, get(2, 2)],
+    nodeCount: 4,
+    timeouts: 0,
+    ballots: 3,
+    crashes: 1,
+    crashing: [2],
+    purges: 1,
+    lessons: true,
+    clocks: [0, 0, 0, 20],
   },
 ];
 

@@ -13,6 +13,7 @@ import type { Surroundings, Timer } from "../../src/core/register/effects.js";
 import type { Reply, Request } from "../../src/core/register/messages.js";
 import { Proposer } from "../../src/core/register/proposer.js";
 import type { ProposerRules } from "../../src/core/register/proposer-rules.js";
+import { Purger } from "../../src/core/register/purger.js";
 import type { ReplicaGroup } from "../../src/core/register/quorum.js";
 import { Reader } from "../../src/core/register/reader.js";
 import type { Held, PartitionView } from "../../src/core/register/state.js";
@@ -73,6 +74,7 @@ export class ExploredNode implements Surroundings<string> {
   readonly accepting: Acceptor<string>;
   readonly proposing: Proposer<string, Answer>;
   readonly reading: Reader<string, Answer>;
+  readonly purging: Purger<string>;
   readonly ceiling: Ceiling;
   readonly time: Hlc = new Hlc();
   /** Fingerprint of the node as it stands; set when a step is over. */
@@ -93,7 +95,9 @@ export class ExploredNode implements Surroundings<string> {
     this.accepting = new Acceptor({ restartFloor: recovered, promisesMax, rules: acceptorRules });
     this.proposing = new Proposer({ node: index, clock: this.time, surroundings: this, rules });
     this.reading = new Reader({ clock: this.time, surroundings: this, proposer: this.proposing, rules });
-    const nodes = [index, ...options.group.nodes.filter((node) => node !== index)];
+    this.purging = new Purger(this, rules);
+    const { nodes: replicas } = options.group;
+    const nodes = replicas.includes(index) ? [index, ...replicas.filter((node) => node !== index)] : replicas;
     this.replicas = { ...options.group, nodes };
   }
 

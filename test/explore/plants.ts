@@ -16,6 +16,8 @@ export interface Plant {
   readonly acceptor?: Partial<AcceptorRules>;
   readonly proposer?: Partial<ProposerRules>;
   readonly node?: { readonly recoversCeiling?: boolean; readonly recoversClock?: boolean };
+  /** Requests that are refused for ever are kept: without this rule they may be taken later. */
+  readonly prunes?: boolean;
   /** Found within a second or two: part of the test suite. */
   readonly quick?: boolean;
 }
@@ -175,6 +177,77 @@ export const PLANTS: readonly Plant[] = [
     config: "marks",
     proposer: { marksHighest: () => true },
   },
+  // Deleting for good.
+  {
+    name: "purge-at-quorum",
+    about: "a purge without a yes from every replica",
+    config: "purge-late",
+    proposer: { purgeQuorum: ({ nodes }) => nodes.length - 1 },
+  },
+  {
+    name: "no-partition-floor",
+    about: "a late ACCEPT brings a purged key back",
+    config: "purge-late",
+    acceptor: { aboveFloors: (ballot, _absent, _floor, restartFloor) => ballot.hlc > restartFloor },
+  },
+  {
+    name: "absent-votes",
+    about: "an absent reply counts as a vote, whatever its floor",
+    config: "purge-read",
+    proposer: { isReadVote: () => true },
+  },
+  {
+    name: "purge-anything",
+    about: "a purge drops what was written after the question",
+    config: "purge-write",
+    acceptor: { purgeRemoves: () => true },
+  },
+  {
+    name: "floor-without-next",
+    about: "the floor is the tombstone's own hlc, not one above",
+    config: "purge-next",
+    acceptor: { purgeFloor: ({ hlc }) => hlc },
+  },
+  {
+    name: "purge-forgets-promise",
+    about: "a purge takes promises back",
+    config: "purge-promise",
+    acceptor: { promisedAfterPurge: () => undefined },
+  },
+  {
+    name: "ignore-cut",
+    about: "a vector with gaps is taken for a whole one",
+    config: "purge-retry",
+    proposer: {
+      verdict: (attempts, mine) => PROPOSER_RULES.verdict(attempts, mine, 0),
+    },
+  },
+  {
+    name: "no-cut",
+    about: "a state on an absent base does not say what is missing from its vector",
+    config: "purge-retry",
+    proposer: { cutOfAbsent: () => 0 },
+  },
+  {
+    name: "purgeable-though-promised",
+    about: "yes to a purge with another promise given",
+    config: "purge-outsider",
+    acceptor: { purgeableWhenHeld: (ballot, _effective, restartFloor) => ballot.hlc > restartFloor },
+  },
+  {
+    name: "purgeable-after-crash",
+    about: "yes to a purge with a promise forgotten in a crash",
+    config: "purge-crash",
+    acceptor: {
+      purgeableWhenHeld: (ballot, effective) => compareDots(effective, { ...ballot, hlc: ballot.hlc + 1 }) <= 0,
+    },
+  },
+  {
+    name: "learn-under-floor",
+    about: "LEARN brings a purged key back",
+    config: "purge-lesson",
+    acceptor: { learns: (ballot, held) => held === undefined || compareDots(ballot, held.ballot) > 0 },
+  },
 ];
 
 /** A configuration with the real rules, or with one of them taken out. */
@@ -182,6 +255,7 @@ export function runOf(config: Config, plant?: Plant): Run {
   return {
     config,
     planted: plant !== undefined,
+    prunes: plant?.prunes ?? true,
     options: {
       group: config.group,
       promisesMax: config.promisesMax,

@@ -52,7 +52,7 @@ function actionText(run: Run, action: Action): string {
 
 function timerText(timer: Timer): string {
   if (timer.what === "round") return `of ${timer.phase} ${dotText(timer.ballot)}`;
-  return timer.what === "read" ? `of read ${timer.id}` : "to retry";
+  return timer.what === "read" ? `of read ${timer.id}` : timer.what;
 }
 
 function messageText(message: Message): string {

@@ -8,7 +8,7 @@
  *
  * Left out as having no effect: replies that nobody waits for (they are ignored on arrival); timers of what is over; requests whose
  * answer nobody waits for and which their replica would refuse now and, since its bound only rises, for ever. The last is left out only
- * where that argument holds: no rule is taken out, and no unsynced state can be lost.
+ * where that argument holds: no unsynced state can be lost.
  */
 import { compareDots, sameDot } from "../../src/core/clock/dot.js";
 import type { Effect, Timer } from "../../src/core/register/effects.js";
@@ -40,6 +40,8 @@ export interface Run {
   readonly options: NodeOptions;
   /** Is a rule taken out? */
   readonly planted: boolean;
+  /** May requests be left out that are refused now? With a rule taken out that may hide its bug, and what is found is still real. */
+  readonly prunes: boolean;
 }
 
 const UNSEEN: Seen = { status: "new", answer: undefined, after: 0 };
@@ -54,18 +56,21 @@ export class World {
   crashes: number;
   doubles: number;
   timeouts: number;
+  purges: number;
   late = false;
 
   constructor(run: Run, from?: World) {
     this.run = run;
     const { config, options } = run;
-    this.nodes = from?.nodes.slice() ?? config.group.nodes.map((index) => new ExploredNode(index, EMPTY, options));
+    this.nodes =
+      from?.nodes.slice() ?? Array.from({ length: config.nodeCount }, (_, i) => new ExploredNode(i, EMPTY, options));
     this.letters = from?.letters.slice() ?? [];
     this.seen = from?.seen.slice() ?? config.plan.map(() => UNSEEN);
     this.evidence = from?.evidence ?? Evidence.NONE;
     this.crashes = from?.crashes ?? config.crashes;
     this.doubles = from?.doubles ?? config.doubles;
     this.timeouts = from?.timeouts ?? config.timeouts;
+    this.purges = from?.purges ?? config.purges;
     this.late = from?.late ?? false;
     if (from === undefined) for (const node of this.nodes) print(node);
   }
@@ -92,7 +97,9 @@ export class World {
     whole.number(two);
     for (const seen of this.seen) whole.value(seen);
     whole.value(this.evidence);
-    whole.number((this.crashes << 16) | (this.doubles << 8) | (this.timeouts << 1) | (this.late ? 1 : 0));
+    whole.number(
+      (this.purges << 24) | (this.crashes << 16) | (this.doubles << 8) | (this.timeouts << 1) | (this.late ? 1 : 0),
+    );
     return whole;
   }
 
@@ -119,6 +126,14 @@ export class World {
       if (this.crashes > 0 && config.crashing.includes(node.index)) {
         for (let kept = 0; kept <= node.log.length; kept++) actions.push({ what: "crash", node: node.index, kept });
       }
+      const { memory } = node;
+      if (
+        this.purges > 0 &&
+        memory !== undefined &&
+        memory.state.value === undefined &&
+        config.purging.includes(node.index)
+      )
+        actions.push({ what: "purge", node: node.index });
       if (config.givesUp && node.proposing.size > 0) actions.push({ what: "expire", node: node.index });
     }
     if (config.expiry && !this.late) actions.push({ what: "late" });
@@ -192,6 +207,8 @@ export class World {
         this.on(action.node, (node, out) => node.proposing.expire(KEY, DEADLINE, out));
         break;
       case "purge":
+        this.purges--;
+        this.on(action.node, (node, out) => node.purging.start(KEY, out as Effect<string, never>[]));
         break;
       case "late":
         this.late = true;
@@ -280,6 +297,7 @@ export class World {
         const out: Effect<string, Answer>[] = [];
         node.proposing.receive(from, message, this.now, out);
         node.reading.receive(from, message, this.now, out);
+        node.purging.receive(from, message, out as Effect<string, never>[]);
         this.perform(node, out);
       }
     }
@@ -327,6 +345,14 @@ export class World {
       case "ack":
       case "nack":
         return awaited(node, message);
+      case "purgeable": {
+        const question = node.purging["questions"].get(KEY);
+        return question !== undefined && sameDot(question.ballot, message.ballot);
+      }
+      case "ask": {
+        const question = this.nodes[letter.from].purging["questions"].get(KEY);
+        return question !== undefined && sameDot(question.ballot, message.ballot);
+      }
       case "read":
         return this.nodes[letter.from].reading.awaits(message.id);
       default:
@@ -336,8 +362,8 @@ export class World {
 
   /** Whether what a replica refuses once it refuses for ever. */
   private boundsRise(): boolean {
-    const { planted, config } = this.run;
-    return !planted && (config.sync === "at once" || config.crashes === 0);
+    const { prunes, config } = this.run;
+    return prunes && (config.sync === "at once" || config.crashes === 0);
   }
 
   private answerMatters({ from, message }: Letter): boolean {
@@ -391,7 +417,7 @@ function awaited(node: ExploredNode, message: Extract<Message, { type: "promise"
 function isLive(node: ExploredNode, timer: Timer): boolean {
   if (timer.what === "read") return node.reading.awaits(timer.id);
   const entry = node.proposing["entries"].get(KEY);
-  if (entry === undefined) return false;
+  if (entry === undefined || timer.what === "purge") return false;
   if (timer.what === "retry") return entry.round === undefined;
   return entry.round?.phase === timer.phase && sameDot(entry.round.ballot, timer.ballot);
 }
@@ -399,7 +425,7 @@ function isLive(node: ExploredNode, timer: Timer): boolean {
 function alike(a: Timer, b: Timer): boolean {
   if (a === b) return true;
   if (a.what === "round") return b.what === "round" && a.phase === b.phase && sameDot(a.ballot, b.ballot);
-  return a.what === "read" ? b.what === "read" && a.id === b.id : b.what === "retry";
+  return a.what === "read" ? b.what === "read" && a.id === b.id : b.what === a.what;
 }
 
 function print(node: ExploredNode): void {

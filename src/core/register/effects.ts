@@ -35,7 +35,8 @@ export interface SetTimer {
 export type Timer =
   | { readonly what: "round"; readonly key: string; readonly ballot: Dot; readonly phase: "prepare" | "accept" }
   | { readonly what: "retry"; readonly key: string }
-  | { readonly what: "read"; readonly id: number };
+  | { readonly what: "read"; readonly id: number }
+  | { readonly what: "purge"; readonly key: string; readonly ballot: Dot };
 
 export type Effect<V, R> = Send<V> | Settle<R> | SetTimer;
 

@@ -29,6 +29,7 @@ export interface ProposerRules {
   isReadVote(ballot: Dot | undefined, floor: number, highest: Dot | undefined): boolean;
   marksHighest(marked: Dot, highest: Dot): boolean;
   answersRead(known: boolean, holders: number, group: ReplicaGroup): boolean;
+  purgeQuorum(group: ReplicaGroup): number;
 }
 
 export const PROPOSER_RULES: ProposerRules = {
@@ -103,4 +104,7 @@ export const PROPOSER_RULES: ProposerRules = {
 
   /** Read repair comes before the reply: what one reader was shown, the next one must find. */
   answersRead: (known, holders, group) => known || holders >= group.w,
+
+  /** A tombstone goes only when every replica has it. */
+  purgeQuorum: ({ nodes }) => nodes.length,
 };

@@ -119,7 +119,7 @@ export class Proposer<V, R> {
   }
 
   timer(timer: Timer, now: number, out: Effect<V, R>[]): void {
-    if (timer.what === "read") return;
+    if (timer.what === "read" || timer.what === "purge") return;
     const entry = this.entries.get(timer.key);
     if (entry === undefined) return;
     if (timer.what === "retry") {
