@@ -35,8 +35,10 @@ export interface Config {
   /** Who may ask whether its tombstone can go for good, and how often in all. */
   readonly purging: readonly number[];
   readonly purges: number;
-  /** Run by the test suite. */
-  readonly quick: boolean;
+  /** "from>to": links that carry nothing before a replica was told to purge. A bound: it leaves out the other orders. */
+  readonly slow: readonly string[];
+  /** The test suite runs the quick ones; "all" are these and the usual ones; the large ones are run by hand. */
+  readonly by: "test" | "all" | "hand";
 }
 
 function quorums(r: number, w: number): ReplicaGroup {
@@ -61,7 +63,8 @@ const BASE: Omit<Config, "name" | "about" | "plan"> = {
   nodeCount: 3,
   purging: [0],
   purges: 0,
-  quick: false,
+  slow: [],
+  by: "all",
 };
 
 const append = (at: number, waitsFor?: number): Planned => ({
@@ -76,11 +79,12 @@ const get = (at: number, waitsFor?: number): Planned => ({
 });
 
 export const CONFIGS: readonly Config[] = [
-  { ...BASE, name: "two-writes", about: "a write on each proposer", plan: [append(0), append(1)], quick: true },
-  { ...BASE, name: "write-read", about: "a write, and a read elsewhere", plan: [append(0), get(1)], quick: true },
+  { ...BASE, name: "two-writes", about: "a write on each proposer", plan: [append(0), append(1)] },
+  { ...BASE, name: "write-read", about: "a write, and a read elsewhere", plan: [append(0), get(1)], by: "test" },
   {
     ...BASE,
     name: "fast",
+    by: "test",
     about: "an owner's second write meets the other proposer",
     plan: [append(1), append(1, 0), append(0, 0)],
     timeouts: 0,
@@ -112,6 +116,7 @@ export const CONFIGS: readonly Config[] = [
   {
     ...BASE,
     name: "doubled",
+    by: "test",
     about: "doubled messages, where all three must acknowledge",
     plan: [append(0), get(2, 0)],
     group: quorums(1, 3),
@@ -142,6 +147,7 @@ export const CONFIGS: readonly Config[] = [
   {
     ...BASE,
     name: "unsynced",
+    by: "test",
     about: "a crash takes what was not synced",
     plan: [append(0), get(1, 0)],
     crashes: 1,
@@ -176,6 +182,7 @@ export const CONFIGS: readonly Config[] = [
   {
     ...BASE,
     name: "fast-retry",
+    by: "test",
     about: "an owner's second write is late and is tried again",
     plan: [append(1), append(1, 0), append(1)],
     timeouts: 1,
@@ -183,6 +190,7 @@ export const CONFIGS: readonly Config[] = [
   {
     ...BASE,
     name: "two-reads",
+    by: "test",
     about: "a read shows a half-done write, and the next one must too",
     plan: [append(1), get(0), get(2, 1)],
     timeouts: 0,
@@ -246,6 +254,7 @@ export const CONFIGS: readonly Config[] = [
   {
     ...BASE,
     name: "r3w1",
+    by: "test",
     about: "one acknowledgement is a write",
     plan: [append(1), append(1, 0), append(0)],
     group: quorums(3, 1),
@@ -260,6 +269,7 @@ export const CONFIGS: readonly Config[] = [
     timeouts: 0,
     ballots: 3,
     purges: 1,
+    clocks: [0, 0, 5, 0],
   },
   {
     ...BASE,
@@ -277,9 +287,9 @@ export const CONFIGS: readonly Config[] = [
     about: "a key is deleted for good while a lesson is under way",
     plan: [append(0), get(0, 0), { kind: "delete", at: 0, waitsFor: 1 }, get(1, 2)],
     timeouts: 0,
-    ballots: 2,
     purges: 1,
     lessons: true,
+    clocks: [0, 5, 0, 0],
   },
   {
     ...BASE,
@@ -296,10 +306,10 @@ export const CONFIGS: readonly Config[] = [
     about: "the fast path after a tombstone meets its purge, and another proposer",
     plan: [{ kind: "delete", at: 1 }, append(1, 0), append(0, 0)],
     timeouts: 0,
-    ballots: 3,
+    ballots: 4,
     purging: [1],
     purges: 1,
-    clocks: [10, 10, 0],
+    clocks: [11, 10, 0, 0],
   },
   {
     ...BASE,
@@ -316,11 +326,10 @@ export const CONFIGS: readonly Config[] = [
     name: "purge-retry",
     about: "a write of unclear outcome, deleted for good, is settled",
     plan: [append(0), { kind: "delete", at: 1 }],
-    timeouts: 1,
-    ballots: 3,
+    ballots: 4,
     purging: [1],
     purges: 1,
-    clocks: [0, 3, 0],
+    clocks: [0, 1, 0, 0],
   },
   {
     ...BASE,
@@ -333,6 +342,7 @@ export const CONFIGS: readonly Config[] = [
     purges: 1,
     lessons: true,
     clocks: [0, 0, 0, 20],
+    slow: ["3>0", "3>1"],
   },
   {
     ...BASE,
@@ -344,9 +354,70 @@ export const CONFIGS: readonly Config[] = [
     ballots: 3,
     crashes: 1,
     crashing: [2],
-    purges: 1,
+    purges: 3,
     lessons: true,
     clocks: [0, 0, 0, 20],
+    slow: ["3>0", "3>1"],
+  },
+  {
+    ...BASE,
+    name: "gives-up",
+    about: "operations reach their deadline, one that was surely not applied never is",
+    plan: [append(0), append(1)],
+    givesUp: true,
+    clocks: [0, 4, 0, 0],
+  },
+  {
+    ...BASE,
+    name: "expiry",
+    about: "a value's deadline passes: it expires once, for everyone",
+    plan: [{ kind: "once", at: 0 }, get(1, 0), get(2, 0), append(1, 2)],
+    timeouts: 0,
+    expiry: true,
+    ballots: 4,
+  },
+  {
+    ...BASE,
+    name: "large-three",
+    about: "three writes on two proposers, late and doubled messages. By hand",
+    plan: [append(0), append(1), append(0)],
+    ballots: 4,
+    doubles: 1,
+    timeouts: 2,
+    by: "hand",
+  },
+  {
+    ...BASE,
+    name: "large-crash",
+    about: "two writes and a read, two crashes. By hand",
+    plan: [append(0), append(1), get(0, 1)],
+    ballots: 4,
+    crashes: 2,
+    by: "hand",
+  },
+  {
+    ...BASE,
+    name: "large-unsynced",
+    about: "two writes and a read, a crash that takes what was not synced, marks and lessons. By hand",
+    plan: [append(0), append(1), get(2, 0)],
+    crashes: 1,
+    sync: "any time",
+    notices: true,
+    lessons: true,
+    by: "hand",
+  },
+  {
+    ...BASE,
+    name: "large-purge",
+    about: "a write, its deletion for good by both proposers, a retry and a read. By hand",
+    plan: [append(0), { kind: "delete", at: 1 }, append(1), get(2, 1)],
+    ballots: 4,
+    timeouts: 1,
+    purging: [0, 1],
+    purges: 2,
+    notices: true,
+    lessons: true,
+    by: "hand",
   },
 ];
 

@@ -1,9 +1,9 @@
 /**
  * test/explore/explore.ts: the explorer from the command line.
  *
- *   npm run explore                                 all configurations of the test suite
+ *   npm run explore                                 the configurations of the test suite
  *   npm run explore -- --list
- *   npm run explore -- --config NAME,NAME|all       depth first: exhausts it, or ends at --states N or --seconds N
+ *   npm run explore -- --config NAME,NAME|all       depth first (all: but the large ones): exhausts it, or ends at --states N or --seconds N
  *   npm run explore -- --config NAME --plant BUG    the shortest way to a violation, printed step by step
  *   npm run explore -- --plants                     every planted bug: is it found, after how many states, how long is the shortest trace
  *
@@ -14,6 +14,7 @@ import { CONFIGS, type Config, configNamed } from "./configs.js";
 import { PLANTS, plantNamed, runOf, runOfPlant } from "./plants.js";
 import { type Bounds, breadthFirst, depthFirst, type Found } from "./search.js";
 import { traceText } from "./trace.js";
+import { randomWalks } from "./walks.js";
 
 const { values } = parseArgs({
   options: {
@@ -46,10 +47,17 @@ function plants(): boolean {
   let missed = 0;
   const names = values.plant?.split(",");
   for (const plant of names === undefined ? PLANTS : names.map(plantNamed)) {
-    const found = breadthFirst(runOfPlant(plant), bounds);
+    const run = runOfPlant(plant);
+    let found = breadthFirst(run, bounds);
+    // Too many states before it is reached in order of length: any way to it will do.
+    const shortest = found.end === "violation";
+    if (!shortest && found.end !== "exhausted")
+      found = randomWalks(run, { ...bounds, statesMax: Number.MAX_SAFE_INTEGER });
     const hit = found.end === "violation";
     if (!hit) missed++;
-    const steps = hit ? `${found.trace?.length} steps` : `NOT FOUND (${found.end})`;
+    const steps = hit
+      ? `${found.trace?.length} steps${shortest ? "" : " (at random, shortened)"}`
+      : `NOT FOUND (${found.end})`;
     const seconds = (found.ms / 1000).toFixed(1);
     console.log(
       `${plant.name.padEnd(24)} ${plant.config.padEnd(16)} ${String(found.states).padStart(8)} states ${seconds.padStart(6)} s  ${steps}: ${found.violation ?? ""}`,
@@ -60,10 +68,10 @@ function plants(): boolean {
 }
 
 function configurations(): readonly Config[] {
-  if (values.config === "all") return CONFIGS;
+  if (values.config === "all") return CONFIGS.filter(({ by }) => by !== "hand");
   if (values.config !== undefined) return values.config.split(",").map(configNamed);
   if (values.plant !== undefined) return [configNamed(plantNamed(values.plant).config)];
-  return CONFIGS.filter(({ quick }) => quick);
+  return CONFIGS.filter(({ by }) => by === "test");
 }
 
 if (values.list) {

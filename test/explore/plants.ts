@@ -16,8 +16,8 @@ export interface Plant {
   readonly acceptor?: Partial<AcceptorRules>;
   readonly proposer?: Partial<ProposerRules>;
   readonly node?: { readonly recoversCeiling?: boolean; readonly recoversClock?: boolean };
-  /** Requests that are refused for ever are kept: without this rule they may be taken later. */
-  readonly prunes?: boolean;
+  /** false: requests that are refused are kept in play, since without this rule they are not refused for ever. */
+  readonly prunes?: false;
   /** Found within a second or two: part of the test suite. */
   readonly quick?: boolean;
 }
@@ -28,36 +28,42 @@ export const PLANTS: readonly Plant[] = [
     name: "forget-promise",
     about: "a replica forgets what it promised",
     config: "two-writes",
+    quick: true,
     acceptor: { promisedAfterPrepare: () => undefined },
   },
   {
     name: "accept-below-promise",
     about: "a replica accepts any ballot",
     config: "two-writes",
+    quick: true,
     acceptor: { mayAccept: () => true },
   },
   {
     name: "no-implicit-promise",
     about: "the writer of the accepted state has no promise for the next ballot",
     config: "fast",
+    quick: true,
     acceptor: { implicitPromise: (accepted) => accepted },
   },
   {
     name: "ack-older",
     about: "a replica acknowledges a ballot below the one it holds",
     config: "two-writes",
+    quick: true,
     acceptor: { knows: (ballot, held) => held !== undefined && compareDots(ballot, held.ballot) <= 0 },
   },
   {
     name: "boot-number",
     about: "a replica comes back without its ceiling: its promises are forgotten",
     config: "crash",
+    quick: true,
     node: { recoversCeiling: false },
   },
   {
     name: "clock-anew",
     about: "a node's clock begins anew after a crash",
     config: "reissue",
+    quick: true,
     node: { recoversClock: false },
   },
   {
@@ -70,18 +76,21 @@ export const PLANTS: readonly Plant[] = [
     name: "issue-above-ceiling",
     about: "a ballot leaves before its ceiling is durable",
     config: "reissue",
+    quick: true,
     proposer: { issueUnderCeiling: () => 0 },
   },
   {
     name: "evict-silently",
     about: "a promise dropped for room binds nobody",
     config: "evicted",
+    quick: true,
     acceptor: { evictFloorAfter: (evictFloor) => evictFloor },
   },
   {
     name: "ack-before-persist",
     about: "an acknowledgement does not wait for the disk",
     config: "unsynced",
+    quick: true,
     acceptor: { answersAfterOwnWrite: () => false },
   },
   {
@@ -113,15 +122,23 @@ export const PLANTS: readonly Plant[] = [
     name: "count-doubles",
     about: "a doubled reply is two votes",
     config: "doubled",
+    quick: true,
     proposer: { isNewVote: () => true },
   },
   {
     name: "w-minus-1",
     about: "one acknowledgement less",
     config: "two-writes",
+    quick: true,
     proposer: { acceptQuorum: ({ w }) => w - 1 },
   },
-  { name: "r-minus-1", about: "one promise less", config: "two-writes", proposer: { promiseQuorum: ({ r }) => r - 1 } },
+  {
+    name: "r-minus-1",
+    about: "one promise less",
+    quick: true,
+    config: "two-writes",
+    proposer: { promiseQuorum: ({ r }) => r - 1 },
+  },
   {
     name: "first-base",
     about: "the base is any promise's state, not the highest",
@@ -132,12 +149,14 @@ export const PLANTS: readonly Plant[] = [
     name: "fast-on-read",
     about: "the fast path from a dot that another proposer issued",
     config: "fast",
+    quick: true,
     proposer: { fastBase: (_owned, held) => held?.ballot },
   },
   {
     name: "prepare-at-next",
     about: "a prepared ballot may be the one that the fast path used",
     config: "fast-retry",
+    quick: true,
     acceptor: { mayPromise: (ballot, effective) => compareDots(ballot, effective) >= 0 },
     proposer: { fastBallot: ({ epoch, hlc, node }) => ({ epoch, hlc: hlc + 1, node }), prepareAbove: () => 0 },
   },
@@ -145,30 +164,35 @@ export const PLANTS: readonly Plant[] = [
     name: "own-after-failure",
     about: "a fast round that failed is tried again at the same ballot",
     config: "fast-retry",
+    quick: true,
     proposer: { ownedAfterFailure: (before) => before, fastBase: (owned) => owned?.ballot },
   },
   {
     name: "retry-blindly",
     about: "an operation of unclear outcome is applied again",
     config: "retry",
+    quick: true,
     proposer: { verdict: () => "apply" },
   },
   {
     name: "answer-happened-early",
     about: "a remembered result is answered at the promises",
     config: "settle",
+    quick: true,
     proposer: { answersAtPromises: (reason) => reason === "happened" },
   },
   {
     name: "answer-unchanged-early",
     about: "a result that changes nothing is answered at the promises",
     config: "unchanged",
+    quick: true,
     proposer: { answersAtPromises: (reason) => reason === "unchanged" },
   },
   {
     name: "skip-relay",
     about: "a read answers before its state is known to be chosen",
     config: "two-reads",
+    quick: true,
     proposer: { answersRead: () => true },
   },
   {
@@ -189,6 +213,7 @@ export const PLANTS: readonly Plant[] = [
     about: "a late ACCEPT brings a purged key back",
     config: "purge-late",
     acceptor: { aboveFloors: (ballot, _absent, _floor, restartFloor) => ballot.hlc > restartFloor },
+    prunes: false,
   },
   {
     name: "absent-votes",

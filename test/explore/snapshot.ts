@@ -61,7 +61,7 @@ export class Fingerprint {
   }
 
   text(value: string): void {
-    this.number(value.length);
+    this.number(value.length + 0x4000);
     for (let i = 0; i < value.length; i++) this.number(value.charCodeAt(i));
   }
 

@@ -180,14 +180,20 @@ export class Reader<V, R> {
       read.state = state;
       this.clock.witness(ballot.hlc);
     }
-    if (this.votes(read) < this.rules.promiseQuorum(read.group)) {
-      if (read.stage === "wide" && !read.replies.includes(undefined)) this.relay(reply.id, read, now, out);
+    this.decide(reply.id, read, now, out);
+  }
+
+  private decide(id: number, read: Read<V, R>, now: number, out: Effect<V, R>[]): void {
+    const { group } = read;
+    const quorum = this.rules.promiseQuorum(group);
+    if (this.votes(read) >= quorum && this.rules.answersRead(this.knownChosen(read), this.reports(read), group)) {
+      this.answer(id, read, now, out);
       return;
     }
-    if (this.rules.answersRead(this.knownChosen(read), this.reports(read), read.group)) {
-      this.answer(reply.id, read, now, out);
-    } else if (!read.replies.includes(undefined)) this.relay(reply.id, read, now, out);
-    else if (read.stage === "asked") this.widen(reply.id, read, out);
+    const silent = read.replies.indexOf(undefined);
+    if (silent < 0) this.relay(id, read, now, out);
+    // All that were asked have replied, and it does not do: no need to wait for the timer.
+    else if (read.stage === "asked" && silent >= quorum) this.widen(id, read, out);
   }
 
   /** Replies that say something about b*. */
