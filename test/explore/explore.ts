@@ -10,7 +10,8 @@
  * Ends with 1 when the code as it is breaks, or a planted bug is not found.
  */
 import { parseArgs } from "node:util";
-import { CONFIGS, type Config, configNamed } from "./configs.js";
+import type { Config } from "./config.js";
+import { CONFIGS, configNamed } from "./configs.js";
 import { PLANTS, plantNamed, runOf, runOfPlant } from "./plants.js";
 import { type Bounds, breadthFirst, depthFirst, type Found } from "./search.js";
 import { traceText } from "./trace.js";

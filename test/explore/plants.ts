@@ -5,7 +5,8 @@
 import { compareDots } from "../../src/core/clock/dot.js";
 import { ACCEPTOR_RULES, type AcceptorRules } from "../../src/core/register/acceptor-rules.js";
 import { PROPOSER_RULES, type ProposerRules } from "../../src/core/register/proposer-rules.js";
-import { type Config, configNamed } from "./configs.js";
+import type { Config } from "./config.js";
+import { configNamed } from "./configs.js";
 import type { Run } from "./world.js";
 
 export interface Plant {

@@ -5,17 +5,14 @@
  * Messages are a bag: any one may be delivered next, again (while doubles are left), or never, which is the same as lost. A node's
  * messages to itself are delivered at once, as in a server, but its own answers wait for its disk. Timers fire whenever they like.
  * A step that would issue a ballot beyond the bound is not taken: the search is complete up to the bounds of its configuration.
- *
- * Left out as having no effect: replies that nobody waits for (they are ignored on arrival); timers of what is over; requests whose
- * answer nobody waits for and which their replica would refuse now and, since its bound only rises, for ever. The last is left out only
- * where no unsynced state can be lost. With a rule taken out the argument may fail; what is found is a real way all the same.
+ * What can have no effect is left out: test/explore/interest.ts.
  */
-import { compareDots, sameDot } from "../../src/core/clock/dot.js";
 import type { Effect, Timer } from "../../src/core/register/effects.js";
 import type { Outcome } from "../../src/core/register/operation.js";
-import type { Config } from "./configs.js";
+import type { Config } from "./config.js";
 import { Evidence, violation } from "./evidence.js";
 import { type Answer, DEADLINE, operationOf, type Seen } from "./history.js";
+import { alike, isLive, matters } from "./interest.js";
 import { EMPTY, ExploredNode, KEY, type Letter, type Message, type NodeOptions } from "./node.js";
 import { copyOf, Fingerprint, fingerprintOf } from "./snapshot.js";
 
@@ -157,7 +154,7 @@ export class World {
       if (error === OUT_OF_BALLOTS) return undefined;
       throw error;
     }
-    world.letters = world.letters.filter((letter) => world.matters(letter));
+    world.letters = world.letters.filter((letter) => matters(world, letter));
     return world;
   }
 
@@ -335,99 +332,6 @@ export class World {
       this.evidence.judge(this.run.config.plan, this.seen);
     } else this.seen[id] = { ...before, status: outcome.applied === "no" ? "refused" : "lost" };
   }
-
-  /** Is somebody interested? A reply to a round or a read that is over is dropped unread. */
-  private matters(letter: Letter): boolean {
-    const { message } = letter;
-    const node = this.nodes[letter.to];
-    switch (message.type) {
-      case "state":
-        return node.reading.awaits(message.id);
-      case "promise":
-      case "ack":
-      case "nack":
-        return awaited(node, message);
-      case "purgeable": {
-        const question = node.purging["questions"].get(KEY);
-        return question !== undefined && sameDot(question.ballot, message.ballot);
-      }
-      case "ask": {
-        const question = this.nodes[letter.from].purging["questions"].get(KEY);
-        return question !== undefined && sameDot(question.ballot, message.ballot);
-      }
-      case "read":
-        return this.nodes[letter.from].reading.awaits(message.id);
-      default:
-        return !this.boundsRise() || !isDead(node, message) || this.answerMatters(letter);
-    }
-  }
-
-  /** Whether what a replica refuses once it refuses for ever. */
-  private boundsRise(): boolean {
-    const { prunes, config } = this.run;
-    return prunes && (config.sync === "at once" || config.crashes === 0);
-  }
-
-  private answerMatters({ from, message }: Letter): boolean {
-    if (message.type !== "prepare" && message.type !== "accept") return false;
-    const nack = {
-      type: "nack",
-      key: KEY,
-      ballot: message.ballot,
-      phase: message.type,
-      bound: message.ballot,
-    } as const;
-    return awaited(this.nodes[from], nack);
-  }
-}
-
-/** Would the replica change nothing for this request, now and later? */
-function isDead(node: ExploredNode, message: Message): boolean {
-  if (message.type === "chosen")
-    return node.memory !== undefined && compareDots(node.memory.ballot, message.ballot) > 0;
-  if (message.type !== "prepare" && message.type !== "accept") return false;
-  const bound = node.accepting["effective"](KEY, node.memory, message.epoch);
-  const above = compareDots(message.ballot, bound);
-  return message.type === "prepare" ? above <= 0 : above < 0;
-}
-
-interface Insides {
-  readonly ballot: { readonly epoch: number; readonly hlc: number; readonly node: number };
-  readonly phase: "prepare" | "accept";
-}
-
-/** The round in flight on a node, looked at from outside. */
-function roundOf(node: ExploredNode): Insides | undefined {
-  return node.proposing["entries"].get(KEY)?.round;
-}
-
-function awaited(node: ExploredNode, message: Extract<Message, { type: "promise" | "ack" | "nack" }>): boolean {
-  const round = roundOf(node);
-  const wanted =
-    message.type === "promise" || (message.type === "nack" && message.phase === "prepare") ? "prepare" : "accept";
-  if (round !== undefined && sameDot(round.ballot, message.ballot)) return round.phase === wanted;
-  // A nack teaches its bound even when it is late; that only saves ballots, so it is not followed up.
-  if (message.type === "promise") return false;
-  const owned = node.proposing["ownership"].get(KEY);
-  if (owned !== undefined && sameDot(owned.ballot, message.ballot)) return true;
-  for (const read of node.reading["relays"].values()) {
-    if (read.highest !== undefined && sameDot(read.highest, message.ballot)) return true;
-  }
-  return false;
-}
-
-function isLive(node: ExploredNode, timer: Timer): boolean {
-  if (timer.what === "read") return node.reading.awaits(timer.id);
-  const entry = node.proposing["entries"].get(KEY);
-  if (entry === undefined || timer.what === "purge") return false;
-  if (timer.what === "retry") return entry.round === undefined;
-  return entry.round?.phase === timer.phase && sameDot(entry.round.ballot, timer.ballot);
-}
-
-function alike(a: Timer, b: Timer): boolean {
-  if (a === b) return true;
-  if (a.what === "round") return b.what === "round" && a.phase === b.phase && sameDot(a.ballot, b.ballot);
-  return a.what === "read" ? b.what === "read" && a.id === b.id : b.what === a.what;
 }
 
 function print(node: ExploredNode): void {

@@ -26,6 +26,7 @@ import type { AckReply, NackReply, PromiseReply, RefusedReply, Reply } from "./m
 import { combine, type Operation, type Outcome, Pending } from "./operation.js";
 import { type Owned, Ownership } from "./ownership.js";
 import { PROPOSER_RULES, type ProposerRules } from "./proposer-rules.js";
+import { assertGroup } from "./quorum.js";
 import { Round } from "./round.js";
 import { absentState, namedOf, type RegisterState } from "./state.js";
 
@@ -144,6 +145,7 @@ export class Proposer<V, R> {
 
   private begin(key: string, entry: Entry<V, R>, now: number, out: Effect<V, R>[]): void {
     const group = this.surroundings.group(key);
+    assertGroup(group);
     const held = this.surroundings.held(key);
     const owned = this.ownership.get(key);
     const base = this.rules.fastBase(owned, held, group);

@@ -25,7 +25,7 @@ import type { AckReply, NackReply, RefusedReply, Reply, StateReply } from "./mes
 import type { Operation } from "./operation.js";
 import type { Proposer } from "./proposer.js";
 import { PROPOSER_RULES, type ProposerRules } from "./proposer-rules.js";
-import { type ReplicaGroup, Votes } from "./quorum.js";
+import { assertGroup, type ReplicaGroup, Votes } from "./quorum.js";
 import { absentState, isExpired, type Named, namedOf, type RegisterState } from "./state.js";
 
 const ASKED_TIMEOUT_MS = 20;
@@ -112,6 +112,7 @@ export class Reader<V, R> {
       return;
     }
     const group = this.surroundings.group(key);
+    assertGroup(group);
     const id = this.nextId++;
     const read = new Read<V, R>(key, operation, group, namedOf(this.surroundings.held(key)), this.rules);
     this.reads.set(id, read);
