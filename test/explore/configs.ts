@@ -96,6 +96,17 @@ export const CONFIGS: readonly Config[] = [
   },
   {
     ...BASE,
+    name: "read-again",
+    by: "test",
+    about: "a reader comes back and counts its reads anew",
+    plan: [get(1), append(0), get(1, 1)],
+    crashes: 1,
+    crashing: [1],
+    timeouts: 0,
+    ballots: 1,
+  },
+  {
+    ...BASE,
     name: "reissue",
     about: "a proposer comes back and goes on issuing ballots",
     plan: [append(0), append(0)],

@@ -18,7 +18,7 @@ export function matters(world: World, letter: Letter): boolean {
   const receiver = world.nodes[to];
   switch (message.type) {
     case "state":
-      return receiver.reading.awaits(message.id);
+      return receiver.reading.awaits(message.boot, message.id) || !world.run.prunes;
     case "promise":
       return isInRound(receiver, "prepare", message.ballot);
     case "nack":
@@ -31,7 +31,7 @@ export function matters(world: World, letter: Letter): boolean {
     case "ask":
       return isAsking(sender, message.ballot);
     case "read":
-      return sender.reading.awaits(message.id);
+      return sender.reading.awaits(message.boot, message.id);
     case "prepare":
       if (isInRound(sender, "prepare", message.ballot) || isOwned(sender, message.ballot)) return true;
       return !boundsRise(world) || !isDead(receiver, message);
@@ -82,7 +82,7 @@ function mayRelay({ run: { config }, seen }: World, index: number): boolean {
 }
 
 export function isLive(node: ExploredNode, timer: Timer): boolean {
-  if (timer.what === "read") return node.reading.awaits(timer.id);
+  if (timer.what === "read") return node.reading.awaits(node.durable.boot, timer.id);
   const entry = node.proposing["entries"].get(KEY);
   if (entry === undefined || timer.what === "purge") return false;
   if (timer.what === "retry") return entry.round === undefined;

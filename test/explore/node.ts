@@ -59,8 +59,10 @@ export interface Durable {
   readonly held: Held<string> | undefined;
   readonly floor: number;
   readonly ceiling: number;
+  /** Counted up before the process does anything else. */
+  readonly boot: number;
 }
-export const EMPTY: Durable = { held: undefined, floor: 0, ceiling: 0 };
+export const EMPTY: Durable = { held: undefined, floor: 0, ceiling: 0, boot: 1 };
 
 export class ExploredNode implements Surroundings<string> {
   readonly index: number;
@@ -94,7 +96,13 @@ export class ExploredNode implements Surroundings<string> {
     const { acceptorRules, proposerRules: rules, promisesMax } = options;
     this.accepting = new Acceptor({ restartFloor: recovered, promisesMax, rules: acceptorRules });
     this.proposing = new Proposer({ node: index, clock: this.time, surroundings: this, rules });
-    this.reading = new Reader({ clock: this.time, surroundings: this, proposer: this.proposing, rules });
+    this.reading = new Reader({
+      boot: durable.boot,
+      clock: this.time,
+      surroundings: this,
+      proposer: this.proposing,
+      rules,
+    });
     this.purging = new Purger(this, rules);
     const { nodes: replicas } = options.group;
     const nodes = replicas.includes(index) ? [index, ...replicas.filter((node) => node !== index)] : replicas;
@@ -179,7 +187,7 @@ export class ExploredNode implements Surroundings<string> {
   survivors(kept: number): Durable {
     let durable = this.durable;
     for (let i = 0; i < kept; i++) durable = durableAfter(durable, this.log[i]);
-    return durable;
+    return { ...durable, boot: durable.boot + 1 };
   }
 }
 

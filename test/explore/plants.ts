@@ -17,7 +17,7 @@ export interface Plant {
   readonly acceptor?: Partial<AcceptorRules>;
   readonly proposer?: Partial<ProposerRules>;
   readonly node?: { readonly recoversCeiling?: boolean; readonly recoversClock?: boolean };
-  /** false: requests that are refused are kept in play, since without this rule they are not refused for ever. */
+  /** false: requests that are refused and replies that nobody waits for are kept in play, since without this rule they may count later. */
   readonly prunes?: false;
   /** Found within a second or two: part of the test suite. */
   readonly quick?: boolean;
@@ -195,6 +195,14 @@ export const PLANTS: readonly Plant[] = [
     config: "two-reads",
     quick: true,
     proposer: { answersRead: () => true },
+  },
+  {
+    name: "reply-of-a-life-before",
+    about: "a reply to a read of the process before its crash counts",
+    config: "read-again",
+    quick: true,
+    proposer: { isReplyOfThisLife: () => true },
+    prunes: false,
   },
   {
     name: "any-mark",

@@ -14,6 +14,7 @@ import { Reader } from "../../src/core/register/reader.js";
 import type { Held, RegisterState } from "../../src/core/register/state.js";
 
 export const KEY = "k";
+export const BOOT = 3;
 export type Answer = string | undefined;
 
 export const dot = (hlc: number, node = 0): Dot => ({ epoch: 1, hlc, node });
@@ -55,7 +56,13 @@ export class RegisterDriver implements Surroundings<string> {
   constructor(limits: { readonly queueMax?: number; readonly readsMax?: number; readonly ownedMax?: number } = {}) {
     const { clock } = this;
     this.proposer = new Proposer<string, Answer>({ node: 0, clock, surroundings: this, ...limits });
-    this.reader = new Reader<string, Answer>({ clock, surroundings: this, proposer: this.proposer, ...limits });
+    this.reader = new Reader<string, Answer>({
+      boot: BOOT,
+      clock,
+      surroundings: this,
+      proposer: this.proposer,
+      ...limits,
+    });
   }
 
   group(): ReplicaGroup {
@@ -74,8 +81,15 @@ export class RegisterDriver implements Surroundings<string> {
   submit(operation: Operation<string, Answer>, key: string = KEY): void {
     this.run((out) => this.proposer.submit(key, operation, this.now, out));
   }
-  read(operation: Operation<string, Answer>): void {
-    this.run((out) => this.reader.read(KEY, operation, out));
+  read(operation: Operation<string, Answer>): number {
+    let id = 0;
+    this.run((out) => {
+      id = this.reader.read(KEY, operation, out);
+    });
+    return id;
+  }
+  expireRead(id: number): void {
+    this.run((out) => this.reader.expire(id, out));
   }
   receive(from: number, reply: Reply<string>): void {
     this.run((out) => {
@@ -137,6 +151,6 @@ export class RegisterDriver implements Surroundings<string> {
     more: { chosen?: boolean; floor?: number; id?: number } = {},
   ): void {
     const { chosen = false, floor = 0, id = 1 } = more;
-    this.receive(from, { type: "state", key: KEY, id, ballot, state, chosen, floor });
+    this.receive(from, { type: "state", key: KEY, boot: BOOT, id, ballot, state, chosen, floor });
   }
 }

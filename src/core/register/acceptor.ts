@@ -154,11 +154,12 @@ export class Acceptor<V> {
   }
 
   private read(request: ReadRequest, held: Held<V> | undefined, partition: PartitionView): void {
-    const { key, id, have } = request;
+    const { key, boot, id, have } = request;
     const chosen = held?.chosen ?? false;
     this.effects.reply = {
       type: "state",
       key,
+      boot,
       id,
       ballot: held?.ballot,
       state: stateUnless(held, have),

@@ -3,7 +3,7 @@
  * several of one turn travel in one frame.
  *
  *   request    carries                      reply
- *   read       id, have                     state    ballot or absent, the state unless it is `have`, chosen mark, floor
+ *   read       boot, id, have               state    ballot or absent, the state unless it is `have`, chosen mark, floor
  *   prepare    ballot, have                 promise  accepted ballot or absent, the state unless it is `have`, floor; or nack
  *   accept     ballot, state                ack; or nack
  *   learn      ballot, state (chosen)       learned: it holds this state or needs it no more. No vote for anything
@@ -15,7 +15,8 @@
  * sends it. So agreeing replicas send dots only, and no second trip fetches a state. Price: a replica that lags sends its old state.
  *
  * Replies to prepare and accept name the ballot and no request: "I accepted b", "I promised b" are facts about the replica, true
- * whoever asked, and a ballot is used once. A reply to a read is a fact about its time only, so it names the read.
+ * whoever asked, and a ballot is used once. A reply to a read is a fact about its time only, so it names the read, by a number and the
+ * life of the process that counts: after a restart the numbers begin again, and an old reply would be taken for a new one.
  */
 import type { Dot } from "../clock/dot.js";
 import type { RegisterState } from "./state.js";
@@ -28,6 +29,8 @@ interface Envelope {
 
 export interface ReadRequest extends Envelope {
   readonly type: "read";
+  /** Which life of the asking process: no two have the same. */
+  readonly boot: number;
   readonly id: number;
   readonly have: Dot | undefined;
 }
@@ -70,6 +73,8 @@ export type Request<V> =
 export interface StateReply<V> {
   readonly type: "state";
   readonly key: string;
+  /** Both as in the request. */
+  readonly boot: number;
   readonly id: number;
   /** undefined: absent. */
   readonly ballot: Dot | undefined;

@@ -6,6 +6,7 @@
  * happened. One that changed nothing gets no attempt: it is simply asked again.
  * Invariants: attempts rise; they are forgotten only with the operation; operations of one round are applied in the order they came in.
  */
+import { assert } from "../../lib/assert.js";
 import type { Dot } from "../clock/dot.js";
 import type { ProposerRules } from "./proposer-rules.js";
 import { isExpired, type RegisterState, tombstoneState } from "./state.js";
@@ -99,7 +100,8 @@ export function combine<V, R>(
     let unchanged = true;
     if (verdict === "happened") {
       const index = pending.attempts.findIndex((dot) => dot.hlc === mine?.hlc && dot.epoch === mine.epoch);
-      pending.answer = pending.results[Math.max(index, 0)];
+      assert(index >= 0, "happened under no attempt");
+      pending.answer = pending.results[index];
       // The vector will show this round's dot only, so that is another of its attempts.
       carried.push(pending);
     } else {

@@ -26,6 +26,7 @@ export interface ProposerRules {
   ownedAfterFailure(before: Owned): Owned | undefined;
   verdict(attempts: readonly Dot[], mine: Dot | undefined, cut: number): Verdict;
   answersAtPromises(reason: "happened" | "unchanged"): boolean;
+  isReplyOfThisLife(boot: number, own: number): boolean;
   isReadVote(ballot: Dot | undefined, floor: number, highest: Dot | undefined): boolean;
   marksHighest(marked: Dot, highest: Dot): boolean;
   answersRead(known: boolean, holders: number, group: ReplicaGroup): boolean;
@@ -95,6 +96,9 @@ export const PROPOSER_RULES: ProposerRules = {
    * lose to another proposal, and the answer would tell of something that never was.
    */
   answersAtPromises: () => false,
+
+  /** A process that came back counts its reads anew; a reply to its life before tells of a time before. */
+  isReplyOfThisLife: (boot, own) => boot === own,
 
   /** Absent says nothing about a ballot that the floor covers: the key may have been deleted for good after it. */
   isReadVote: (ballot, floor, highest) => ballot !== undefined || highest === undefined || floor < highest.hlc,

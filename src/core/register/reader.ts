@@ -1,7 +1,8 @@
 /**
  * core/register/reader.ts: linearizable reads in one trip and without a sync, where the replicas agree. (event, now) -> effects. No I/O.
  *
- * Durable: nothing. Volatile: the reads in flight; each has its own number, since a reply to an earlier read tells of an earlier time.
+ * Durable: nothing. Volatile: the reads in flight; each has its own number, and the process its boot, since a reply to an earlier read
+ * tells of an earlier time.
  *
  * Invariants: b* is the highest ballot reported by R replicas (absent under a floor at or above b* is no report), so nothing that was
  * acknowledged before the read began lies above it. It is answered only when it is known to be chosen: W distinct replicas hold it,
@@ -34,6 +35,8 @@ const RELAY_TIMEOUT_MS = 200;
 const READS_MAX = 65_536;
 
 export interface ReaderOptions<V, R> {
+  /** This life of the process, counted durably. */
+  readonly boot: number;
   readonly clock: Hlc;
   readonly surroundings: Surroundings<V>;
   /** Takes what a read cannot answer. */
@@ -78,6 +81,7 @@ export class Reader<V, R> {
   /** Those of them that wait for acknowledgements of a relay: few. */
   private readonly relays = new Map<number, Read<V, R>>();
   private nextId = 1;
+  private readonly boot: number;
   private readonly clock: Hlc;
   private readonly surroundings: Surroundings<V>;
   private readonly proposer: Proposer<V, R>;
@@ -85,6 +89,7 @@ export class Reader<V, R> {
   private readonly readsMax: number;
 
   constructor(options: ReaderOptions<V, R>) {
+    this.boot = options.boot;
     this.clock = options.clock;
     this.surroundings = options.surroundings;
     this.proposer = options.proposer;
@@ -97,19 +102,20 @@ export class Reader<V, R> {
     return this.reads.size;
   }
 
-  /** Is this reply waited for? One that is not may be dropped unread. */
-  awaits(id: number): boolean {
-    return this.reads.has(id);
+  /** Is a reply to this read waited for? One that is not may be dropped unread. */
+  awaits(boot: number, id: number): boolean {
+    return this.rules.isReplyOfThisLife(boot, this.boot) && this.reads.has(id);
   }
 
   /**
    * Answer an operation from the replicas' states, if it changes nothing there; else it is submitted to the proposer. Its outcome
    * comes as an effect of one of them. With too many reads in flight it is settled at once.
+   * @returns the read's number, for expire(); once the proposer has the operation, it is the proposer that gives it up. 0: settled.
    */
-  read(key: string, operation: Operation<V, R>, out: Effect<V, R>[]): void {
+  read(key: string, operation: Operation<V, R>, out: Effect<V, R>[]): number {
     if (this.reads.size >= this.readsMax) {
       out.push({ type: "settle", id: operation.id, outcome: { applied: "no", why: "too many" } });
-      return;
+      return 0;
     }
     const group = this.surroundings.group(key);
     assertGroup(group);
@@ -118,6 +124,7 @@ export class Reader<V, R> {
     this.reads.set(id, read);
     for (let index = 0; index < group.nodes.length; index++) read.replies.push(undefined);
     this.ask(id, read, 0, this.rules.promiseQuorum(group), ASKED_TIMEOUT_MS, out);
+    return id;
   }
 
   /** @param from the node that replied. A reply for nothing in flight is ignored. */
@@ -146,7 +153,7 @@ export class Reader<V, R> {
 
   private ask(id: number, read: Read<V, R>, from: number, to: number, delayMs: number, out: Effect<V, R>[]): void {
     const { key, group, have } = read;
-    const message = { type: "read", key, epoch: group.epoch, id, have: have?.ballot } as const;
+    const message = { type: "read", key, epoch: group.epoch, boot: this.boot, id, have: have?.ballot } as const;
     for (let index = from; index < to; index++) {
       out.push({ type: "send", to: group.nodes[index], message, underCeiling: 0 });
     }
@@ -160,7 +167,7 @@ export class Reader<V, R> {
   }
 
   private stateOf(from: number, reply: StateReply<V>, now: number, out: Effect<V, R>[]): void {
-    const read = this.reads.get(reply.id);
+    const read = this.rules.isReplyOfThisLife(reply.boot, this.boot) ? this.reads.get(reply.id) : undefined;
     if (read === undefined || read.key !== reply.key) return;
     const index = read.group.nodes.indexOf(from);
     // A second reply of a replica is the same request doubled: the first one counts.

@@ -110,7 +110,7 @@ test("the partition's floor counts where the key is absent only", () => {
     "learned",
   );
   assert.is(replica.held, undefined);
-  const read = replica.receive({ type: "read", key: KEY, epoch: 1, id: 1, have: undefined });
+  const read = replica.receive({ type: "read", key: KEY, epoch: 1, boot: 1, id: 1, have: undefined });
   assert.is(read.afterLsn, 4, "absence depends on the floor's record");
 });
 
@@ -156,7 +156,7 @@ test("CHOSEN marks the very ballot, logs nothing and is not answered", () => {
 test("the state is left out for an asker that has it", () => {
   const replica = new Replica();
   replica.accept(dot(5));
-  const read = (have: Dot | undefined): Request<string> => ({ type: "read", key: KEY, epoch: 1, id: 1, have });
+  const read = (have: Dot | undefined): Request<string> => ({ type: "read", key: KEY, epoch: 1, boot: 1, id: 1, have });
   const known = replica.receive(read(dot(5))).reply;
   assert.ok(known?.type === "state" && known.state === undefined && known.ballot?.hlc === 5);
   const unknown = replica.receive(read(dot(4))).reply;

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { append, dot, get, KEY, RegisterDriver, stateOf } from "../../../lib/register-driver.js";
+import { append, BOOT, dot, get, KEY, RegisterDriver, stateOf } from "../../../lib/register-driver.js";
 
 function reading(): RegisterDriver {
   const driver = new RegisterDriver();
@@ -156,28 +156,32 @@ test("a value past its deadline is answered only once it is deleted for everyone
 
 test("reads in flight are bounded, and end at their deadline", () => {
   const driver = new RegisterDriver({ readsMax: 1 });
-  driver.read(get(1));
-  driver.read(get(2));
+  const id = driver.read(get(1));
+  assert.is(driver.read(get(2)), 0);
   assert.equal(driver.outcomes.get(2), { applied: "no", why: "too many" });
-  driver.reader.expire(1, []);
+  driver.expireRead(id);
+  assert.equal(driver.outcomes.get(1), { applied: "no", why: "no quorum" });
   assert.is(driver.reader.size, 0);
+  driver.expireRead(id);
   driver.state(0, dot(5), stateOf("v"));
-  assert.not.ok(driver.outcomes.has(1));
 });
 
 test("a late reply to an earlier read tells nothing", () => {
   const driver = reading();
   driver.state(0, dot(5), stateOf("v"));
   driver.state(1, dot(5), stateOf("v"), { id: 7 });
-  driver.receive(1, {
+  const reply = {
     type: "state",
-    key: `${KEY}2`,
+    key: KEY,
+    boot: BOOT,
     id: 1,
     ballot: dot(5),
     state: stateOf("v"),
     chosen: false,
     floor: 0,
-  });
+  } as const;
+  driver.receive(1, { ...reply, boot: BOOT - 1 });
+  driver.receive(1, { ...reply, key: `${KEY}2` });
   assert.is(driver.outcomes.size, 0);
 });
 
