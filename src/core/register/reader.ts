@@ -27,7 +27,7 @@ import type { Operation } from "./operation.js";
 import type { Proposer } from "./proposer.js";
 import { PROPOSER_RULES, type ProposerRules } from "./proposer-rules.js";
 import { assertGroup, type ReplicaGroup, Votes } from "./quorum.js";
-import { absentState, isExpired, type Named, namedOf, type RegisterState } from "./state.js";
+import { absentState, isExpired, type Named, namedOf, type RegisterState, resolveState } from "./state.js";
 
 const ASKED_TIMEOUT_MS = 20;
 const WIDE_TIMEOUT_MS = 10;
@@ -181,8 +181,7 @@ export class Reader<V, R> {
     }
     const { ballot } = reply;
     if (ballot !== undefined && (read.highest === undefined || compareDots(ballot, read.highest) > 0)) {
-      const state =
-        reply.state ?? (read.have !== undefined && sameDot(read.have.ballot, ballot) ? read.have.state : undefined);
+      const state = resolveState(reply.state, ballot, read.have);
       if (state === undefined) return; // no reply to what was asked
       read.highest = ballot;
       read.state = state;

@@ -8,7 +8,7 @@ import type { PromiseReply } from "./messages.js";
 import type { Pending } from "./operation.js";
 import type { ProposerRules } from "./proposer-rules.js";
 import { type ReplicaGroup, Votes } from "./quorum.js";
-import type { Named, RegisterState } from "./state.js";
+import { type Named, type RegisterState, resolveState } from "./state.js";
 
 export class Round<V, R> {
   readonly group: ReplicaGroup;
@@ -41,8 +41,7 @@ export class Round<V, R> {
   promised(index: number, reply: PromiseReply<V>): boolean {
     const { accepted } = reply;
     if (accepted !== undefined && this.rules.isBetterBase(accepted, this.baseBallot)) {
-      const state = reply.state ?? this.have?.state;
-      // A reply without its state and not about ours: this replica was not asked by us like that. No vote.
+      const state = resolveState(reply.state, accepted, this.have);
       if (state === undefined) return false;
       this.baseBallot = accepted;
       this.baseState = state;

@@ -4,7 +4,7 @@
  * deadline. Dots with an hlc at or below `cut` may be missing from `vv`: whether they happened cannot be said.
  * The value is opaque here: whoever submits operations gives and reads it.
  */
-import type { Dot } from "../clock/dot.js";
+import { type Dot, sameDot } from "../clock/dot.js";
 import { VersionVector } from "../clock/version-vector.js";
 
 export interface RegisterState<V> {
@@ -36,6 +36,19 @@ export interface Named<V> {
 
 export function namedOf<V>(held: Held<V> | undefined): Named<V> | undefined {
   return held === undefined ? undefined : { ballot: held.ballot, state: held.state };
+}
+
+/**
+ * The state that a reply is about. @param sent with the reply; undefined: left out, because the asker has it. @param ballot of the state.
+ * @returns undefined when the asker does not have it either: no reply to what was asked.
+ */
+export function resolveState<V>(
+  sent: RegisterState<V> | undefined,
+  ballot: Dot,
+  have: Named<V> | undefined,
+): RegisterState<V> | undefined {
+  if (sent !== undefined) return sent;
+  return have !== undefined && sameDot(have.ballot, ballot) ? have.state : undefined;
 }
 
 /** What a replica knows of the partition a key lies in. */

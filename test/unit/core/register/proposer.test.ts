@@ -80,6 +80,19 @@ test("a duplicate and a stranger are no votes", () => {
   assert.is(driver.outcomes.size, 0);
 });
 
+test("a promise without its state counts only when this node has that very state", () => {
+  const driver = new RegisterDriver();
+  driver.own = { ballot: dot(5, 1), state: stateOf("own"), chosen: false, lsn: 0 };
+  driver.submit(append(1, "!"));
+  const [{ message }] = driver.take("prepare");
+  assert.equal(message.have, dot(5, 1));
+  driver.promise(1, message.ballot, dot(4, 1));
+  driver.promise(2, message.ballot, dot(5, 1));
+  assert.equal(driver.take("accept"), [], "nobody said what 4.1 is");
+  driver.promise(0, message.ballot, dot(5, 1));
+  assert.is(driver.take("accept")[0].message.state.value, "own!");
+});
+
 test("an owner's next write takes one trip, at the next dot", () => {
   const { driver, ballot } = written();
   driver.submit(append(2, "b"));
