@@ -47,8 +47,8 @@ export interface StoreStats {
 export type { Log } from "./log.js";
 
 const RANDOM_TRIES = 100;
-/** Less memory than this is not worth giving back to the system only to ask for it again. */
-const DROP_EXTENTS_MIN = 2;
+/** Less memory than this (the small first extent and two more) is not worth giving back to the system only to ask for it again. */
+const DROP_EXTENTS_MIN = 3;
 const EMPTY: Buffer = Buffer.alloc(0);
 const EVERYTHING: Buffer = Buffer.from("*");
 
