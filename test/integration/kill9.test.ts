@@ -14,8 +14,6 @@ const ROUNDS = Number(process.env["ROUNDS"] ?? 5);
 const SEED = Number(process.env["KVORUM_SEED"] ?? Date.now() % 1_000_000);
 const ROUND_MS_MAX = 15_000;
 const WRITERS = 6;
-/** A server that is killed while it starts is killed between one and two of these. */
-const HASTY_MS = 200;
 /** An EXEC of 9 MiB: more than one write system call takes at once, and more than a batch usually is. */
 const LARGE_PARTS = 9;
 const LARGE_BYTES = 1 << 20;
@@ -93,16 +91,18 @@ async function campaign(mode: string, rounds: number, segmentBytes: number): Pro
   const args = ["--appendfsync", mode, "--wal-segment-bytes", String(segmentBytes)];
   await withDirectory(rounds * ROUND_MS_MAX, async (dir, start) => {
     const port = await freePort();
+    const first = performance.now();
     let server: ServerProcess = await start({ port, args });
+    const startMs = performance.now() - first;
     for (let round = 1; round <= rounds; round++) {
       const load = Promise.all(all.map((one) => one.run(port)));
       await sleep(50 + random.below(350));
       await server.end("SIGKILL");
       await load;
-      // Some starts are killed too, at whatever they are doing.
+      // Some starts are killed too, at whatever they are doing: the first took as long as it takes here, without recovery.
       if (random.below(3) === 0) {
         const hasty = ServerProcess.launch({ port, args, dir });
-        await sleep(HASTY_MS + random.below(HASTY_MS));
+        await sleep(startMs * (0.5 + random.below(100) / 100));
         await hasty.end("SIGKILL");
       }
       server = await start({ port, args });
