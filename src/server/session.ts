@@ -19,6 +19,7 @@ import { Flow, STALLED_BLOCKED, STALLED_FULL, STALLED_LOG, STALLED_PAUSED, STALL
 import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
 import type { Server } from "./server.js";
+import { endTransaction } from "./transaction.js";
 
 /** Replies of one run are handed on when they are so long, so that the shared buffer stays small. */
 const FLUSH_BYTES = 64 * 1024;
@@ -118,6 +119,7 @@ export class Session extends ClientState implements ConnectionHandler {
     this.postponed = undefined;
     this.outbox.clear();
     if (this.blocked) this.endBlock();
+    endTransaction(this);
     this.server.forget(this);
   }
 

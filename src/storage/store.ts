@@ -25,6 +25,7 @@ import { Hlc } from "../core/clock/hlc.js";
 import { keySlot, SLOTS } from "../core/ring/slot.js";
 import { assert } from "../lib/assert.js";
 import type { Random } from "../lib/random.js";
+import { Departures } from "../ports/departures.js";
 import type { KeyState, KeysAhead, Keyspace, Visit } from "../ports/keyspace.js";
 import { KeyState as State } from "../ports/keyspace.js";
 import { DetachedIndexes } from "./detached-indexes.js";
@@ -43,8 +44,6 @@ export interface StoreStats {
   /** Changes since the last snapshot (rdb_changes_since_last_save). */
   dirty: number;
 }
-
-export type { Log } from "./log.js";
 
 const RANDOM_TRIES = 100;
 /** Less memory than this (the small first extent and two more) is not worth giving back to the system only to ask for it again. */
@@ -65,7 +64,7 @@ export class Store implements Keyspace {
   /** There is no log to take a change, for want of room: an expired key is absent, and stays until there is one. */
   readOnly = false;
   touching = true;
-
+  readonly departures: Departures = new Departures();
   private gateLsn = 0;
   /** LSN of the last removal anywhere: what a listing lacks depends on it. */
   private removedLsn = 0;
@@ -244,7 +243,9 @@ export class Store implements Keyspace {
     const table = this.table;
     const body = table.body;
     const keyAt = table.bodyAt + keyOffset(body, table.bodyAt);
-    const lsn = this.appendControl(db << 4, FLAG_TOMBSTONE, body, keyAt, keyLength(body, table.bodyAt));
+    const keyBytes = keyLength(body, table.bodyAt);
+    if (this.departures.size > 0) this.departures.note(db, body, keyAt, keyBytes);
+    const lsn = this.appendControl(db << 4, FLAG_TOMBSTONE, body, keyAt, keyBytes);
     table.remove(db, ref, lsn);
     this.removedLsn = lsn;
     this.changed(lsn);
@@ -329,6 +330,7 @@ export class Store implements Keyspace {
   }
 
   flush(db: number): void {
+    if (this.departures.size > 0) this.departures.noteAll(db, (of, key) => this.lookup(of, key, 0, key.length) !== 0);
     const all = db < 0;
     let dropped = 0;
     for (let i = 0; i < DATABASES; i++) if (all || i === db) dropped += this.table.keys[i];
