@@ -14,7 +14,7 @@ import type { Config } from "../config/config.js";
 import { viewed } from "../lib/copy.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
-import { checkTimes } from "./client-limits.js";
+import { checkTimes, LARGE_BYTES } from "./client-limits.js";
 import { GUARD_UNAUTHENTICATED } from "./client-state.js";
 import {
   Dispatcher,
@@ -40,8 +40,6 @@ const PIPELINE_BYTES_MIN = 100;
 /** The shared writer is made anew when one reply made it larger than this. */
 const WRITER_BYTES_KEPT_MAX = 1024 * 1024;
 const WRITER_BYTES = 64 * 1024;
-/** From here on it is asked whether the disk has room for a command; smaller ones fit into what the log keeps free. */
-const LARGE_BYTES = 64 * 1024;
 /** Sessions looked at per tick for time limits: all of them within a second or so. */
 const SESSIONS_PER_TICK_MIN = 1000;
 /** From here on all commands are timed one by one, so that the slow log misses none. */

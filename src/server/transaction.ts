@@ -10,7 +10,7 @@ import type { Context } from "../commands/context.js";
 import type { CommandSpec } from "../commands/spec.js";
 import type { Departure } from "../ports/departures.js";
 import { KeyState } from "../ports/keyspace.js";
-import { queryTooLong } from "./client-limits.js";
+import { LARGE_BYTES, queryTooLong } from "./client-limits.js";
 import { GUARD_MULTI } from "./client-state.js";
 import type { HostHandler } from "./hosts.js";
 import type { Session } from "./session.js";
@@ -22,6 +22,7 @@ interface Watched extends Departure {
 
 /** What an argument costs beyond its bytes, roughly: there is a limit on what a client may make us hold. */
 const OVERHEAD_BYTES = 64;
+const NO_ROOM = "No space left on device";
 
 /** What a client has queued or watched; made when first needed. */
 export class Transaction {
@@ -76,9 +77,12 @@ function multi(session: Session, c: Context): void {
 
 function refusalOf(session: Session, transaction: Transaction): string | undefined {
   if (transaction.broken) return " previous errors.";
-  const { refusal } = session.server.storage;
-  if (refusal === undefined || !transaction.queue.some(({ spec }) => spec.write)) return undefined;
-  return `: MISCONF Errors writing to the log: ${refusal}`;
+  const { storage } = session.server;
+  const { bytes, queue } = transaction;
+  if (!queue.some(({ spec }) => spec.write)) return undefined;
+  // Each command may have been small; all of them lie in one batch of the log, which must find room.
+  const refusal = storage.refusal ?? (bytes <= LARGE_BYTES || storage.roomFor(bytes) ? undefined : NO_ROOM);
+  return refusal === undefined ? undefined : `: MISCONF Errors writing to the log: ${refusal}`;
 }
 
 /** Was any watched key written to? The gate is then that of all that was looked at. */

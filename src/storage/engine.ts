@@ -228,7 +228,7 @@ export class Engine {
     let more = table.releaseDropped() || detached.free(this.sliceDone);
     this.cleanFirst = !this.cleanFirst;
     if (!more && this.cleanFirst) more = this.cleaner.run(this.sliceDone);
-    if (!this.sliceDone() && !this.store.readOnly) more = this.sweeper.run(this.sliceDone) || more;
+    if (!this.sliceDone() && !this.store.frozen) more = this.sweeper.run(this.sliceDone) || more;
     if (!this.sliceDone() && !this.cleanFirst && !detached.pending) more = this.cleaner.run(this.sliceDone) || more;
     this.slicesRunning = more;
     if (more) this.scheduler.endOfTurn(() => this.slice());
