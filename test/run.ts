@@ -10,15 +10,21 @@
  *
  * A file fails when a test in it fails, it exits with anything but 0, it executes no test at all, or it is not over in its time
  * (60 s, or what a comment `// timeout: 120s` in its first 5 lines says), whereupon it is killed with all its children.
+ * Where a file starts the program as a process, the program is built once, into a directory of its own that goes with the run.
+ * KVORUM_CLI=dist/cli.js takes one that is built already.
  * A file that cannot run here prints a line `SKIPPED: why`. That is repeated loudly at the end, and is a failure when
  * CI=true or KVORUM_NO_SKIP=1. The last line is always `N passed, N failed`, counted in tests.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
+import { build } from "tsup";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const TEST_DIR = import.meta.dirname;
+/** Where packages are found from, and package.json two above. */
+const BUILT = join(ROOT, "node_modules", `.kvorum-test-${process.pid}`);
+const STARTS_PROGRAM = /lib\/(process-server|kvorum-process|program)\.js"/;
 const JOBS_MAX = 2;
 const TIMEOUT_DEFAULT_S = 60;
 const HEADER_LINES = 5;
@@ -66,6 +72,14 @@ function timeoutOf(file: string): number {
     if (seconds !== undefined) return Number(seconds) * 1000;
   }
   return TIMEOUT_DEFAULT_S * 1000;
+}
+
+/** Started from source, each process of the program would first translate it: that was a third of the suite's time. */
+async function buildFor(files: readonly TestFile[]): Promise<void> {
+  if (process.env["KVORUM_CLI"] !== undefined) return;
+  if (!files.some(({ path }) => STARTS_PROGRAM.test(readFileSync(join(ROOT, path), "utf8")))) return;
+  await build({ outDir: BUILT, clean: false, silent: true });
+  process.env["KVORUM_CLI"] = join(BUILT, "cli.js");
 }
 
 /** Kill a file's process and whatever it started. Harmless when all are gone already. */
@@ -174,6 +188,7 @@ async function main(filters: readonly string[]): Promise<number> {
   const started = performance.now();
   const queue = findTests(filters);
   const outcomes: Outcome[] = [];
+  await buildFor(queue);
   const worker = async (): Promise<void> => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
       const outcome = await run(file);
@@ -206,4 +221,5 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 
+process.once("exit", () => rmSync(BUILT, { recursive: true, force: true }));
 process.exitCode = await main(process.argv.slice(2));

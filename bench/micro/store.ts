@@ -4,7 +4,8 @@
  */
 import { Random } from "../../src/lib/random.js";
 import { KeyState } from "../../src/ports/keyspace.js";
-import { type Log, Store } from "../../src/storage/store.js";
+import type { Log } from "../../src/storage/log.js";
+import { Store } from "../../src/storage/store.js";
 import { Table } from "../../src/storage/table.js";
 import { BatchBuilder } from "../../src/storage/wal-format.js";
 import { fold, type Group } from "../lib/micro.js";

@@ -58,8 +58,11 @@ function run(c: Context, readOnly: boolean): void {
   }
   const value = grown(c, Math.ceil(end / 8));
   c.reply.array(operations.length);
-  for (const operation of operations) perform(c, value, operation);
-  c.put(value, 0, value.length, c.key.present ? c.key.expireAt : 0, true);
+  const { key } = c;
+  // As SETBIT: what changes nothing is not written.
+  let changed = !key.present || !key.raw || value.length > key.valueBytes;
+  for (const operation of operations) if (perform(c, value, operation)) changed = true;
+  if (changed) c.put(value, 0, value.length, key.present ? key.expireAt : 0, true);
 }
 
 /** @returns undefined after having written an error. */
@@ -156,11 +159,12 @@ function write(value: Uint8Array, { offset, bits }: Operation, field: bigint): v
   }
 }
 
-function perform(c: Context, value: Uint8Array, operation: Operation): void {
+/** @returns whether the field has another value now. */
+function perform(c: Context, value: Uint8Array, operation: Operation): boolean {
   const before = read(value, operation);
   if (operation.code === GET) {
     c.reply.bigint(before);
-    return;
+    return false;
   }
   const { code, signed, bits, operand, overflow } = operation;
   // SET of an unsigned field takes its value as unsigned, so that -1 is too large, not too small.
@@ -175,13 +179,15 @@ function perform(c: Context, value: Uint8Array, operation: Operation): void {
   if (over !== 0) {
     if (overflow === FAIL) {
       c.reply.nullBulk();
-      return;
+      return false;
     }
     if (overflow === SATURATE) after = over > 0 ? max : min;
     else after = signed ? BigInt.asIntN(bits, after) : BigInt.asUintN(bits, after);
   }
   c.reply.bigint(code === SET ? before : after);
+  if (after === before) return false;
   write(value, operation, after);
+  return true;
 }
 
 /**

@@ -41,12 +41,21 @@ export function setBit(c: Context): void {
   }
   if (wrongType(c)) return;
   const index = Math.floor(offset / 8);
-  const value = grown(c, index + 1);
+  const { key } = c;
   const mask = 0x80 >> (offset % 8);
+  if (key.present && key.raw && index < key.valueBytes) {
+    const old = key.bytes[key.valueAt + index] & mask ? 1 : 0;
+    if (old === bit) {
+      // A whole bitmap need not go to the log to say what it says. One that is not raw becomes so, which OBJECT ENCODING shows.
+      c.reply.int(old);
+      return;
+    }
+  }
+  const value = grown(c, index + 1);
   c.reply.int(value[index] & mask ? 1 : 0);
   if (bit === 1) value[index] |= mask;
   else value[index] &= ~mask;
-  c.put(value, 0, value.length, c.key.present ? c.key.expireAt : 0, true);
+  c.put(value, 0, value.length, key.present ? key.expireAt : 0, true);
 }
 
 /** The key's value in scratch, lengthened with zeros to at least `least` bytes. */

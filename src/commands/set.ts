@@ -203,5 +203,5 @@ export function getEx(c: Context): void {
   } else if (flags & PERSIST) expireAt = 0;
   writeValue(c);
   if (timeIndex > 0 && expireAt <= c.now) c.remove();
-  else if (expireAt !== key.expireAt) c.put(key.bytes, key.valueAt, key.valueBytes, expireAt, key.raw);
+  else if (timeIndex > 0 || expireAt !== key.expireAt) c.put(key.bytes, key.valueAt, key.valueBytes, expireAt, key.raw);
 }

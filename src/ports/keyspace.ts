@@ -5,6 +5,8 @@
  * two commands lies in one batch of the log, so a command is all there after a crash or not at all.
  */
 
+import type { Absences } from "./absences.js";
+
 const EMPTY: Buffer = Buffer.alloc(0);
 
 /** A key's state as a handler sees it. `bytes` is borrowed memory: valid until the next write to the keyspace. */
@@ -22,7 +24,10 @@ export class KeyState {
   valueBytes = 0;
   /** Absolute deadline, milliseconds since the epoch; 0 = none. */
   expireAt = 0;
-  /** Changes with every write of the key, also when the bytes stay the same; 0 = absent. WATCH and ETag compare it. */
+  /**
+   * Changes with every write of the key, also when the bytes stay the same; 0 = absent. WATCH and ETag compare it. Whether a key was
+   * there between two absences (see `absences`).
+   */
   version = 0;
 }
 
@@ -44,6 +49,9 @@ export interface Keyspace {
 
   /** The time of the current command, ms; never steps back. Keys with expireAt <= now are absent. */
   now: number;
+
+  /** Told of every key that goes, however it does. */
+  readonly absences: Absences;
 
   /** Do reads count as uses of keys? (CLIENT NO-TOUCH.) Set for the client whose commands run. */
   touching: boolean;

@@ -5,6 +5,9 @@
  */
 import type { Session } from "./session.js";
 
+/** From here on it is asked whether the disk has room for a command or an EXEC; smaller ones fit into what the log keeps free. */
+export const LARGE_BYTES: number = 64 * 1024;
+
 /**
  * After replies were put behind others: is it too much?
  * @param waitingBefore what waited before them: a single reply of any size is let pass when little did.

@@ -13,7 +13,7 @@ import { ALL_SPECS } from "../commands/table.js";
 import type { Config } from "../config/config.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
-import { checkTimes } from "./client-limits.js";
+import { checkTimes, LARGE_BYTES } from "./client-limits.js";
 import { GUARD_UNAUTHENTICATED } from "./client-state.js";
 import { Departures } from "./departures.js";
 import {
@@ -37,8 +37,6 @@ import { Turns } from "./turns.js";
 const KEYS_AHEAD = 16;
 /** Fewer bytes are no pipeline of commands with keys. */
 const PIPELINE_BYTES_MIN = 100;
-/** From here on it is asked whether the disk has room for a command; smaller ones fit into what the log keeps free. */
-const LARGE_BYTES = 64 * 1024;
 /** Sessions looked at per tick for time limits: all of them within a second or so. */
 const SESSIONS_PER_TICK_MIN = 1000;
 /** From here on all commands are timed one by one, so that the slow log misses none. */

@@ -22,6 +22,7 @@ import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
 import type { Server } from "./server.js";
 import { UNCERTAIN } from "./texts.js";
+import { endTransaction } from "./transaction.js";
 
 /** Replies of one run are written at once when they are so long, so that the shared buffer stays small. */
 const FLUSH_BYTES = 64 * 1024;
@@ -112,6 +113,7 @@ export class Session extends ClientState implements ConnectionHandler {
     this.postponed = undefined;
     this.outbox.clear();
     if (this.blocked) this.endBlock();
+    endTransaction(this);
     this.server.forget(this);
   }
 

@@ -2,25 +2,27 @@
  * server/transaction.ts: MULTI, EXEC, DISCARD, WATCH, UNWATCH of one client.
  * EXEC runs its commands one after the other without giving way, so that everything they write lies in one batch of the
  * log: after a crash all of it is there or none.
- * Invariants: queued commands own their bytes; a watched key is remembered by its version, which changes with every write.
+ * Invariants: queued commands own their bytes; a watched key is remembered by its version, which changes with every write, and one that
+ * is absent by whether it went away again (ports/absences.ts).
  */
 import type { Args } from "../codec/resp/args.js";
 import type { Context } from "../commands/context.js";
 import type { CommandSpec } from "../commands/spec.js";
+import type { Absence } from "../ports/absences.js";
 import { KeyState } from "../ports/keyspace.js";
-import { queryTooLong } from "./client-limits.js";
+import { LARGE_BYTES, queryTooLong } from "./client-limits.js";
 import { GUARD_MULTI } from "./client-state.js";
 import type { HostHandler } from "./hosts.js";
 import type { Session } from "./session.js";
 
-interface Watched {
-  readonly db: number;
-  readonly key: Buffer;
+interface Watched extends Absence {
+  /** 0 = it was absent. */
   readonly version: number;
 }
 
 /** What an argument costs beyond its bytes, roughly: there is a limit on what a client may make us hold. */
 const OVERHEAD_BYTES = 64;
+const NO_ROOM = "No space left on device";
 
 /** What a client has queued or watched; made when first needed. */
 export class Transaction {
@@ -48,10 +50,18 @@ export class Transaction {
 
 const state: KeyState = new KeyState();
 
-/** End a transaction, whatever its state: nothing queued, nothing watched. */
+/** End a transaction, whatever its state: nothing queued, nothing watched. Also when the client is gone. */
 export function endTransaction(session: Session): void {
+  forgetWatched(session);
   session.transaction = undefined;
   session.guards &= ~GUARD_MULTI;
+}
+
+function forgetWatched(session: Session): void {
+  const watched = session.transaction?.watched;
+  if (watched === undefined || watched.size === 0) return;
+  for (const each of watched.values()) if (each.version === 0) session.server.space.absences.drop(each);
+  watched.clear();
 }
 
 function multi(session: Session, c: Context): void {
@@ -65,34 +75,52 @@ function multi(session: Session, c: Context): void {
   c.reply.ok();
 }
 
+function refusalOf(session: Session, transaction: Transaction): string | undefined {
+  if (transaction.broken) return " previous errors.";
+  const { storage } = session.server;
+  const { bytes, queue } = transaction;
+  if (!queue.some(({ spec }) => spec.write)) return undefined;
+  // Each command may have been small; all of them lie in one batch of the log, which must find room.
+  const refusal = storage.refusal ?? (bytes <= LARGE_BYTES || storage.roomFor(bytes) ? undefined : NO_ROOM);
+  return refusal === undefined ? undefined : `: MISCONF Errors writing to the log: ${refusal}`;
+}
+
+/** Was any watched key written to? The gate is then that of all that was looked at. */
+function hasChanged(transaction: Transaction, space: Context["space"]): boolean {
+  let gate = 0;
+  let changed = false;
+  for (const watched of transaction.watched.values()) {
+    const { db, key, version } = watched;
+    space.gate = 0;
+    const now = space.find(db, key, 0, key.length, state, false) ? state.version : 0;
+    gate = Math.max(gate, space.gate);
+    // Looking for it may be what removed it: it has expired.
+    changed = now !== version || watched.gone;
+    if (changed) break;
+  }
+  space.gate = gate;
+  return changed;
+}
+
 function exec(session: Session, c: Context): void {
   const transaction = session.transaction;
   if (transaction?.open !== true) {
     c.reply.error("ERR EXEC without MULTI");
     return;
   }
+  const refusal = refusalOf(session, transaction);
+  const changed = refusal === undefined && hasChanged(transaction, c.space);
   endTransaction(session);
-  if (transaction.broken) {
-    c.reply.error("EXECABORT Transaction discarded because of previous errors.");
+  if (refusal !== undefined) {
+    c.reply.error(`EXECABORT Transaction discarded because of${refusal}`);
     return;
   }
-  const { refusal } = session.server.storage;
-  if (refusal !== undefined && transaction.queue.some(({ spec }) => spec.write)) {
-    c.reply.error(`EXECABORT Transaction discarded because of: MISCONF Errors writing to the log: ${refusal}`);
+  if (changed) {
+    c.reply.nullArray();
     return;
   }
   const { space } = c;
-  let gate = 0;
-  for (const { db, key, version } of transaction.watched.values()) {
-    space.gate = 0;
-    const now = space.find(db, key, 0, key.length, state, false) ? state.version : 0;
-    gate = Math.max(gate, space.gate);
-    if (now !== version) {
-      space.gate = gate;
-      c.reply.nullArray();
-      return;
-    }
-  }
+  let gate = space.gate;
   c.reply.array(transaction.queue.length);
   const { args } = c;
   session.inExec = true;
@@ -132,14 +160,16 @@ function watch(session: Session, c: Context): void {
     space.gate = 0;
     const version = space.find(session.db, key, 0, key.length, state, false) ? state.version : 0;
     gate = Math.max(gate, space.gate);
-    transaction.watch(id, { db: session.db, key, version });
+    const watched = { db: session.db, key, version, gone: false };
+    if (version === 0) space.absences.add(watched);
+    transaction.watch(id, watched);
   }
   space.gate = gate;
   c.reply.ok();
 }
 
 function unwatch(session: Session, c: Context): void {
-  session.transaction?.watched.clear();
+  forgetWatched(session);
   c.reply.ok();
 }
 

@@ -2,9 +2,10 @@
  * storage/arena.ts: off-heap memory for records, log-structured with a cleaner.
  *
  * Memory comes from the system in extents of 32 MiB (glibc gives back at once what was mapped alone, and it maps alone
- * only from 32 MiB on: its threshold adapts up to that). An extent is 32 segments of 1 MiB. Records are appended to the
- * open segment; freeing one marks it dead and lowers its segment's live count. The cleaner (storage/cleaner.ts) copies what
- * lives in a sparse segment elsewhere and frees the segment; an extent whose segments are all free goes back to the system.
+ * only from 32 MiB on: its threshold adapts up to that). An extent is 32 segments of 1 MiB, but for the first, which has one and
+ * stays: most stores in tests never need more. Records are appended to the open segment; freeing one marks it dead and lowers its
+ * segment's live count. The cleaner (storage/cleaner.ts) copies what lives in a sparse segment elsewhere and frees the segment; an
+ * extent whose segments are all free goes back to the system.
  *
  * A record in memory:
  *   -8  i32  lsn       low 32 bits of its log position
@@ -24,7 +25,6 @@ import { viewed } from "../lib/copy.js";
 export const SEGMENT_BYTES: number = 1 << 20;
 export const SEGMENTS_PER_EXTENT = 32;
 const EXTENT_SEGMENTS_SHIFT = 5;
-const EXTENT_BYTES: number = SEGMENT_BYTES * SEGMENTS_PER_EXTENT;
 /** References per segment and per extent, as shifts. */
 const SEGMENT_SHIFT = 17;
 /** Products, not shifts: references above 2^31 must stay positive while they are compared. */
@@ -32,6 +32,8 @@ const SEGMENT_REFS: number = 1 << SEGMENT_SHIFT;
 export const EXTENT_SHIFT = 22;
 export const EXTENT_MASK: number = (1 << EXTENT_SHIFT) - 1;
 const EXTENTS_MAX = 1024;
+/** Segments of extent 0. Every 32 MiB asked for makes V8 collect, which cost a store of ten keys more than its whole life. */
+const FIRST_EXTENT_SEGMENTS = 1;
 
 /** Bytes in front of the body. */
 export const MEMORY_HEADER_BYTES = 8;
@@ -44,7 +46,7 @@ const STUB_BYTES = 16;
 /** How well records can be counted on to fill segments: one that does not fit leaves its segment's end unused. */
 const PACKED_SHARE = 0.9;
 
-const STATE_ABSENT = 0; // its extent is not mapped
+const STATE_ABSENT = 0; // not mapped
 const STATE_FREE = 1;
 const STATE_OPEN = 2;
 const STATE_FULL = 3;
@@ -211,13 +213,14 @@ export class Arena {
     let extent = 0;
     while (this.bytes[extent] !== undefined) extent++;
     if (extent >= EXTENTS_MAX) throw new RangeError("the memory table is full: 32 GiB of records");
-    const memory = new ArrayBuffer(EXTENT_BYTES);
+    const segments = segmentsOf(extent);
+    const memory = new ArrayBuffer(segments * SEGMENT_BYTES);
     this.bytes[extent] = viewed(Buffer.from(memory));
     this.ints[extent] = new Int32Array(memory);
     const first = extent * SEGMENTS_PER_EXTENT;
-    this.state.fill(STATE_FREE, first, first + SEGMENTS_PER_EXTENT);
-    this.touched.fill(0, first, first + SEGMENTS_PER_EXTENT);
-    this.freeSegments += SEGMENTS_PER_EXTENT;
+    this.state.fill(STATE_FREE, first, first + segments);
+    this.touched.fill(0, first, first + segments);
+    this.freeSegments += segments;
     this.extents++;
   }
 
@@ -229,10 +232,10 @@ export class Arena {
     this.freeSegments++;
   }
 
-  /** Take an extent without records out of use, if there is one and `keep` free segments remain. @returns its memory. */
+  /** Take a large extent without records out of use, if there is one and `keep` free segments remain. @returns its memory. */
   takeFreeExtent(keep: number): ArrayBuffer | undefined {
     if (this.freeSegments - SEGMENTS_PER_EXTENT < keep) return undefined;
-    for (let extent = this.bytes.length - 1; extent >= 0; extent--) {
+    for (let extent = this.bytes.length - 1; extent > 0; extent--) {
       const memory = this.bytes[extent];
       if (memory === undefined) continue;
       const first = extent * SEGMENTS_PER_EXTENT;
@@ -305,14 +308,11 @@ export class Arena {
   pickSparse(liveMax: number): number {
     let best = -1;
     let bestLive = liveMax;
-    for (let extent = 0; extent < this.bytes.length; extent++) {
-      if (this.bytes[extent] === undefined) continue;
-      const first = extent * SEGMENTS_PER_EXTENT;
-      for (let segment = first; segment < first + SEGMENTS_PER_EXTENT; segment++) {
-        if (this.state[segment] !== STATE_FULL || this.live[segment] >= bestLive) continue;
-        best = segment;
-        bestLive = this.live[segment];
-      }
+    // Segments that are not mapped are not full.
+    for (let segment = 0; segment < this.bytes.length * SEGMENTS_PER_EXTENT; segment++) {
+      if (this.state[segment] !== STATE_FULL || this.live[segment] >= bestLive) continue;
+      best = segment;
+      bestLive = this.live[segment];
     }
     return best;
   }
@@ -332,11 +332,10 @@ export class Arena {
       let full = -1;
       let free = 0;
       let open = false;
-      for (let segment = first; segment < first + SEGMENTS_PER_EXTENT; segment++) {
+      for (let segment = first; segment < first + segmentsOf(extent); segment++) {
         live += this.live[segment];
-        const state = this.state[segment];
-        if (state === STATE_FULL) full = segment;
-        else if (state === STATE_FREE) free++;
+        if (this.state[segment] === STATE_FULL) full = segment;
+        else if (this.state[segment] === STATE_FREE) free++;
         else open = true;
       }
       if (open || full < 0 || live >= bestLive) continue;
@@ -380,7 +379,7 @@ export class Arena {
 
   /** Does this buffer belong to the arena's extents? Such bytes move and are written over. O(1). */
   owns(bytes: Buffer): boolean {
-    return bytes.length === EXTENT_BYTES && this.bytes.includes(bytes);
+    return bytes.length % SEGMENT_BYTES === 0 && this.bytes.includes(bytes);
   }
 
   /** The 24 bits of usage (LRU or LFU). */
@@ -393,4 +392,9 @@ export class Arena {
     const header = ((ref & EXTENT_MASK) << 1) - 1;
     ints[header] = (ints[header] & MARKS) | (clock & ~MARKS);
   }
+}
+
+/** How many segments an extent has when it is mapped. */
+function segmentsOf(extent: number): number {
+  return extent === 0 ? FIRST_EXTENT_SEGMENTS : SEGMENTS_PER_EXTENT;
 }

@@ -13,8 +13,8 @@
 /** Cells of a chunk, as a shift. */
 export const CHUNK_SHIFT = 22;
 const CHUNK_CELLS: number = 1 << CHUNK_SHIFT;
-/** The first chunk is a MiB: most stores in tests never need another, and asking for 32 costs more than their whole life. */
-const FIRST_CELLS: number = 1 << 17;
+/** The first chunk is 256 KiB: most stores in tests never need another, and asking for 32 MiB costs more than their whole life. */
+const FIRST_CELLS: number = 1 << 15;
 const CELL_MASK: number = CHUNK_CELLS - 1;
 
 export class CellHeap {

@@ -244,7 +244,7 @@ export class Engine {
   private readonly tasks: Task[] = [
     () => this.snapshotter.run(this.sliceDone),
     () => !this.store.detached.pending && this.cleaner.run(this.sliceDone),
-    () => !this.store.readOnly && this.sweeper.run(this.sliceDone),
+    () => !this.store.frozen && this.sweeper.run(this.sliceDone),
   ];
 
   private considerSnapshot(): void {

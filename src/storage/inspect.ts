@@ -227,6 +227,7 @@ export function movedOn(disk: Disk, end: LogEnd): boolean {
       if (segment !== end.wholeFile || offsetBytes >= end.wholeBytes) moved = true;
     };
     while (!moved && reader.step());
+    reader.close();
   } catch (error) {
     if (!(error instanceof CorruptionError)) throw error;
   }

@@ -8,6 +8,9 @@ export interface Log {
   readonly appendedLsn: number;
   readonly durableLsn: number;
   append(body: Buffer, at: number, length: number): number;
+  /** Is there so little room that writes are refused? And is there something that waits for room? Absent: never. */
+  outOfSpace?(): boolean;
+  readonly waitsForRoom?: boolean;
 }
 
 export type SyncMode = "always" | "everysec" | "no";

@@ -129,8 +129,11 @@ export class Recovery {
 
   private overwrite(name: string, write: (file: FileHandle) => void): void {
     const file = this.disk.open(name, { durable: true });
-    write(file);
-    this.disk.close(file);
+    try {
+      write(file);
+    } finally {
+      this.disk.close(file);
+    }
   }
 
   /**
@@ -153,13 +156,16 @@ export class Recovery {
   private rewrite(name: string, from: number, to: number): void {
     this.overwrite(name, (writer) => {
       const reader = this.disk.open(name, { readonly: true });
-      const chunk = Buffer.alloc(Math.min(COPY_BYTES, to - from));
-      for (let at = from; at < to; at += chunk.length) {
-        const length = Math.min(chunk.length, to - at);
-        this.disk.read(reader, chunk, 0, length, at);
-        this.disk.write(writer, chunk, 0, length, at);
+      try {
+        const chunk = Buffer.alloc(Math.min(COPY_BYTES, to - from));
+        for (let at = from; at < to; at += chunk.length) {
+          const length = Math.min(chunk.length, to - at);
+          this.disk.read(reader, chunk, 0, length, at);
+          this.disk.write(writer, chunk, 0, length, at);
+        }
+      } finally {
+        this.disk.close(reader);
       }
-      this.disk.close(reader);
     });
   }
 }

@@ -29,7 +29,7 @@ export class SnapshotReader {
   private readonly disk: Disk;
   private readonly name: string;
   private readonly apply: (body: Buffer, at: number, length: number) => void;
-  private readonly file: FileHandle;
+  private file: FileHandle;
   private window: Buffer = Buffer.alloc(0);
   private windowAt = 0;
   private windowBytes = 0;
@@ -42,15 +42,26 @@ export class SnapshotReader {
     this.name = name;
     this.apply = apply;
     this.file = disk.open(name, { readonly: true });
-    this.totalBytes = disk.size(this.file);
+    try {
+      this.totalBytes = disk.size(this.file);
+      const header = this.readHeader();
+      this.startLsn = header.startLsn;
+      this.hlc = header.hlc;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    this.position = SNAPSHOT_HEADER_BYTES;
+  }
+
+  private readHeader(): NonNullable<ReturnType<typeof decodeSnapshotHeader>> {
+    const { name } = this;
     if (this.fill(SNAPSHOT_HEADER_BYTES) < SNAPSHOT_HEADER_BYTES) throw this.corrupt("the header is cut off");
     const header = decodeSnapshotHeader(this.window.subarray(0, SNAPSHOT_HEADER_BYTES));
     if (header === undefined) throw this.corrupt("not a snapshot");
     if (header.version !== SNAPSHOT_VERSION) throw new FormatError(name, header.version, SNAPSHOT_VERSION);
     if (header.startLsn !== snapshotLsn(name)) throw this.corrupt("its name and its header disagree");
-    this.startLsn = header.startLsn;
-    this.hlc = header.hlc;
-    this.position = SNAPSHOT_HEADER_BYTES;
+    return header;
   }
 
   private corrupt(what: string): CorruptionError {
@@ -69,8 +80,17 @@ export class SnapshotReader {
     return this.windowBytes;
   }
 
-  /** Read one block. @returns false when the footer was reached and everything agreed. */
+  /** Read one block. @returns false when the footer was reached and everything agreed. Then, and after an error, nothing is open. */
   step(): boolean {
+    try {
+      return this.readBlock();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  private readBlock(): boolean {
     if (this.fill(BLOCK_HEADER_BYTES) < BLOCK_HEADER_BYTES) throw this.corrupt("the file is cut off");
     let at = this.position - this.windowAt;
     if (readU32(this.window, at) !== BLOCK_MAGIC) return this.readFooter();
@@ -111,6 +131,7 @@ export class SnapshotReader {
   }
 
   close(): void {
-    this.disk.close(this.file);
+    if (this.file !== -1) this.disk.close(this.file);
+    this.file = -1;
   }
 }

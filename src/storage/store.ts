@@ -25,8 +25,8 @@ import { Hlc } from "../core/clock/hlc.js";
 import { keySlot, SLOTS } from "../core/ring/slot.js";
 import { assert } from "../lib/assert.js";
 import type { Random } from "../lib/random.js";
-import type { KeyState, KeysAhead, Keyspace, Visit } from "../ports/keyspace.js";
-import { KeyState as State } from "../ports/keyspace.js";
+import { Absences } from "../ports/absences.js";
+import { KeyState, type KeysAhead, type Keyspace, type Visit } from "../ports/keyspace.js";
 import { DetachedIndexes } from "./detached-indexes.js";
 import { Eviction, type EvictionPolicy } from "./eviction.js";
 import { LastLookup } from "./last-lookup.js";
@@ -44,11 +44,9 @@ export interface StoreStats {
   dirty: number;
 }
 
-export type { Log } from "./log.js";
-
 const RANDOM_TRIES = 100;
-/** Less memory than this is not worth giving back to the system only to ask for it again. */
-const DROP_EXTENTS_MIN = 2;
+/** Less memory than this (the small first extent and two more) is not worth giving back to the system only to ask for it again. */
+const DROP_EXTENTS_MIN = 3;
 const EMPTY: Buffer = Buffer.alloc(0);
 const EVERYTHING: Buffer = Buffer.from("*");
 
@@ -65,14 +63,14 @@ export class Store implements Keyspace {
   /** There is no log to take a change, for want of room: an expired key is absent, and stays until there is one. */
   readOnly = false;
   touching = true;
-
+  readonly absences: Absences = new Absences();
   private gateLsn = 0;
   /** LSN of the last removal anywhere: what a listing lacks depends on it. */
   private removedLsn = 0;
   private readonly last: LastLookup = new LastLookup();
   private stage: Buffer = Buffer.allocUnsafeSlow(1024);
   private readonly random: Random;
-  private readonly scratchState = new State();
+  private readonly scratchState = new KeyState();
   /** What flushed databases left behind. */
   readonly detached: DetachedIndexes;
 
@@ -142,8 +140,13 @@ export class Store implements Keyspace {
     if (ref === 0) return 0;
     const expireAt = expireAtOf(this.table.body, this.table.bodyAt);
     if (expireAt === 0 || expireAt > this.now) return ref;
-    if (!this.readOnly) this.expireFound(db, ref);
+    if (!this.frozen) this.expireFound(db, ref);
     return 0;
+  }
+
+  /** Expired keys are absent but stay: where there is no room for a record, nobody who reads is to depend on one. */
+  get frozen(): boolean {
+    return this.readOnly || this.log.outOfSpace?.() === true;
   }
 
   private fill(state: KeyState): void {
@@ -244,7 +247,9 @@ export class Store implements Keyspace {
     const table = this.table;
     const body = table.body;
     const keyAt = table.bodyAt + keyOffset(body, table.bodyAt);
-    const lsn = this.appendControl(db << 4, FLAG_TOMBSTONE, body, keyAt, keyLength(body, table.bodyAt));
+    const keyBytes = keyLength(body, table.bodyAt);
+    if (this.absences.size > 0) this.absences.note(db, body, keyAt, keyBytes);
+    const lsn = this.appendControl(db << 4, FLAG_TOMBSTONE, body, keyAt, keyBytes);
     table.remove(db, ref, lsn);
     this.removedLsn = lsn;
     this.changed(lsn);
@@ -259,9 +264,8 @@ export class Store implements Keyspace {
   }
 
   private expireFound(db: number, ref: number): void {
-    const dirty = this.stats.dirty;
     this.removeFound(db, ref);
-    this.stats.dirty = dirty;
+    this.stats.dirty--;
     this.last.ref = 0;
     this.stats.expired++;
   }
@@ -270,16 +274,15 @@ export class Store implements Keyspace {
   removeRef(db: number, ref: number): void {
     const table = this.table;
     table.locate(ref);
-    const body = table.body;
-    const at = table.bodyAt;
+    const { body, bodyAt: at } = table;
     const found = table.find(db, body, at + keyOffset(body, at), keyLength(body, at));
     assert((found | 0) === (ref | 0), "record not in the index", ref);
     this.removeFound(db, ref);
   }
 
   size(db: number): number {
-    // A count depends on every change there is.
-    this.needLsn(this.log.appendedLsn);
+    // A count depends on every change there is; it does not wait for an operator to make room for one.
+    if (this.log.waitsForRoom !== true) this.needLsn(this.log.appendedLsn);
     return this.table.keys[db];
   }
 
@@ -301,9 +304,8 @@ export class Store implements Keyspace {
   }
 
   randomKey(db: number, state: KeyState): boolean {
-    const draw = (bound: number): number => this.random.below(bound);
     for (let tries = 0; tries < RANDOM_TRIES; tries++) {
-      const ref = randomRef(this.table, db, draw, false);
+      const ref = randomRef(this.table, db, (bound) => this.random.below(bound), false);
       if (ref === 0) break;
       this.table.locate(ref);
       this.fill(state);
@@ -311,7 +313,7 @@ export class Store implements Keyspace {
         this.needRecord(ref);
         return true;
       }
-      if (!this.readOnly) this.expireLocated(db, ref);
+      if (!this.frozen) this.expireLocated(db, ref);
     }
     state.present = false;
     this.needLsn(this.log.appendedLsn);
@@ -320,23 +322,23 @@ export class Store implements Keyspace {
 
   /** Remove an expired record that a walk came upon. */
   expireLocated(db: number, ref: number): void {
-    const dirty = this.stats.dirty;
     const gate = this.gateLsn;
     this.removeRef(db, ref);
     this.gateLsn = gate;
-    this.stats.dirty = dirty;
+    this.stats.dirty--;
     this.stats.expired++;
   }
 
   flush(db: number): void {
-    const all = db < 0;
-    let dropped = 0;
-    for (let i = 0; i < DATABASES; i++) if (all || i === db) dropped += this.table.keys[i];
-    const lsn = this.appendControl(((all ? 0 : db) << 4) | TYPE_FLUSH, FLAG_TOMBSTONE, EVERYTHING, 0, all ? 1 : 0);
-    for (let i = 0; i < DATABASES; i++) if (all || i === db) this.detach(i, lsn);
+    if (this.absences.size > 0) this.absences.noteAll(db, (of, key) => this.lookup(of, key, 0, key.length) !== 0);
+    const lsn = this.appendControl((Math.max(db, 0) << 4) | TYPE_FLUSH, FLAG_TOMBSTONE, EVERYTHING, 0, db < 0 ? 1 : 0);
+    for (let i = 0; i < DATABASES; i++) {
+      if (db >= 0 && i !== db) continue;
+      this.stats.dirty += this.table.keys[i];
+      this.detach(i, lsn);
+    }
     this.removedLsn = lsn;
     this.changed(lsn);
-    this.stats.dirty += dropped;
   }
 
   private detach(db: number, lsn: number): void {

@@ -108,8 +108,23 @@ export class WalReader {
     return bytes;
   }
 
-  /** Read on for a batch or so. @returns false when the end was reached. */
+  /** Read on for a batch or so. @returns false when the end was reached. After an error nothing is open. */
   step(): boolean {
+    try {
+      return this.readOn();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Let go of the file: for those who do not read to the end. */
+  close(): void {
+    if (this.file !== -1) this.disk.close(this.file);
+    this.file = -1;
+  }
+
+  private readOn(): boolean {
     if (this.file === -1) return this.openNext();
     const header = this.peekHeader();
     if (header === undefined || !this.chains(header) || !this.loadBatch(header)) return this.endOfSegment(header);
@@ -260,8 +275,7 @@ export class WalReader {
       throw new CorruptionError(name, this.position, "a batch that contradicts itself");
     }
     this.uncertainFrom = this.uncertain.length > 0 ? this.uncertain[0].position : this.end;
-    this.disk.close(this.file);
-    this.file = -1;
+    this.close();
     return this.openNext();
   }
 

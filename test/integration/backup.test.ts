@@ -22,6 +22,10 @@ function directory(): string {
   return made;
 }
 
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 5));
+}
+
 function connect(port: number): Redis {
   const client = new Redis({ port, host: "127.0.0.1", retryStrategy: null, maxRetriesPerRequest: 0 });
   client.on("error", () => {});
@@ -49,6 +53,7 @@ class Load {
       for (let k = 0; k < 30; k++) batch.push(this.write(this.number++ % KEYS, this.number));
       try {
         await Promise.all(batch);
+        await pause(); // else it would take the processor from what is tested
       } catch {
         return; // the server was killed
       }
@@ -66,7 +71,7 @@ class Load {
   async rounds(count: number): Promise<void> {
     const until = this.number + count * KEYS;
     const reached = async (): Promise<void> => {
-      while (this.number < until) await new Promise((resolve) => setTimeout(resolve, 5));
+      while (this.number < until) await pause();
     };
     await within(30_000, reached(), "the load goes on");
   }

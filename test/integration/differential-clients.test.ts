@@ -128,13 +128,7 @@ const TRANSACTIONS: readonly ((g: CommandGenerator) => Buffer[])[] = [
 
 const nameOf = (command: readonly Buffer[]): string => (command[0] as Buffer).latin1Slice().toLowerCase();
 
-/** A watched key is there when it is watched: one that was absent, was made and is gone again counts as changed in Redis only. */
-function watchWhatIsThere(g: CommandGenerator): Buffer[][] {
-  const keys = Array.from({ length: 1 + Math.floor(g.random01() * 3) }, () => g.key());
-  return [...keys.map((key) => words("SETNX", key, g.value())), words("WATCH", ...keys)];
-}
-
-/** Written with what they hold already they leave a watched key as it is in Redis, and count as a change here. */
+/** Written with what they hold already they leave a watched key as it is in Redis, and here only when it was raw before. */
 const CHANGE_WITHOUT_CHANGE = ["setbit", "bitfield"];
 
 function nextOnKeys(g: CommandGenerator): Buffer[] {
@@ -146,7 +140,7 @@ function nextOnKeys(g: CommandGenerator): Buffer[] {
 
 function next(g: CommandGenerator): Buffer[][] {
   const kind = g.random01();
-  if (kind < 0.03) return watchWhatIsThere(g);
+  if (kind < 0.03) return [words("WATCH", ...Array.from({ length: 1 + Math.floor(g.random01() * 3) }, () => g.key()))];
   return [kind < 0.2 ? g.pick(TRANSACTIONS)(g) : kind < 0.3 ? g.pick(CONNECTION)(g) : nextOnKeys(g)];
 }
 

@@ -131,6 +131,9 @@ test("a full disk, values of 300 KiB from a few", () => within(TEST_MS, full(300
 
 test("a full disk, values of 2 MiB from one", () => within(TEST_MS, full(2 << 20, 1), "the test"));
 
+test("a full disk: a transaction that is seen to be too large is refused at once, and smaller writes go on", () =>
+  within(TEST_MS, foreseen(), "the test"));
+
 test("a full disk: a transaction larger than could be foreseen waits for room, harms nobody, and is then done", () =>
   within(TEST_MS, unforeseen(), "the test"));
 
@@ -149,12 +152,26 @@ function fillUp(path: string): void {
   closeSync(file);
 }
 
-/** @returns the reply to an EXEC of 9 MB, sent when there was 1 MB of room. */
-async function execWithoutRoom(disk: SmallFileSystem, connection: Connection, ballast: string): Promise<Reply> {
+/**
+ * @returns the reply to an EXEC of 9 MB, sent when there was 1 MB of room. @param foreseen by the bytes that were queued; else they are
+ * copies, and the commands are short.
+ */
+async function execWithoutRoom(
+  disk: SmallFileSystem,
+  connection: Connection,
+  ballast: string,
+  foreseen: boolean,
+): Promise<Reply> {
   await connection.ask("SET", "a", "1");
+  await connection.ask("SET", "part", contentOf("part", 0, 30_000));
   const queued = [connection.ask("MULTI")];
   // In parts too small to be looked at one by one.
-  for (let i = 0; i < 300; i++) queued.push(connection.ask("SET", `part:${i}`, contentOf("part", i, 30_000)));
+  for (let i = 0; i < 300; i++) {
+    const name = `part:${i}`;
+    queued.push(
+      foreseen ? connection.ask("SET", name, contentOf("part", i, 30_000)) : connection.ask("COPY", "part", name),
+    );
+  }
   await Promise.all(queued);
   writeFileSync(ballast, Buffer.alloc((DISK_MB << 20) - usedBy(disk) - (1 << 20)));
   return connection.send("EXEC");
@@ -168,7 +185,7 @@ async function stoppedWaiting(): Promise<void> {
   let server = await ServerProcess.start(options);
   try {
     const connection = await Connection.open(server.port);
-    const exec = execWithoutRoom(disk, connection, ballast);
+    const exec = execWithoutRoom(disk, connection, ballast, false);
     await new Promise((resolve) => setTimeout(resolve, 1500));
     const asked = performance.now();
     const ended = server.end();
@@ -179,10 +196,34 @@ async function stoppedWaiting(): Promise<void> {
     server = await ServerProcess.start(options);
     const again = await Connection.open(server.port);
     assert.is(await again.ask("GET", "a"), "1");
-    const parts = Number(await again.ask("DBSIZE")) - 1;
+    const parts = Number(await again.ask("DBSIZE")) - 2;
     assert.ok(parts === 0 || parts === 300, `${parts} of 300 parts`);
     await untilWritable(again, "b", "1");
     again.close();
+  } finally {
+    await server.end("SIGKILL");
+    disk.unmount();
+  }
+}
+
+async function foreseen(): Promise<void> {
+  const disk = SmallFileSystem.mount(DISK_MB);
+  if (disk === undefined) return;
+  const ballast = join(disk.path, "ballast");
+  const server = await ServerProcess.start({ port: await freePort(), dir: join(disk.path, "data") });
+  try {
+    const connection = await Connection.open(server.port);
+    assert.match(
+      textOf(await execWithoutRoom(disk, connection, ballast, true)),
+      /^EXECABORT .*No space left on device/,
+    );
+    assert.is(await connection.ask("DBSIZE"), 2);
+    await untilWritable(connection, "b", "1");
+    rmSync(ballast);
+    await connection.ask("MULTI");
+    for (let i = 0; i < 3; i++) await connection.ask("SET", `part:${i}`, contentOf("part", i, 30_000));
+    assert.equal(await connection.ask("EXEC"), ["OK", "OK", "OK"]);
+    connection.close();
   } finally {
     await server.end("SIGKILL");
     disk.unmount();
@@ -197,13 +238,19 @@ async function unforeseen(): Promise<void> {
   try {
     const connection = await Connection.open(server.port);
     let done = false;
-    const exec = execWithoutRoom(disk, connection, ballast).then((reply) => {
+    const exec = execWithoutRoom(disk, connection, ballast, false).then((reply) => {
       done = true;
       return reply;
     });
     await new Promise((resolve) => setTimeout(resolve, 1500));
     const other = await Connection.open(server.port);
+    const asked = performance.now();
     assert.is(await other.ask("GET", "a"), "1", "reads go on");
+    assert.is(await other.ask("GET", "none"), null);
+    assert.is(await other.ask("DBSIZE"), 302);
+    assert.match(textOf(await other.ask("INFO")), "db0:keys=302,");
+    assert.equal(await other.ask("CONFIG", "GET", "port"), ["port", String(server.port)]);
+    assert.ok(performance.now() - asked < 5000, "none of them waits");
     assert.match(textOf(await other.send("SET", "b", "1")), /^MISCONF/);
     assert.is(done, false);
     rmSync(ballast);
@@ -211,7 +258,10 @@ async function unforeseen(): Promise<void> {
     await untilWritable(other, "b", "1");
     await server.end("SIGKILL");
     const again = await ServerProcess.start({ port: server.port, dir: join(disk.path, "data") });
-    await verify(server.port, "part", 300, 30_000);
+    const reader = await Connection.open(server.port);
+    for (let i = 0; i < 300; i++)
+      assert.is(await reader.ask("GET", `part:${i}`), contentOf("part", 0, 30_000).latin1Slice());
+    reader.close();
     await again.end();
   } finally {
     await server.end("SIGKILL");

@@ -4,9 +4,9 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
+import { PROGRAM } from "./program.js";
 import { within } from "./within.js";
 
-const CLI: string = new URL("../../src/cli/cli.ts", import.meta.url).pathname;
 const START_MS = 30_000;
 const VERB_MS = 60_000;
 
@@ -19,7 +19,8 @@ export interface Ended {
 /** Only what a test gives counts: no KVORUM_* of whoever runs it. */
 function launch(argv: readonly string[]): ChildProcess {
   const env = { PATH: process.env["PATH"] ?? "" };
-  return spawn(process.execPath, ["--import", "tsx", CLI, ...argv], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const [command, ...words] = PROGRAM;
+  return spawn(command, [...words, ...argv], { env, stdio: ["ignore", "pipe", "pipe"] });
 }
 
 /** Run a verb to its end. */

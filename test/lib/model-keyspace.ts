@@ -4,6 +4,7 @@
  * It keeps no log: `gate` stays 0 and everything counts as durable.
  */
 import { keySlot } from "../../src/core/ring/slot.js";
+import { Absences } from "../../src/ports/absences.js";
 import type { KeyState, Keyspace, Visit } from "../../src/ports/keyspace.js";
 
 interface Entry {
@@ -25,6 +26,7 @@ export class ModelKeyspace implements Keyspace {
   readonly durableLsn = 0;
   now = 0;
   touching = true;
+  readonly absences: Absences = new Absences();
   /** Lookups that counted as uses, found and not found. */
   hits = 0;
   misses = 0;
@@ -77,6 +79,7 @@ export class ModelKeyspace implements Keyspace {
   remove(db: number, key: Buffer, keyAt: number, keyBytes: number): boolean {
     const present = this.live(db, key, keyAt, keyBytes) !== undefined;
     this.database(db).delete(nameOf(key, keyAt, keyBytes));
+    if (present) this.absences.note(db, key, keyAt, keyBytes);
     return present;
   }
 
@@ -107,6 +110,7 @@ export class ModelKeyspace implements Keyspace {
   }
 
   flush(db: number): void {
+    this.absences.noteAll(db, (of, key) => this.live(of, key, 0, key.length) !== undefined);
     if (db < 0) this.databases.clear();
     else this.database(db).clear();
   }
@@ -157,6 +161,7 @@ export class ModelKeyspace implements Keyspace {
     const entry = this.database(db).get(name);
     if (entry === undefined || !this.expired(entry)) return entry;
     this.database(db).delete(name);
+    this.absences.note(db, bytes, at, length);
     return undefined;
   }
 

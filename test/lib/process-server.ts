@@ -1,22 +1,16 @@
 /**
  * test/lib/process-server.ts: a server as a process, for tests that kill it, limit it, trace it or break its disk: what it said, how it
  * ended, its memory. Ended by pid, always; its directory goes with it when the test asked for one here.
- * KVORUM_CLI=dist/cli.js runs the built program instead of the source.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { PROGRAM } from "./program.js";
 import { within } from "./within.js";
 
 const ROOT: string = resolve(import.meta.dirname, "../..");
-const BUILT: string | undefined = process.env["KVORUM_CLI"];
-/** The command line of the program. */
-const PROGRAM: readonly string[] =
-  BUILT === undefined
-    ? [process.execPath, "--import", "tsx", join(ROOT, "src/cli/cli.ts")]
-    : [process.execPath, resolve(ROOT, BUILT)];
 const UP = "Ctrl-C to stop";
 const START_MS = 30_000;
 /** Below the ports that the system gives to outgoing connections, which would race with us. */

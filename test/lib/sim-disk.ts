@@ -80,6 +80,11 @@ export class SimDisk implements Disk {
     this.scheduler = scheduler;
   }
 
+  /** Handles that were opened and not closed. */
+  get openHandles(): number {
+    return this.handles.size;
+  }
+
   /** What a disk holds after power loss, under a new scheduler. @param cut of each unsynced write only so many bytes were written. */
   afterPowerLoss(scheduler: Scheduler, seed: number, cut?: number): SimDisk {
     const random = new Random(seed);

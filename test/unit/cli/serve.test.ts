@@ -2,8 +2,10 @@
  * test/unit/cli/serve.test.ts: how the process around a node starts and ends: exit codes, signals, last words.
  */
 import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { PROGRAM } from "../../lib/program.js";
 
 interface Ended {
   readonly code: number | null;
@@ -13,12 +15,13 @@ interface Ended {
 
 /** @param act called with each piece of output seen so far. */
 function run(
-  script: URL,
+  script: readonly [string, ...string[]],
   argv: readonly string[],
   act?: (out: string, kill: (signal: NodeJS.Signals) => void) => void,
 ) {
   const env = { PATH: process.env["PATH"] ?? "" };
-  const child = spawn(process.execPath, ["--import", "tsx", script.pathname, ...argv], { env, timeout: 20_000 });
+  const [command, ...words] = script;
+  const child = spawn(command, [...words, ...argv], { env, timeout: 20_000 });
   let out = "";
   let err = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -32,8 +35,8 @@ function run(
   return new Promise<Ended>((resolve) => child.on("close", (code) => resolve({ code, out, err })));
 }
 
-const CLI = new URL("../../../src/cli/cli.ts", import.meta.url);
-const FIXTURE = new URL("./serve-fixture.ts", import.meta.url);
+const CLI = PROGRAM;
+const FIXTURE = [process.execPath, "--import", "tsx", join(import.meta.dirname, "serve-fixture.ts")] as const;
 
 const fixture = (behaviour: string, argv: readonly string[] = [], act?: Parameters<typeof run>[2]): Promise<Ended> =>
   run(FIXTURE, [behaviour, ...argv], act);

@@ -16,6 +16,8 @@ import { Server } from "../../../src/server/server.js";
 import { ModelKeyspace } from "../../lib/model-keyspace.js";
 import { within } from "../../lib/within.js";
 
+const UNTIL_MS = 15_000;
+
 /** The model with positions: every write gets the next one, and whoever sees a key depends on its last write. */
 export class LoggedSpace extends ModelKeyspace implements Space {
   appendedLsn = 0;
@@ -314,4 +316,13 @@ export function command(...words: string[]): string {
 
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Wait for what has to come, however long a slow machine takes. */
+export async function until(done: () => boolean, what: string): Promise<void> {
+  const giveUp = performance.now() + UNTIL_MS;
+  while (!done()) {
+    if (performance.now() > giveUp) throw new Error(`not within ${UNTIL_MS} ms: ${what}`);
+    await sleep(2);
+  }
 }

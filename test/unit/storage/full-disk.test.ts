@@ -135,6 +135,42 @@ function stuck(): Setup & { engine: Engine } {
   return { scheduler, disk, engine };
 }
 
+test("no room for writes: what has expired is absent, and no reader waits for a record of that", () => {
+  const { scheduler, disk } = directory(true);
+  const engine = openEngine(disk, scheduler);
+  const wal = engine.wal as Wal;
+  const storage = served(engine, scheduler);
+  for (let i = 0; i < 3; i++) put(engine, `soon:${i}`, 10, scheduler.nowMs() + 1000);
+  scheduler.advance(50);
+  disk.freeBytesLeft = 10_000;
+  for (let i = 0; storage.refusal === undefined; i++) {
+    put(engine, `fill:${i}`, 10_000);
+    scheduler.advance(50);
+  }
+  const { appendedLsn } = wal;
+  scheduler.advance(60_000);
+  for (let i = 0; i < 3; i++) assert.not.ok(has(engine, `soon:${i}`));
+  assert.not.ok(has(engine, "none"));
+  assert.is(engine.store.gate, 0);
+  assert.is(wal.appendedLsn, appendedLsn, "the sweep and the reads took nothing of the room that is left");
+  disk.freeBytesLeft = ROOM;
+  scheduler.advance(5000);
+  assert.is(storage.refusal, undefined);
+  assert.is(engine.store.expiring(0), 0, "with room again they are swept");
+  assert.is(wal.durableLsn, wal.appendedLsn);
+});
+
+test("while a batch waits for room a count does not, nor does a key that is not in it", () => {
+  const { engine } = stuck();
+  engine.store.gate = 0;
+  assert.is(engine.store.size(0), 23);
+  assert.is(engine.store.gate, 0);
+  assert.ok(has(engine, "acknowledged"));
+  assert.is(engine.store.gate, 0);
+  assert.ok(has(engine, "part:1"));
+  assert.ok(engine.store.gate > 0, "what is in it does");
+});
+
 test("a stop while a batch waits for room ends: it failed, nothing of it is there, the directory opens", () => {
   const { scheduler, disk, engine } = stuck();
   let failures = 0;
