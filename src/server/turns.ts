@@ -7,7 +7,7 @@
 import type { Scheduler } from "../ports/scheduler.js";
 
 /** Beside it a turn has room for one client's slice, a slice of upkeep, the log's write and a garbage collection: 5 ms in all. */
-const TURN_MS = 1.5;
+const TURN_MS = 2;
 
 /** One who waits for a later turn. */
 interface Waiting {
