@@ -15,7 +15,8 @@ interface Departing {
   depart(bytes: Buffer, from: number, to: number): boolean;
 }
 
-const WRITER_BYTES = 256 * 1024;
+/** To begin with; it grows. */
+const WRITER_BYTES = 64 * 1024;
 /** So much is written without waiting for the end of the turn. */
 const TOGETHER_BYTES_MAX = 192 * 1024;
 /** The shared writer is made anew when one reply made it larger than this. */

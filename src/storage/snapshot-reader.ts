@@ -3,6 +3,7 @@
  * what it is; whatever is not, is corruption.
  */
 import { checkBody, readU32 } from "../codec/record/record.js";
+import { viewed } from "../lib/copy.js";
 import { CorruptionError, FormatError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import {
@@ -18,7 +19,7 @@ import {
   snapshotLsn,
 } from "./snapshot-format.js";
 
-const WINDOW_BYTES = 4 << 20;
+const WINDOW_BYTES = 1 << 20;
 
 export class SnapshotReader {
   readonly startLsn: number;
@@ -72,7 +73,7 @@ export class SnapshotReader {
     const have = this.windowAt + this.windowBytes - this.position;
     if (have >= bytes) return have;
     const useful = Math.max(bytes, Math.min(WINDOW_BYTES, this.totalBytes - this.position));
-    if (useful > this.window.length) this.window = Buffer.allocUnsafeSlow(useful);
+    if (useful > this.window.length) this.window = viewed(Buffer.allocUnsafeSlow(useful));
     const want = Math.min(this.window.length, this.totalBytes - this.position);
     this.windowAt = this.position;
     this.windowBytes = this.disk.read(this.file, this.window, 0, want, this.position);

@@ -27,6 +27,8 @@ const BLOCK_BYTES: number = 256 * 1024;
 /** Records copied between two looks at the clock. */
 const STEP_RECORDS = 256;
 
+const NO_BLOCK: Buffer = Buffer.alloc(0);
+
 /** What the snapshotter needs to know of the log. */
 export interface LogView {
   readonly appendedLsn: number;
@@ -53,7 +55,7 @@ export class Snapshotter {
   private done: SnapshotDone = () => {};
   private file: FileHandle = -1;
   private position = 0;
-  private block: Buffer = Buffer.alloc(0);
+  private block: Buffer = NO_BLOCK;
   private blockAt = 0;
   private blockCount = 0;
   private blocks = 0;
@@ -83,7 +85,7 @@ export class Snapshotter {
     this.done = done;
     this.startLsn = this.log.appendedLsn;
     this.startedMs = this.scheduler.monotonicMs();
-    if (this.block.length === 0) this.block = viewed(Buffer.allocUnsafeSlow(BLOCK_BYTES + 64 * 1024));
+    this.block = viewed(Buffer.allocUnsafeSlow(BLOCK_BYTES + 64 * 1024));
     this.position = 0;
     this.blocks = 0;
     this.digest = 0;
@@ -207,6 +209,7 @@ export class Snapshotter {
   private finish(error: unknown): void {
     this.running = false;
     this.copying = false;
+    this.block = NO_BLOCK;
     this.lastMs = this.scheduler.monotonicMs() - this.startedMs;
     if (error !== undefined && this.file !== -1) {
       this.disk.close(this.file);

@@ -9,6 +9,7 @@
  * Reading changes nothing on disk; storage/recovery.ts mends (drops a torn end, makes an uncertain one durable again).
  */
 import { checkBody } from "../codec/record/record.js";
+import { viewed } from "../lib/copy.js";
 import { crc32 } from "../lib/crc.js";
 import { CorruptionError, FormatError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
@@ -30,8 +31,9 @@ import {
   WAL_VERSION,
 } from "./wal-format.js";
 
-const WINDOW_BYTES = 4 << 20;
-const ZEROS: Buffer = Buffer.alloc(SECTOR_BYTES);
+const WINDOW_BYTES = 1 << 20;
+/** The end of a log is mostly zeros: they are looked at in runs as long as this. */
+const ZEROS: Buffer = Buffer.alloc(64 * 1024);
 
 /** Called per record, in order. `body` is borrowed until it returns. */
 export type ApplyRecord = (body: Buffer, at: number, length: number, lsn: number) => void;
@@ -169,7 +171,7 @@ export class WalReader {
     const have = this.windowAt + this.windowBytes - this.position;
     if (have >= bytes) return have;
     const useful = Math.max(bytes, Math.min(WINDOW_BYTES, this.fileBytes - this.position));
-    if (useful > this.window.length) this.window = Buffer.allocUnsafeSlow(useful);
+    if (useful > this.window.length) this.window = viewed(Buffer.allocUnsafeSlow(useful));
     const want = Math.min(this.window.length, Math.max(0, this.fileBytes - this.position));
     this.windowAt = this.position;
     this.windowBytes = this.disk.read(this.file, this.window, 0, want, this.position);
@@ -264,7 +266,7 @@ export class WalReader {
     const name = this.names[this.segmentIndex];
     const last = this.segmentIndex === this.names.length - 1;
     const chained = header !== undefined && this.chains(header) ? header : undefined;
-    const lastNonZero = this.scanTail((at) => this.readSector(at));
+    const lastNonZero = this.scanTail();
     if (lastNonZero >= 0) {
       if (!last) throw new CorruptionError(name, this.position, "an invalid batch before the end of the log");
       if (this.sealed) throw new CorruptionError(name, this.position, "something follows the seal of a clean stop");
@@ -283,8 +285,13 @@ export class WalReader {
   private sectorAt = -1;
   private sectorBytes = 0;
 
-  /** One sector of the current file, read through a window of its own; shorter at the end of the file. */
+  /** One sector of the current file; shorter at the end of the file. */
   private readSector(at: number): Buffer {
+    return this.readRun(at).subarray(0, SECTOR_BYTES);
+  }
+
+  /** A sector and what is at hand behind it, as many bytes as ZEROS has at most, through a window of its own. */
+  private readRun(at: number): Buffer {
     if (this.sectorAt < 0 || at < this.sectorAt || at + SECTOR_BYTES > this.sectorAt + this.sectorBytes) {
       this.sectorAt = at;
       const want = Math.min(WINDOW_BYTES, this.fileBytes - at);
@@ -292,16 +299,17 @@ export class WalReader {
       this.sectorBytes = this.disk.read(this.file, this.sector, 0, want, at);
     }
     const from = at - this.sectorAt;
-    return this.sector.subarray(from, Math.min(from + SECTOR_BYTES, this.sectorBytes));
+    return this.sector.subarray(from, Math.min(from + ZEROS.length, this.sectorBytes));
   }
 
   /** @returns the position of the last sector from here on that is not all zeros, or -1. */
-  private scanTail(read: (at: number) => Buffer): number {
+  private scanTail(): number {
     this.sectorAt = -1;
     let found = -1;
-    for (let at = this.position; at < this.fileBytes; at += SECTOR_BYTES) {
-      const sector = read(at);
-      if (sector.compare(ZEROS, 0, sector.length) !== 0) found = at;
+    for (let at = this.position; at < this.fileBytes; ) {
+      const run = this.readRun(at);
+      if (run.compare(ZEROS, 0, run.length) !== 0) found = at + lastNonZeroSector(run);
+      at += run.length;
     }
     return found;
   }
@@ -333,4 +341,11 @@ export class WalReader {
     }
     if (unwritten === 0) throw new CorruptionError(name, this.position, "the last batch is damaged");
   }
+}
+
+/** Where the last sector that is not all zeros begins in a run that has one. */
+function lastNonZeroSector(run: Buffer): number {
+  let last = run.length - 1;
+  while (run[last] === 0) last--;
+  return last & ~(SECTOR_BYTES - 1);
 }
