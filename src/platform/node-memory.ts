@@ -4,8 +4,8 @@
  * collector instead means waiting for ever in a process at rest: measured, 395 bytes a key stayed where 150 were needed.
  *
  * Dropping is the system's munmap: 1.3 to 9 ms of CPU for 32 MiB, by the machine. So a thread does it that sends what it gets to such a
- * port. It is begun when it is first needed (1.3 to 3 ms), takes 6 MiB, and ends when it was not needed for a while. Where there can be
- * no thread, the loop does the work itself.
+ * port. It is begun when it is first needed (1.3 to 3 ms, in a turn of the loop that does nothing else for us), takes 6 MiB, and ends when
+ * it was not needed for a while. Where there can be no thread, the loop does the work itself.
  * Price: once a buffer was detached, the engine's compiled code looks whether the next one is (V8's detaching protector).
  */
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
@@ -24,9 +24,22 @@ let dropper: Worker | undefined;
 let noThreads = false;
 let idle: NodeJS.Timeout | undefined;
 
+/** What is to go in a later turn. */
+let waiting: ArrayBuffer[] = [];
+
 /** The buffer is empty when this returns; its memory goes back soon after. */
 export function releaseMemory(memory: ArrayBuffer): void {
+  if (dropper !== undefined) return drop(memory, dropper);
+  if (waiting.push(structuredClone(memory, { transfer: [memory] })) === 1) setImmediate(dropWaiting);
+}
+
+function dropWaiting(): void {
   const thread = dropperThread();
+  for (const memory of waiting) drop(memory, thread);
+  waiting = [];
+}
+
+function drop(memory: ArrayBuffer, thread: Worker | undefined): void {
   if (thread === undefined) {
     nowhere ??= openNowhere();
     nowhere.postMessage(undefined, [memory]);
