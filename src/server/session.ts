@@ -40,10 +40,6 @@ export class Session extends ClientState implements ConnectionHandler {
   readonly outbox: Outbox = new Outbox();
   readonly createdMs: number;
 
-  closed = false;
-  /** No further command runs; the connection ends when all replies have left. */
-  closing = false;
-
   private readonly flow: Flow;
   private readonly inbox: Inbox = new Inbox();
   /** A command that CLIENT PAUSE holds back. */
@@ -100,7 +96,14 @@ export class Session extends ClientState implements ConnectionHandler {
     this.release();
   }
 
+  /** No more will come. What came before is run, and answered, all the same. */
   onEnd(): void {
+    this.flow.ended = true;
+    if (this.flow.over) this.endSoon();
+  }
+
+  /** Run nothing more, and close when all replies have left. */
+  endSoon(): void {
     this.closing = true;
     this.endWhenSent();
   }
@@ -323,7 +326,8 @@ export class Session extends ClientState implements ConnectionHandler {
     if (this.flow.stalled !== 0 || this.closing) return;
     this.runPostponed();
     if (this.flow.stalled === 0 && !this.closing) this.runKept();
-    if (!this.closing) this.flow.readOn();
+    if (this.flow.over) this.endSoon();
+    else if (!this.closing) this.flow.readOn();
   }
 
   /**

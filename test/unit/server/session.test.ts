@@ -132,6 +132,23 @@ both("a half-closed client still gets its replies", { manual: true }, async (h) 
   await c.closed();
 });
 
+both("a half-closed client's commands all run", {}, async (h) => {
+  const c = await h.client();
+  // SAVE keeps what follows waiting until the end of the stream has come.
+  c.socket.end(`${command("SAVE")}${command("SET", "a", "1")}${command("ECHO", "last")}`);
+  await c.expect("+OK\r\n+OK\r\n$4\r\nlast\r\n");
+  await c.closed();
+});
+
+both("a pipeline of a half-closed client that takes many turns runs to its end", {}, async (h) => {
+  const c = await h.client();
+  const count = 20_000;
+  c.socket.end("INCR n\r\n".repeat(count));
+  await c.take(Array.from({ length: count }, (_, i) => `:${i + 1}\r\n`).join("").length);
+  await c.closed();
+  assert.is(c.received.length, 0);
+});
+
 both("QUIT answers, closes, and drops what follows", {}, async (h) => {
   const c = await h.client();
   c.write(command("SET", "a", "1") + command("QUIT") + command("SET", "a", "2"));
