@@ -15,7 +15,7 @@ import type { Args } from "../codec/resp/args.js";
 import { DONE, ERROR, RequestParser } from "../codec/resp/request-parser.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import { checkOutput, queryTooLong } from "./client-limits.js";
-import { ClientState } from "./client-state.js";
+import { ClientState, REPLY_OFF } from "./client-state.js";
 import { Flow, STALLED_BLOCKED, STALLED_FULL, STALLED_LOG, STALLED_PAUSED, STALLED_SLICE } from "./flow.js";
 import { Gate } from "./gate.js";
 import { Inbox } from "./inbox.js";
@@ -275,7 +275,9 @@ export class Session extends ClientState implements ConnectionHandler {
 
   /** A message that is not the answer to a command of this client (MONITOR). Keeps its place among the replies. */
   push(bytes: Buffer): void {
-    if (this.closing) return;
+    if (this.closing || this.replyMode === REPLY_OFF) return;
+    // While it runs its replies are in the shared writer, and this is for behind them.
+    if (this.server.current === this) return this.server.endOfTurn(() => this.push(bytes));
     this.server.traffic.outBytes += bytes.length;
     const waitingBefore = this.unsentBytes;
     this.outbox.push(bytes, 0, bytes.length, 0, 0);

@@ -244,6 +244,27 @@ both(
   },
 );
 
+both("a monitor's own commands are shown behind their replies", {}, async (h) => {
+  const c = await h.client();
+  c.write(command("SET", "a", "1") + command("MONITOR") + command("PING") + command("ECHO", "x"));
+  await c.expect("+OK\r\n+OK\r\n+PONG\r\n$1\r\nx\r\n");
+  assert.match(await c.line(), /"PING"$/);
+  assert.match(await c.line(), /"ECHO" "x"$/);
+});
+
+both("a monitor that wants no replies is shown nothing", {}, async (h) => {
+  const c = await h.client();
+  assert.is(await c.ask("MONITOR"), "+OK");
+  c.write(command("CLIENT", "REPLY", "OFF") + command("PING") + command("CLIENT", "REPLY", "ON"));
+  await c.expect("+OK\r\n");
+});
+
+both("MONITOR inside a transaction is refused", {}, async (h) => {
+  const c = await h.client();
+  c.write(command("MULTI") + command("MONITOR") + command("EXEC"));
+  await c.expect("+OK\r\n+QUEUED\r\n*1\r\n-ERR MONITOR isn't allowed for DENY BLOCKING client\r\n");
+});
+
 both("a monitor that never reads is cut off", { config: { clientOutputBytesMax: 65536 } }, async (h) => {
   const monitor = await h.client();
   assert.is(await monitor.ask("MONITOR"), "+OK");
