@@ -9,6 +9,7 @@ import fs from "node:fs";
 import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import type { BackupTarget, FileDone } from "../ports/backup-target.js";
+import { makeDirectory } from "./make-directory.js";
 
 const COPY_BYTES = 1 << 20;
 
@@ -31,7 +32,7 @@ export class BackupDirectory implements BackupTarget {
   begin(done: (error: Error | null) => void): void {
     this.run(async () => {
       await requireEmpty(this.final);
-      this.firstMade = await mkdir(path.dirname(this.final), { recursive: true });
+      this.firstMade = await makeDirectory(path.dirname(this.final));
       await mkdir(this.partial, { mode: 0o700 });
       this.begun = true;
     }, done);

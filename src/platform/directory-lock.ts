@@ -7,7 +7,7 @@
 import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
-import { DirectoryInUseError } from "../lib/errors.js";
+import { DirectoryInUseError, DiskError } from "../lib/errors.js";
 
 const PID_NAME = "kvorum.pid";
 
@@ -23,7 +23,10 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
     fs.writeFileSync(pidFile, `${process.pid}\n`);
   } catch (error) {
     // Where the socket is the lock, a full disk is no reason not to serve what is there.
-    if (server === undefined || (error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    if (server === undefined || (error as NodeJS.ErrnoException).code !== "ENOSPC") {
+      server?.close();
+      throw new DiskError("cannot write to the data directory", error);
+    }
   }
   return {
     release: () => {

@@ -5,6 +5,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import type { Disk, Done, FileHandle } from "../ports/disk.js";
+import { makeDirectorySync } from "./make-directory.js";
 
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
 /** Windows has no O_DSYNC; there a durable handle syncs after each write. */
@@ -17,7 +18,7 @@ export class NodeDisk implements Disk {
   /** @param directory made when missing, with its parents. */
   constructor(directory: string) {
     this.directory = path.resolve(directory);
-    fs.mkdirSync(this.directory, { recursive: true });
+    makeDirectorySync(this.directory);
   }
 
   private path(name: string): string {

@@ -1,5 +1,6 @@
 /**
- * server/client-state.ts: what a client has chosen or begun: database, protocol, names, transaction, whether it is answered.
+ * server/client-state.ts: what a client has chosen or begun: database, protocol, names, transaction, whether it is answered,
+ * whether it goes.
  * Invariant: `guards` is 0 for the usual client: logged in or needing no password, no transaction open, replies wanted.
  */
 import type { CommandSpec } from "../commands/spec.js";
@@ -20,6 +21,9 @@ export class ClientState {
   db = 0;
   proto = 2;
   guards = 0;
+  closed = false;
+  /** No further command runs; the connection ends when all replies have left. */
+  closing = false;
   name = "";
   libName = "";
   libVersion = "";

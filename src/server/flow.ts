@@ -23,6 +23,8 @@ const AHEAD_BYTES_MAX: number = 128 * 1024;
 export class Flow {
   /** Reasons, as bits; 0: it may run. */
   stalled = 0;
+  /** The peer sends no more. */
+  ended = false;
   private reading = true;
   private readonly connection: Connection;
 
@@ -32,6 +34,11 @@ export class Flow {
 
   has(why: number): boolean {
     return (this.stalled & why) !== 0;
+  }
+
+  /** The peer sends no more, and what it sent has run. */
+  get over(): boolean {
+    return this.ended && this.stalled === 0;
   }
 
   /** Run nothing, for one more reason, and read nothing. */

@@ -118,6 +118,10 @@ function latencyHistogram(session: Session, c: Context): void {
 }
 
 function monitor(session: Session, c: Context): void {
+  if (session.inExec) {
+    c.reply.error("ERR MONITOR isn't allowed for DENY BLOCKING client");
+    return;
+  }
   session.server.monitors.add(session);
   c.reply.ok();
 }

@@ -368,7 +368,7 @@ export class Server {
     this.accepting = false;
     for (const session of [...this.sessions.values()]) {
       if (now) session.destroy();
-      else session.onEnd();
+      else session.endSoon();
     }
   }
 

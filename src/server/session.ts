@@ -15,7 +15,7 @@ import type { Args } from "../codec/resp/args.js";
 import { DONE, ERROR, RequestParser } from "../codec/resp/request-parser.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import { checkOutput, queryTooLong } from "./client-limits.js";
-import { ClientState } from "./client-state.js";
+import { ClientState, REPLY_OFF } from "./client-state.js";
 import { Flow, STALLED_BLOCKED, STALLED_FULL, STALLED_LOG, STALLED_PAUSED, STALLED_SLICE } from "./flow.js";
 import { Gate } from "./gate.js";
 import { Inbox } from "./inbox.js";
@@ -40,10 +40,6 @@ export class Session extends ClientState implements ConnectionHandler {
   readonly parser: RequestParser;
   readonly outbox: Outbox = new Outbox();
   readonly createdMs: number;
-
-  closed = false;
-  /** No further command runs; the connection ends when all replies have left. */
-  closing = false;
 
   private readonly flow: Flow;
   private readonly inbox: Inbox = new Inbox();
@@ -101,7 +97,14 @@ export class Session extends ClientState implements ConnectionHandler {
     this.release();
   }
 
+  /** No more will come. What came before is run, and answered, all the same. */
   onEnd(): void {
+    this.flow.ended = true;
+    if (this.flow.over) this.endSoon();
+  }
+
+  /** Run nothing more, and close when all replies have left. */
+  endSoon(): void {
     this.closing = true;
     this.endWhenSent();
   }
@@ -274,7 +277,9 @@ export class Session extends ClientState implements ConnectionHandler {
 
   /** A message that is not the answer to a command of this client (MONITOR). Keeps its place among the replies. */
   push(bytes: Buffer): void {
-    if (this.closing) return;
+    if (this.closing || this.replyMode === REPLY_OFF) return;
+    // While it runs its replies are in the shared writer, and this is for behind them.
+    if (this.server.current === this) return this.server.endOfTurn(() => this.push(bytes));
     this.server.traffic.outBytes += bytes.length;
     const waitingBefore = this.unsentBytes;
     this.outbox.push(bytes, 0, bytes.length, 0, 0);
@@ -325,7 +330,8 @@ export class Session extends ClientState implements ConnectionHandler {
     if (this.flow.stalled !== 0 || this.closing) return;
     this.runPostponed();
     if (this.flow.stalled === 0 && !this.closing) this.runKept();
-    if (!this.closing) this.flow.readOn();
+    if (this.flow.over) this.endSoon();
+    else if (!this.closing) this.flow.readOn();
   }
 
   /**

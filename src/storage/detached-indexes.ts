@@ -9,7 +9,8 @@ import { blocksOf } from "./walk.js";
 export class DetachedIndexes {
   private readonly table: Table;
   private left: PartitionIndex[] = [];
-  /** Blocks of the last one of them that are still to be freed. */
+  /** The one that is being freed, not among `left` any more, and its blocks that are still to be freed. */
+  private current: PartitionIndex | undefined;
   private blocks: Generator<number> | undefined;
 
   constructor(table: Table) {
@@ -23,25 +24,27 @@ export class DetachedIndexes {
   /** The arena they lie in is dropped as a whole. */
   forget(): void {
     this.left = [];
+    this.current = undefined;
     this.blocks = undefined;
   }
 
   get pending(): boolean {
-    return this.left.length > 0;
+    return this.current !== undefined || this.left.length > 0;
   }
 
   /** Free records until `done()`. @returns whether some are left. */
   free(done: () => boolean): boolean {
-    while (this.left.length > 0) {
-      const index = this.left[this.left.length - 1];
-      this.blocks ??= blocksOf(index);
-      const { blocks } = this;
+    while (this.pending) {
+      // More may be added between two slices: this one is kept apart until it is through.
+      this.current ??= this.left.pop() as PartitionIndex;
+      this.blocks ??= blocksOf(this.current);
+      const { blocks, current } = this;
       for (let next = blocks.next(); !next.done; next = blocks.next()) {
-        this.table.freeBlock(index, next.value);
+        this.table.freeBlock(current, next.value);
         if (done()) return true;
       }
-      index.releaseDirectory();
-      this.left.pop();
+      current.releaseDirectory();
+      this.current = undefined;
       this.blocks = undefined;
     }
     return false;

@@ -4,11 +4,12 @@
  * Exit codes: 0 done, 1 not a backup, or DIR is not empty, 65 the backup is damaged, 74 disk error, 75 DIR is in use.
  */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, rmdirSync, statSync } from "node:fs";
+import { readdirSync, rmdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Command, CommanderError } from "commander";
 import { CorruptionError, DiskError } from "../../lib/errors.js";
 import { lockDirectory } from "../../platform/directory-lock.js";
+import { makeDirectorySync } from "../../platform/make-directory.js";
 import { NodeDisk } from "../../platform/node-disk.js";
 import { type BackupFacts, restoreBackup, verifyBackup } from "../../storage/backup.js";
 import { EXIT_ERROR, EXIT_OK, EXIT_SOFTWARE, EXIT_USAGE, exitCodeOf } from "../exit.js";
@@ -89,7 +90,7 @@ async function restoreTo(from: string, to: string): Promise<BackupFacts> {
 
 /** Make the directory if need be, and hold it. A foreign directory is left without a trace. */
 async function take(to: string): Promise<{ release: () => void; fresh: boolean }> {
-  const fresh = mkdirSync(to, { recursive: true }) !== undefined;
+  const fresh = makeDirectorySync(to) !== undefined;
   const names = readdirSync(to);
   // A directory with other things in it cannot be a running server's: no need to put a pid file there to find out.
   if (names.length > 0 && !names.includes(PID_NAME)) throw new RefusedError(`${to} is not empty`);

@@ -136,6 +136,23 @@ both("a half-closed client still gets its replies", { manual: true }, async (h) 
   await c.closed();
 });
 
+both("a half-closed client's commands all run", {}, async (h) => {
+  const c = await h.client();
+  // SAVE keeps what follows waiting until the end of the stream has come.
+  c.socket.end(`${command("SAVE")}${command("SET", "a", "1")}${command("ECHO", "last")}`);
+  await c.expect("+OK\r\n+OK\r\n$4\r\nlast\r\n");
+  await c.closed();
+});
+
+both("a pipeline of a half-closed client that takes many turns runs to its end", {}, async (h) => {
+  const c = await h.client();
+  const count = 20_000;
+  c.socket.end("INCR n\r\n".repeat(count));
+  await c.take(Array.from({ length: count }, (_, i) => `:${i + 1}\r\n`).join("").length);
+  await c.closed();
+  assert.is(c.received.length, 0);
+});
+
 both("QUIT answers, closes, and drops what follows", {}, async (h) => {
   const c = await h.client();
   c.write(command("SET", "a", "1") + command("QUIT") + command("SET", "a", "2"));
@@ -228,6 +245,27 @@ both(
     assert.is(await other.ask("PING"), "+PONG");
   },
 );
+
+both("a monitor's own commands are shown behind their replies", {}, async (h) => {
+  const c = await h.client();
+  c.write(command("SET", "a", "1") + command("MONITOR") + command("PING") + command("ECHO", "x"));
+  await c.expect("+OK\r\n+OK\r\n+PONG\r\n$1\r\nx\r\n");
+  assert.match(await c.line(), /"PING"$/);
+  assert.match(await c.line(), /"ECHO" "x"$/);
+});
+
+both("a monitor that wants no replies is shown nothing", {}, async (h) => {
+  const c = await h.client();
+  assert.is(await c.ask("MONITOR"), "+OK");
+  c.write(command("CLIENT", "REPLY", "OFF") + command("PING") + command("CLIENT", "REPLY", "ON"));
+  await c.expect("+OK\r\n");
+});
+
+both("MONITOR inside a transaction is refused", {}, async (h) => {
+  const c = await h.client();
+  c.write(command("MULTI") + command("MONITOR") + command("EXEC"));
+  await c.expect("+OK\r\n+QUEUED\r\n*1\r\n-ERR MONITOR isn't allowed for DENY BLOCKING client\r\n");
+});
 
 both("a monitor that never reads is cut off", { config: { clientOutputBytesMax: 65536 } }, async (h) => {
   const monitor = await h.client();

@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BackupDirectory } from "../../../src/platform/backup-directory.js";
+import { NodeDisk } from "../../../src/platform/node-disk.js";
 import { within } from "../../lib/within.js";
 
 const temporary: string[] = [];
@@ -117,6 +118,23 @@ test("a file that is too short or missing is an error; given up, nothing stays",
 
 test.after(() => {
   for (const made of temporary) rmSync(made, { recursive: true, force: true });
+});
+
+test("where no directory can be made there is an error, and no asking without end", async () => {
+  if (!existsSync("/proc/self")) return;
+  const refused = await call((done) => new BackupDirectory(source(), "/proc/none/backup").begin(done));
+  assert.match(String(refused), /ENOENT/);
+  const file = join(directory(), "file");
+  writeFileSync(file, "");
+  assert.match(
+    String(await call((done) => new BackupDirectory(source(), join(file, "a", "b")).begin(done))),
+    /ENOTDIR|EEXIST/,
+  );
+  for (const name of ["/proc/none", "/proc/none/deeper", file, join(file, "a")])
+    assert.throws(
+      () => new NodeDisk(name),
+      (error: Error & { exitCode?: number }) => error.exitCode === 74,
+    );
 });
 
 test.run();

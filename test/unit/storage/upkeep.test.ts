@@ -91,4 +91,36 @@ test("a snapshot asked for while one is running follows it", () => {
   assert.is(disk.list().filter((name) => name.endsWith(".kvs")).length, 2);
 });
 
+test("a flush while the records of the one before are being freed", () => {
+  for (const blocksFirst of [1, 2, 3, 5, 8]) {
+    const { engine, scheduler } = make();
+    const { store } = engine;
+    const { arena, heap } = store.table;
+    let left = blocksFirst;
+    for (const db of [0, 1, 2]) {
+      for (let i = 0; i < 2000; i++) {
+        const key = Buffer.from(`${db} ${i}`);
+        store.put(db, key, 0, key.length, KEY, 0, 1, 0, false);
+      }
+      store.flush(db);
+      // As much as a slice may have time for, which may end between any two blocks.
+      store.detached.free(() => --left <= 0);
+      left = 1;
+    }
+    put(engine);
+    for (let i = 0; i < 100; i++) scheduler.endTurn();
+    scheduler.advance(1000);
+    assert.is(store.detached.pending, false);
+    assert.is(store.table.arena, arena);
+    assert.is(arena.liveBytes, arena.sizeOf(store.table.find(0, KEY, 0, 1)));
+    store.flush(-1);
+    assert.is(
+      store.detached.free(() => false),
+      false,
+    );
+    assert.is(arena.liveBytes, 0);
+    assert.is(heap.bytes, 0);
+  }
+});
+
 test.run();
