@@ -39,7 +39,6 @@ export class Session extends ClientState implements ConnectionHandler {
   readonly server: Server;
   readonly parser: RequestParser;
   readonly outbox: Outbox = new Outbox();
-  readonly createdMs: number;
 
   private readonly flow: Flow;
   private readonly inbox: Inbox = new Inbox();
@@ -47,7 +46,6 @@ export class Session extends ClientState implements ConnectionHandler {
   private postponed: Args | undefined = undefined;
   /** Counts block(). */
   private blockToken = 0;
-
   private readonly gate: Gate = new Gate();
   /** It is on the server's list of those that wait for the log. */
   private waiting = false;
