@@ -26,7 +26,9 @@ import { Table } from "./table.js";
 import { Wal } from "./wal.js";
 import { segmentLsn } from "./wal-format.js";
 
-const SLICE_MS = 1;
+/** All upkeep of a turn, and how much of it a snapshot may take: the longer one takes, the more log lies behind it. */
+const SLICE_MS = 1.2;
+const SNAPSHOT_MS = 0.7;
 /** A snapshot is due when the log since the last one passes the option or, with much data, this share of it. See docs/STORAGE.md, disk bound. */
 const SNAPSHOT_LOG_SHARE = 0.35;
 /** A log segment is at most this share of the data: two of them, one half filled and one ahead, count toward the disk bound. */
@@ -48,9 +50,6 @@ export interface EngineOptions {
   /** Absent: memory goes back when the garbage collector comes by. */
   readonly releaseMemory?: ReleaseMemory;
 }
-
-/** Works until the slice is over. @returns whether there is more to do. */
-type Task = () => boolean;
 
 export class Engine {
   readonly store: Store;
@@ -230,19 +229,21 @@ export class Engine {
       this.snapshotter.run(() => true);
       return;
     }
-    this.sliceEnd = this.scheduler.monotonicMs() + SLICE_MS;
+    const startedMs = this.scheduler.monotonicMs();
     this.store.setTime(this.scheduler.nowMs());
+    this.sliceEnd = startedMs + SNAPSHOT_MS;
+    let more = this.snapshotter.run(this.sliceDone);
+    this.sliceEnd = startedMs + SLICE_MS;
     const { table, detached } = this.store;
-    let more = table.releaseDropped() || detached.free(this.sliceDone);
-    this.tasks.push(this.tasks.shift() as Task);
+    more = table.releaseDropped() || detached.free(this.sliceDone) || more;
+    this.tasks.reverse();
     for (const task of this.tasks) more = this.sliceDone() || task() || more;
     this.slicesRunning = more || this.snapshotter.copying;
     if (this.slicesRunning) this.scheduler.endOfTurn(() => this.slice());
   }
 
-  /** They take turns in being first. */
-  private readonly tasks: Task[] = [
-    () => this.snapshotter.run(this.sliceDone),
+  /** They take turns in being first. Each works until the slice is over. @returns whether there is more to do. */
+  private readonly tasks: (() => boolean)[] = [
     () => !this.store.detached.pending && this.cleaner.run(this.sliceDone),
     () => !this.store.frozen && this.sweeper.run(this.sliceDone),
   ];

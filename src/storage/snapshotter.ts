@@ -27,8 +27,6 @@ const BLOCK_BYTES: number = 256 * 1024;
 /** Records copied between two looks at the clock. */
 const STEP_RECORDS = 256;
 
-const NO_BLOCK: Buffer = Buffer.alloc(0);
-
 /** What the snapshotter needs to know of the log. */
 export interface LogView {
   readonly appendedLsn: number;
@@ -55,7 +53,8 @@ export class Snapshotter {
   private done: SnapshotDone = () => {};
   private file: FileHandle = -1;
   private position = 0;
-  private block: Buffer = NO_BLOCK;
+  /** Kept from one snapshot to the next: pieces of this size would lie about until the collector comes by. */
+  private block: Buffer = Buffer.alloc(0);
   private blockAt = 0;
   private blockCount = 0;
   private blocks = 0;
@@ -85,7 +84,7 @@ export class Snapshotter {
     this.done = done;
     this.startLsn = this.log.appendedLsn;
     this.startedMs = this.scheduler.monotonicMs();
-    this.block = viewed(Buffer.allocUnsafeSlow(BLOCK_BYTES + 64 * 1024));
+    if (this.block.length === 0) this.block = viewed(Buffer.allocUnsafeSlow(BLOCK_BYTES + 64 * 1024));
     this.position = 0;
     this.blocks = 0;
     this.digest = 0;
@@ -209,7 +208,6 @@ export class Snapshotter {
   private finish(error: unknown): void {
     this.running = false;
     this.copying = false;
-    this.block = NO_BLOCK;
     this.lastMs = this.scheduler.monotonicMs() - this.startedMs;
     if (error !== undefined && this.file !== -1) {
       this.disk.close(this.file);

@@ -27,7 +27,7 @@ import { BATCH_OPEN, BATCH_SEAL, BatchBuilder, SECTOR_BYTES } from "./wal-format
 import { isWantOfRoom, SegmentMaker } from "./wal-segment-maker.js";
 import { WalSegments } from "./wal-segments.js";
 
-const BATCH_BYTES_START = 256 * 1024;
+const BATCH_BYTES_START = 64 * 1024;
 const EVERYSEC_MS = 1000;
 /** Room that must be left in the segment while no next one can be made, beyond what is under way and twice what waits. */
 const LOW_ROOM_BYTES = 256 * 1024;
