@@ -97,7 +97,8 @@ test("a removal that is not durable", () => {
 });
 
 test("a flush that is not durable", () => {
-  check(({ engine }) => engine.store.flush(-1), ["size", "scan", "random", "exists old"], { size: "0", scan: "" });
+  // A flush counts for a database as a whole: also where it removed nothing "absent" waits for it.
+  check(({ engine }) => engine.store.flush(-1), Object.keys(ANSWERS), { size: "0", scan: "" });
 });
 
 test("a deadline that is not durable, and has passed", () => {
