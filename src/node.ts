@@ -32,6 +32,7 @@ const LOAD_SLICE_MS = 4;
 /** After a disk failure clients get this long to hear of it. */
 const LAST_WORDS_MS = 200;
 const DRAIN_POLL_MS = 5;
+const ALIVE_MS = 1000;
 /** On a clean stop a snapshot is written when it is quick: it makes the next start quicker. */
 const STOP_SNAPSHOT_BYTES_MAX: number = 256 << 20;
 
@@ -230,8 +231,18 @@ export class RunningNode {
 
   /** Stop in good order. Everything acknowledged is on disk when it resolves. */
   stop(save = true, now = false): Promise<void> {
-    this.stopping ??= this.stopOnce(save, now);
+    this.stopping ??= this.stopAlive(save, now);
     return this.stopping;
+  }
+
+  /** The node's timers keep no process alive: when nothing else does, it would end in the midst of the stop. */
+  private async stopAlive(save: boolean, now: boolean): Promise<void> {
+    const alive = setInterval(() => {}, ALIVE_MS);
+    try {
+      await this.stopOnce(save, now);
+    } finally {
+      clearInterval(alive);
+    }
   }
 
   private async stopOnce(save: boolean, now: boolean): Promise<void> {

@@ -83,7 +83,7 @@ function isInt32(value: Integer): boolean {
 }
 
 /** A database number; -1 after having written an error. */
-function dbArg(c: Context, index: number): number {
+export function dbArg(c: Context, index: number): number {
   const given = integerArg(c, index);
   if (given === undefined) return -1;
   if (!isInt32(given)) {

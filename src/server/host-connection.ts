@@ -4,7 +4,7 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context } from "../commands/context.js";
-import { DB_RANGE, NOT_INTEGER } from "../commands/texts.js";
+import { dbArg } from "../commands/keys.js";
 import { GUARD_SILENT, GUARD_UNAUTHENTICATED, REPLY_ON } from "./client-state.js";
 import { setClientName } from "./host-client.js";
 import type { HostHandler } from "./hosts.js";
@@ -142,16 +142,8 @@ function reset(session: Session, c: Context): void {
 }
 
 function select(session: Session, c: Context): void {
-  const text = c.args.text(1);
-  if (!/^-?(0|[1-9]\d{0,17})$/.test(text)) {
-    c.reply.error(NOT_INTEGER);
-    return;
-  }
-  const db = Number(text);
-  if (db < 0 || db >= session.server.config.databases) {
-    c.reply.error(DB_RANGE);
-    return;
-  }
+  const db = dbArg(c, 1);
+  if (db < 0) return;
   session.db = db;
   c.db = db;
   c.reply.ok();

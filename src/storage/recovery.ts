@@ -72,7 +72,21 @@ export class Recovery {
       this.openWal();
       return true;
     }
-    return (this.wal as WalReader).step();
+    const wal = this.wal as WalReader;
+    if (wal.step()) return true;
+    this.refuseShort(wal);
+    return false;
+  }
+
+  /** A snapshot gets its name when the log that it leans on is on the disk: a log that ends before it has lost records. */
+  private refuseShort(wal: WalReader): void {
+    if (wal.nextLsn > this.snapshotLsn) return;
+    const { name } = wal.segments[wal.segments.length - 1];
+    throw new CorruptionError(
+      name,
+      wal.end,
+      `the log ends at LSN ${wal.nextLsn - 1}, before the snapshot of LSN ${this.snapshotLsn}`,
+    );
   }
 
   /** Bytes to be read, as far as known: the log's are counted once the snapshot is through. */

@@ -114,4 +114,25 @@ test("every byte of every stamp replaced by zero: a written sector never looks u
   }
 });
 
+test("a log that ends before the snapshot that leans on it, cut off or zeroed", () => {
+  const { disk } = build(false);
+  const name = disk.list().findLast((candidate) => candidate.endsWith(".log")) as string;
+  const snapshot = disk.list().find((candidate) => candidate.startsWith("snap-")) as string;
+  const lsn = Number(snapshot.slice(5, -4));
+  for (const how of ["cut off", "zeroed"]) {
+    const scheduler = new FakeScheduler();
+    const copy = disk.fork(scheduler, name);
+    const file = copy.names.get(name);
+    if (file === undefined) throw new Error("no file");
+    if (how === "cut off") file.view = file.view.subarray(0, 1024);
+    else file.view.fill(0, 1024);
+    assert.throws(
+      () => open(copy, scheduler),
+      (error: Error) =>
+        error instanceof CorruptionError && error.message.includes(`ends at LSN 1, before the snapshot of LSN ${lsn}`),
+      how,
+    );
+  }
+});
+
 test.run();

@@ -73,6 +73,7 @@ const CONVERSATIONS: readonly string[] = [
   "host: localhost\r\n",
   // Connection commands.
   "select 1\r\nselect 15\r\nselect 16\r\nselect -1\r\nselect a\r\nselect 01\r\n",
+  "select 2147483648\r\nselect -2147483649\r\nselect 9223372036854775807\r\nselect 9223372036854775808\r\n",
   "set a 1\r\nselect 1\r\nget a\r\nselect 0\r\nget a\r\n",
   "auth x\r\nauth default x\r\nauth nobody x\r\nauth a b c\r\nauth\r\n",
   "hello 1\r\nhello 4\r\nhello a\r\nhello 2 auth\r\nhello 2 auth a\r\nhello 3 setname\r\nhello 3 zzz\r\nhello 3 setname a zzz\r\n",

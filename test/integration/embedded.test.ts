@@ -197,6 +197,28 @@ test("an embedded node keeps nothing of the process: no signal handler, no outpu
   assert.equal([code, out, err], [0, "", "true"]);
 });
 
+test("close() ends before the process does, also with a backup under way and nothing else to keep the process", () =>
+  inDirectory(async (dir) => {
+    const script = `
+      import { open } from "./src/index.ts";
+      for (let i = 0; i < 20; i++) {
+        const node = await open({ dir: ${JSON.stringify(join(dir, "data"))}, appendfsync: "everysec" });
+        const client = node.client();
+        await client.set("a", "1");
+        client.call("KV.BACKUP", ${JSON.stringify(join(dir, "backup"))} + i).catch(() => {});
+        await new Promise((resolve) => setTimeout(resolve, i % 5));
+        await node.close();
+      }
+      process.stdout.write("closed");
+    `;
+    const args = ["--import", "tsx", "--input-type=module", "-e", script];
+    const child = spawn(process.execPath, args, { timeout: WAIT_MS });
+    let out = "";
+    child.stdout.on("data", (text) => (out += text));
+    const code = await new Promise((resolve) => child.once("close", resolve));
+    assert.equal([code, out], [0, "closed"]);
+  }));
+
 test("a test server is there in milliseconds", async () => {
   await (await startTestServer()).close();
   const started = performance.now();
