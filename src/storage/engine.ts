@@ -26,9 +26,11 @@ import { Table } from "./table.js";
 import { Wal } from "./wal.js";
 import { segmentLsn } from "./wal-format.js";
 
-/** All upkeep of a turn, and how much of it a snapshot may take: the longer one takes, the more log lies behind it. */
-const SLICE_MS = 1.2;
-const SNAPSHOT_MS = 0.7;
+/** Of each turn for upkeep, and before it for a snapshot: the longer one takes, the more log lies behind it. So it gets more when it is late. */
+const SLICE_MS = 0.6;
+const SNAPSHOT_MS = 0.6;
+const SNAPSHOT_LATE_MS = 1.6;
+const LATE_SHARE = 1.2;
 /** A snapshot is due when the log since the last one passes the option or, with much data, this share of it. See docs/STORAGE.md, disk bound. */
 const SNAPSHOT_LOG_SHARE = 0.35;
 /** A log segment is at most this share of the data: two of them, one half filled and one ahead, count toward the disk bound. */
@@ -80,6 +82,8 @@ export class Engine {
   /** One more snapshot is wanted when the one under way has ended. */
   private snapshotAgain = false;
   private retryAfterMs = 0;
+  /** Bytes of log. */
+  private snapshotDue = Number.POSITIVE_INFINITY;
   private slicesRunning = false;
   /** Position of the log at the last upkeep. */
   private appendedBefore = -1;
@@ -223,17 +227,14 @@ export class Engine {
 
   /** One slice of time for all upkeep together, so that a turn of the loop stays short. */
   private slice(): void {
-    if (this.stopped) {
-      // A snapshot under way hears here that it is to end.
-      this.slicesRunning = false;
-      this.snapshotter.run(() => true);
-      return;
-    }
-    const startedMs = this.scheduler.monotonicMs();
+    this.slicesRunning = false;
+    // A snapshot under way hears here that it is to end.
+    if (this.stopped) return void this.snapshotter.run(() => true);
     this.store.setTime(this.scheduler.nowMs());
-    this.sliceEnd = startedMs + SNAPSHOT_MS;
+    const late = (this.wal?.sinceSnapshotBytes ?? 0) > this.snapshotDue * LATE_SHARE;
+    this.sliceEnd = this.scheduler.monotonicMs() + (late ? SNAPSHOT_LATE_MS : SNAPSHOT_MS);
     let more = this.snapshotter.run(this.sliceDone);
-    this.sliceEnd = startedMs + SLICE_MS;
+    this.sliceEnd = this.scheduler.monotonicMs() + SLICE_MS;
     const { table, detached } = this.store;
     more = table.releaseDropped() || detached.free(this.sliceDone) || more;
     this.tasks.reverse();
@@ -255,8 +256,8 @@ export class Engine {
     if (wal.waitsForRoom) return;
     const again = this.snapshotAgain;
     this.snapshotAgain = false;
-    const due = Math.max(this.options.snapshotLogBytes(), this.store.usedBytes() * SNAPSHOT_LOG_SHARE);
-    if (again || wal.sinceSnapshotBytes > due) this.snapshot(() => {});
+    this.snapshotDue = Math.max(this.options.snapshotLogBytes(), this.store.usedBytes() * SNAPSHOT_LOG_SHARE);
+    if (again || wal.sinceSnapshotBytes > this.snapshotDue) this.snapshot(() => {});
   }
 
   /** Start a snapshot. @returns false when one is running already. `done` hears how it ended. */
