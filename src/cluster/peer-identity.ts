@@ -11,27 +11,10 @@ import type { Identity, Setting } from "../codec/frame/steps.js";
 import { type Placement, placementHash } from "../core/ring/placement.js";
 
 /** What this node says of itself. */
-export interface OwnIdentity {
-  readonly id: string;
-  readonly clusterId: string;
-  readonly uuid: string;
-  readonly run: string;
-  readonly boot: number;
-  readonly ceiling: number;
-  readonly configVersion: number;
-  /** cluster-name, partitions. */
-  readonly fixed: readonly Setting[];
-  /** n, r, w, members, placement. */
-  readonly versioned: readonly Setting[];
-}
+export type OwnIdentity = Omit<Identity, "step" | "mac"> & { readonly id: string };
 
 /** What was recorded at the last handshake with a node. */
-export interface PeerRecord {
-  readonly uuid: string;
-  readonly run: string;
-  readonly boot: number;
-  readonly ceiling: number;
-}
+export type PeerRecord = Pick<Identity, "uuid" | "run" | "boot" | "ceiling">;
 
 const VALUE_CHARS_MAX = 120;
 /** Longer lists of members are compared by their hash, which the placement's is too. */

@@ -53,10 +53,6 @@ export class Turns {
   private end(): void {
     const { scheduler, queue } = this;
     this.settle();
-    if (this.head === queue.length) {
-      this.startMs = -1;
-      return;
-    }
     while (this.head < queue.length) {
       if (scheduler.monotonicMs() - this.startMs > TURN_MS) {
         this.settle();
@@ -70,8 +66,9 @@ export class Turns {
       queue[this.head++] = undefined;
       who.turnCame();
     }
-    this.settle();
     this.startMs = -1;
+    if (this.head === 0) return;
+    this.settle();
     this.queue = [];
     this.head = 0;
   }

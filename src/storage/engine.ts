@@ -30,6 +30,7 @@ import { segmentLsn } from "./wal-format.js";
 const SLICE_MS = 0.6;
 const SNAPSHOT_MS = 0.6;
 const SNAPSHOT_LATE_MS = 1.6;
+/** Late: so many times the log after which it was due. */
 const LATE_SHARE = 1.2;
 /** A snapshot is due when the log since the last one passes the option or, with much data, this share of it. See docs/STORAGE.md, disk bound. */
 const SNAPSHOT_LOG_SHARE = 0.35;
@@ -84,7 +85,7 @@ export class Engine {
   private retryAfterMs = 0;
   /** Bytes of log. */
   private snapshotDue = Number.POSITIVE_INFINITY;
-  private slicesRunning = false;
+  private sliceAsked = false;
   /** Position of the log at the last upkeep. */
   private appendedBefore = -1;
   private sliceEnd = 0;
@@ -208,7 +209,7 @@ export class Engine {
       const appended = this.store.log.appendedLsn;
       this.cleaner.atRest = appended === this.appendedBefore;
       this.appendedBefore = appended;
-      if (!this.slicesRunning) this.slice();
+      if (!this.sliceAsked) this.slice();
       this.considerSnapshot();
       this.scheduleUpkeep();
     });
@@ -216,18 +217,18 @@ export class Engine {
 
   /** To be called after commands that may have left garbage behind: starts slices when there is enough to do. O(1). */
   nudge(): void {
-    if (!this.slicesRunning && this.wal !== undefined && this.cleaner.wanted()) this.sliceSoon();
+    if (!this.sliceAsked && this.wal !== undefined && this.cleaner.wanted()) this.sliceSoon();
   }
 
   private sliceSoon(): void {
-    if (this.slicesRunning) return;
-    this.slicesRunning = true;
+    if (this.sliceAsked) return;
+    this.sliceAsked = true;
     this.scheduler.endOfTurn(() => this.slice());
   }
 
-  /** One slice of time for all upkeep together, so that a turn of the loop stays short. */
+  /** One share of time for a snapshot and one for all other upkeep, so that a turn of the loop stays short. */
   private slice(): void {
-    this.slicesRunning = false;
+    this.sliceAsked = false;
     // A snapshot under way hears here that it is to end.
     if (this.stopped) return void this.snapshotter.run(() => true);
     this.store.setTime(this.scheduler.nowMs());
@@ -239,8 +240,7 @@ export class Engine {
     more = table.releaseDropped() || detached.free(this.sliceDone) || more;
     this.tasks.reverse();
     for (const task of this.tasks) more = this.sliceDone() || task() || more;
-    this.slicesRunning = more || this.snapshotter.copying;
-    if (this.slicesRunning) this.scheduler.endOfTurn(() => this.slice());
+    if (more || this.snapshotter.copying) this.sliceSoon();
   }
 
   /** They take turns in being first. Each works until the slice is over. @returns whether there is more to do. */
