@@ -22,24 +22,24 @@
 import { assert } from "../../lib/assert.js";
 import { copyBytes } from "../../lib/copy.js";
 
-const HEADER_BYTES = 16;
+export const HEADER_BYTES = 16;
 export const TYPE_STRING = 0;
 /** A record of the log that empties a database, or all of them when its key is "*": no key's state. */
 export const TYPE_FLUSH = 15;
 
 export const FLAG_EXPIRES = 1;
-const FLAG_VECTOR = 2;
+export const FLAG_VECTOR = 2;
 export const FLAG_TOMBSTONE = 4;
-const FLAG_EPOCH = 8;
-const FLAG_LONG_KEY = 16;
+export const FLAG_EPOCH = 8;
+export const FLAG_LONG_KEY = 16;
 /** The value was changed in place (APPEND, SETRANGE...): OBJECT ENCODING says raw. No meaning beyond that. */
 export const FLAG_RAW = 32;
 const FLAGS_KNOWN = 63;
 const FLAGS_WITH_FIELDS = FLAG_EXPIRES | FLAG_VECTOR | FLAG_EPOCH | FLAG_LONG_KEY;
 
-const SHORT_KEY_BYTES_MAX = 65535;
-const EXPIRE_BYTES = 6;
-const VECTOR_ENTRY_BYTES = 12;
+export const SHORT_KEY_BYTES_MAX = 65535;
+export const EXPIRE_BYTES = 6;
+export const VECTOR_ENTRY_BYTES = 12;
 const TWO_32 = 4_294_967_296;
 
 /** Bytes of the body of a state alone (no epoch, no vector). */
@@ -106,7 +106,7 @@ export function encodeBody(
   writeU32(out, at, fields + valueBytes - at);
 }
 
-function writeExpireAt(out: Buffer, at: number, expireAt: number): void {
+export function writeExpireAt(out: Buffer, at: number, expireAt: number): void {
   assert(expireAt > 0 && expireAt < 2 ** 48, "deadline out of range", expireAt);
   writeU32(out, at, expireAt >>> 0);
   const high = Math.floor(expireAt / TWO_32);
@@ -151,7 +151,7 @@ export function hlcOf(bytes: Uint8Array, at: number): number {
   return (readU32(bytes, at + 12) & 0x1fffff) * TWO_32 + readU32(bytes, at + 8);
 }
 
-function epochOf(bytes: Uint8Array, at: number): number {
+export function epochOf(bytes: Uint8Array, at: number): number {
   return bytes[at + 5] & FLAG_EPOCH ? readU32(bytes, at + HEADER_BYTES) : 0;
 }
 

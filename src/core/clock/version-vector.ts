@@ -5,6 +5,7 @@
  * Price: a change copies the list. It has as many entries as nodes ever proposed on the key: a few.
  * Source: Parker et al., "Detection of Mutual Inconsistency in Distributed Systems", 1983.
  */
+import { assert } from "../../lib/assert.js";
 import { compareDots, type Dot } from "./dot.js";
 
 export class VersionVector {
@@ -15,6 +16,12 @@ export class VersionVector {
 
   private constructor(dots: readonly Dot[]) {
     this.dots = dots;
+  }
+
+  /** @param dots in the order of nodes, one a node: as `dots` of another vector gave them. */
+  static of(dots: readonly Dot[]): VersionVector {
+    for (let i = 1; i < dots.length; i++) assert(dots[i - 1].node < dots[i].node, "a vector out of order");
+    return new VersionVector(dots);
   }
 
   /** The last dot of `node`, or undefined: it never modified this value. */

@@ -1,0 +1,79 @@
+/**
+ * cluster/work.ts: what the server asks of the cluster, and what it hears. Types only; cluster/coordinator.ts does it.
+ *
+ *   Work      one operation on one key: a command, or an EXEC whose writes are all on it. It is a function from the key's state to a reply
+ *             and perhaps a new state; the preferred proposer runs it, which may be another node: then its encoding travels.
+ *   Question  about the whole keyspace, or about a node: asked of one member, answered at once from what that member has.
+ */
+import type { Change, Outcome } from "../core/register/operation.js";
+import type { RegisterState } from "../core/register/state.js";
+import type { Value } from "../storage/state-record.js";
+import type { LinkState } from "./link-health.js";
+
+/** Replies are whole RESP replies in the protocol of the client who asked. */
+export interface Work {
+  /** storage/state-record.ts: nameOf(). */
+  readonly name: string;
+  /** May it change the key? One that may not is answered by a read: one trip, no sync. */
+  readonly writes: boolean;
+  /** It must come after works on the same key that the same client asked for before, which may not be over yet. */
+  readonly ordered: boolean;
+  /** A function of its arguments: it may run several times, on different states. @param now wall clock, ms. */
+  apply(state: RegisterState<Value>, now: number): Change<Value, Buffer>;
+  /** As bytes, for Performer.decode on another node. */
+  encode(): Buffer;
+}
+
+export type Answer = Outcome<Buffer>;
+
+/** What the server gives to the cluster. */
+export interface Performer {
+  /** A work that another node forwarded. @returns undefined: it is malformed. */
+  decode(name: string, bytes: Buffer): Work | undefined;
+  /** Answer a question of another node (or this one's own). @returns undefined: it cannot be answered. Synchronous. */
+  answer(kind: number, bytes: Buffer): Buffer | undefined;
+}
+
+/** Kinds of questions: 0 to 15. */
+export const QUESTION_NODE = 0;
+export const QUESTION_PAGE = 1;
+export const QUESTION_COUNT = 2;
+export const QUESTION_SLOT = 3;
+
+export interface MemberView {
+  /** Position in the sorted ids: the node index of its dots, and its place in tables of placement. */
+  readonly index: number;
+  readonly id: string;
+  readonly isSelf: boolean;
+  /** Of itself: up. */
+  readonly state: LinkState;
+  /** Where its peer port is, as configured; "" and 0 of itself. */
+  readonly host: string;
+  readonly peerPort: number;
+  /** -1: not measured. */
+  readonly roundTripMs: number;
+  readonly clockOffsetMs: number;
+}
+
+/** The cluster, as the server and HTTP see it. */
+export interface Cluster {
+  /** In the order of ids. */
+  members(): readonly MemberView[];
+  readonly selfIndex: number;
+  readonly partitions: number;
+  readonly n: number;
+  readonly r: number;
+  readonly w: number;
+  readonly clusterId: string;
+  partitionOf(name: string): number;
+  /** Members that hold a partition, in order of preference; the first that is up is the preferred proposer of its keys. */
+  replicas(partition: number): readonly number[];
+  /** `done` is called exactly once, perhaps before this returns. Within the command deadline (2 s). */
+  perform(work: Work, done: (answer: Answer) => void): void;
+  /** Ask a member, which may be this one. `done` with undefined: no answer came in time, or it cannot be given. Exactly once. */
+  ask(member: number, kind: number, bytes: Buffer, done: (answer: Buffer | undefined) => void): void;
+  /** What each replica of a key says, for KV.EXPLAIN. */
+  explain(name: string, done: (text: string) => void): void;
+  /** Counters for INFO, by name. */
+  figures(): Readonly<Record<string, number>>;
+}
