@@ -11,7 +11,7 @@ import { encodeCommand } from "../../lib/redis-server.js";
 import { elements, integerOf, replyEnd, showReply } from "../../lib/replies.js";
 import { type RawClient, startServer } from "./harness.js";
 
-const COMMANDS = 4000;
+const COMMANDS = 1500;
 /** Where the answer is this server's own affair. */
 const NOT_COMPARED = /^(memory|randomkey|scan)$/i;
 const LISTINGS = /^keys$/i;
