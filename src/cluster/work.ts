@@ -12,7 +12,7 @@ import type { Value } from "../storage/state-record.js";
 import type { LinkState } from "./link-health.js";
 
 export { compareDots, type Dot } from "../core/clock/dot.js";
-export { dbOf, keyOf, nameOf } from "../storage/state-record.js";
+export { nameOf } from "../storage/state-record.js";
 
 /** What a work is shown, and what it makes of it. */
 export type KeyRegister = RegisterState<Value>;

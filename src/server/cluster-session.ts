@@ -115,7 +115,6 @@ export class ClusterSession extends Session {
     this.replies.fill(place, bytes);
     if (bytes.length > this.largestBytes) this.largestBytes = bytes.length;
     else this.largestBytes *= FORGET;
-    if (this.replies.bytes > BYTES_MAX) checkOutput(this, this.unsentBytes - bytes.length);
     this.list();
   }
 
@@ -186,6 +185,8 @@ export class ClusterSession extends Session {
     this.server.begin(this, 0);
     this.leave();
     this.finish();
+    // What still waits, beside the largest of it: one reply of any size is let pass.
+    if (this.replies.bytes > 0) checkOutput(this, this.unsentBytes - this.largestBytes);
     if (this.held || !this.flow.has(STALLED_WORKS) || this.isFull(0.5)) return;
     if (this.server.turnFull() && !this.flow.has(STALLED_SLICE)) {
       this.flow.giveWay(STALLED_SLICE);

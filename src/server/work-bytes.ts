@@ -24,7 +24,7 @@ export const WORK_COMMAND = 1;
 export const WORK_FETCH = 2;
 export const WORK_STEPS = 3;
 
-export const FLAG_WRITES = 1;
+const FLAG_WRITES = 1;
 export const FLAG_RESP3 = 2;
 export const FLAG_BRIEF = 4;
 
