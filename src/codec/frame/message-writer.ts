@@ -36,12 +36,13 @@ import {
 const KEY_LOOP_MAX = 48;
 const BUDGET_MS_MAX = 4_294_967_295;
 const AFTER_DOT: number = MESSAGE_HEADER_BYTES + DOT_BYTES;
-/** A message without its key, state or payload; CHOSEN without its items, and one item without its key. */
+/** A message without its key, record or payload; CHOSEN without its items, and one item without its key. */
 export const READ_BYTES: number = MESSAGE_HEADER_BYTES + DOT_BYTES;
 export const READ_REPLY_BYTES: number = MESSAGE_HEADER_BYTES + 8 + DOT_BYTES + 8;
 export const PREPARE_BYTES: number = AFTER_DOT + DOT_BYTES;
 export const PROMISE_BYTES: number = AFTER_DOT + DOT_BYTES + 8;
 export const NACK_BYTES: number = AFTER_DOT + DOT_BYTES;
+export const RECORD_BYTES: number = MESSAGE_HEADER_BYTES;
 export const ACK_BYTES: number = AFTER_DOT;
 export const CHOSEN_BYTES: number = MESSAGE_HEADER_BYTES + 4;
 export const CHOSEN_ITEM_BYTES: number = DOT_BYTES + 5;
