@@ -34,6 +34,7 @@ import { Inbound } from "./inbound.js";
 import { Job } from "./job.js";
 import { type MemberAddress, memberViews } from "./member-view.js";
 import type { PeerLink } from "./peer-link.js";
+import { Pulls } from "./pulls.js";
 import { Questions } from "./questions.js";
 import { Replica, type ReplicaStorage } from "./replica.js";
 import { Routing } from "./routing.js";
@@ -85,6 +86,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
   private readonly questions: Questions;
   private readonly explaining: Explain;
   private readonly inbound: Inbound;
+  private readonly pulls: Pulls;
   private readonly proposer: Proposer<Value, Buffer>;
   private readonly reader: Reader<Value, Buffer>;
   private readonly timers: Timers<Due>;
@@ -121,9 +123,14 @@ export class Coordinator implements Cluster, Surroundings<Value> {
     this.questions = new Questions(this.exchange, scheduler, options.performer, selfIndex);
     const send = (to: number, message: ReadRequest): void => this.send({ type: "send", to, message, underCeiling: 0 });
     this.explaining = new Explain({ scheduler, boot, send, idOf: (node) => members[node].id });
-    const { exchange, forwarding, questions, replica, routing } = this;
+    this.pulls = new Pulls({
+      scheduler,
+      held: (name) => this.replica.held(name),
+      read: (work, done) => this.perform(work, done),
+    });
+    const { exchange, forwarding, questions, replica, routing, pulls } = this;
     const deliver = (from: number, reply: Reply<Value>): void => this.deliver(from, reply);
-    this.inbound = new Inbound({ exchange, forwarding, questions, replica, routing, selfIndex, clock, deliver });
+    this.inbound = new Inbound({ exchange, forwarding, questions, replica, pulls, routing, selfIndex, clock, deliver });
   }
 
   /** The links to the others, by index. */
@@ -269,6 +276,9 @@ export class Coordinator implements Cluster, Surroundings<Value> {
       sent_learn: exchange.figures.learn,
       sent_replies: exchange.figures.replies,
       unsent: exchange.figures.unsent,
+      pulled: this.pulls.pulled,
+      pulls_waiting: this.pulls.size,
+      pulls_dropped: this.pulls.dropped,
       strange_messages: this.inbound.strange,
       waiting_for_log: exchange.waiting + this.ownHeldBack.size,
     };
@@ -357,6 +367,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
   stop(): void {
     this.stopped = true;
     this.timers.stop();
+    this.pulls.stop();
     for (const job of [...this.jobs.values()]) this.settle(job.id, { applied: "maybe" });
   }
 

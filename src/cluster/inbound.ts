@@ -25,6 +25,7 @@ import type { Reply } from "../core/register/messages.js";
 import type { Value } from "../storage/state-record.js";
 import type { Exchange } from "./exchange.js";
 import type { Forwarding } from "./forwarding.js";
+import type { Pulls } from "./pulls.js";
 import type { Questions } from "./questions.js";
 import { readChosen, readRequest } from "./register-wire.js";
 import type { Replica } from "./replica.js";
@@ -38,6 +39,7 @@ export interface InboundParts {
   readonly forwarding: Forwarding;
   readonly questions: Questions;
   readonly replica: Replica;
+  readonly pulls: Pulls;
   readonly routing: Routing;
   readonly selfIndex: number;
   readonly clock: Hlc;
@@ -52,7 +54,10 @@ export class Inbound {
 
   constructor(parts: InboundParts) {
     this.parts = parts;
-    this.markBound = (key, ballot, epoch) => void parts.replica.receive({ type: "chosen", key, epoch, ballot });
+    this.markBound = (key, ballot, epoch) => {
+      parts.replica.receive({ type: "chosen", key, epoch, ballot });
+      parts.pulls.heard(key, ballot);
+    };
   }
 
   // HOT: once per message of a peer.
