@@ -12,6 +12,7 @@ import * as copy from "./copy.js";
 import * as frame from "./frame.js";
 import * as hash from "./hash.js";
 import * as record from "./record.js";
+import * as registerWire from "./register-wire.js";
 import * as resp from "./resp.js";
 import * as respDecode from "./resp-decode.js";
 import * as ring from "./ring.js";
@@ -25,6 +26,7 @@ const FILES: Readonly<Record<string, { groups(): Group[] }>> = {
   copy,
   record,
   frame,
+  "register-wire": registerWire,
   hash,
   table,
   ring,
