@@ -14,11 +14,10 @@ import { type Harness, startServer, until } from "../server/harness.js";
 const PEERS = { id: "n1", peers: ["n2=127.0.0.1:17002", "n3=127.0.0.1:17003"], peerPort: 17001 };
 
 async function staged(body: (h: Harness, cluster: FakeCluster, run: typeof verb) => Promise<void>): Promise<void> {
-  const h = await startServer({ config: PEERS });
   const cluster = new FakeCluster({ ids: ["n1", "n2", "n3"], self: "n1" });
   cluster.answer = () => writeCard({ host: "", port: 7002, tlsPort: 0, version: "1.0" });
+  const h = await startServer({ config: PEERS, cluster });
   try {
-    h.server.face.join(cluster);
     await until(() => h.server.face.reachable(1), "a card");
     await body(h, cluster, (...words) => verb(...words, "-s", `127.0.0.1:${h.port}`));
   } finally {
