@@ -13,6 +13,7 @@ import * as frame from "./frame.js";
 import * as hash from "./hash.js";
 import * as record from "./record.js";
 import * as registerWire from "./register-wire.js";
+import * as registers from "./registers.js";
 import * as resp from "./resp.js";
 import * as respDecode from "./resp-decode.js";
 import * as ring from "./ring.js";
@@ -31,6 +32,7 @@ const FILES: Readonly<Record<string, { groups(): Group[] }>> = {
   table,
   ring,
   store,
+  registers,
   wal,
 };
 

@@ -12,6 +12,7 @@ import {
   readReply,
   readRequest,
   replyBytes,
+  requestBytes,
   writeReply,
   writeRequest,
 } from "../../../src/cluster/register-wire.js";
@@ -168,6 +169,16 @@ test("what has no answer is not written", () => {
     () => writeRequest(new MessageWriter(64), 1, 0, learn),
     (error: unknown) => error instanceof InvariantError,
   );
+});
+
+test("the bound of a message is what a state with every field there is has", () => {
+  const value = { type: 0, raw: true, bytes: Buffer.from("value") };
+  const state = { value, expireAt: 2 ** 40, vv: VersionVector.of([DOT, OTHER]), cut: 5 };
+  const key = `\x03${"k".repeat(65_536)}`;
+  const accept = { type: "accept", key, epoch: 0, ballot: { ...DOT, epoch: 1 }, state } as const;
+  const writer = new MessageWriter(64);
+  writeRequest(writer, 1, 0, accept);
+  assert.is(requestBytes(accept), writer.at);
 });
 
 test("a list is full by items or by bytes; one large notice has room in an empty one", () => {
