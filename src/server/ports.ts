@@ -2,6 +2,7 @@
  * server/ports.ts: what the server room needs of the rest of a node. node.ts puts real things in; tests put models in.
  * Invariants: everything here is synchronous; what takes time calls back later, never inside the call.
  */
+import type { Cluster } from "../cluster/work.js";
 import type { Config } from "../config/config.js";
 import type { Keyspace } from "../ports/keyspace.js";
 import type { Scheduler } from "../ports/scheduler.js";
@@ -68,6 +69,8 @@ export interface ShutdownRequest {
 }
 
 export interface ServerParts {
+  /** The cluster that this node is part of; absent: alone. */
+  readonly cluster?: Cluster;
   readonly space: Space;
   readonly storage: Storage;
   readonly scheduler: Scheduler;
