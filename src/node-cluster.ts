@@ -23,6 +23,7 @@ import { type MemberData, openMember, type PeerNote, writeMember } from "./stora
 const NONCE_BYTES = 32;
 const RUN_BYTES = 16;
 const CLOCK_LOOK_MS = 1000;
+const SAVE_MS = 10_000;
 const SAY_AGAIN_MS = 60_000;
 const SAID_MAX = 256;
 
@@ -49,6 +50,7 @@ export class Member {
   private readonly listeners: Listener[] = [];
   private node: ClusterNode | undefined;
   private cancelClock: Cancel = () => {};
+  private cancelSave: Cancel = () => {};
   private clockIsOff = false;
   private readonly saidMs = new Map<string, number>();
 
@@ -74,6 +76,8 @@ export class Member {
     const node = new ClusterNode({
       members: this.members,
       storage: engine.registers,
+      logFrom: (lsn) => engine.logFrom(lsn),
+      positions: new Map(Object.entries(this.data.shipped)),
       clock: engine.store.hlc,
       boot: this.data.boot,
       uuid: engine.meta.node,
@@ -97,6 +101,35 @@ export class Member {
     this.cluster.open(node.coordinator);
     node.start();
     this.watchClock();
+    this.saveSoon();
+  }
+
+  /** For the storage: the log from here on may be wanted by a peer. Before the start: as it was saved. */
+  readonly retainFromLsn = (): number => this.node?.retainFromLsn ?? 1 + Math.min(...this.savedPositions());
+
+  private savedPositions(): number[] {
+    const { ids, selfIndex } = this.members;
+    return ids.filter((_, index) => index !== selfIndex).map((id) => this.data.shipped[id] ?? 0);
+  }
+
+  private saveSoon(): void {
+    this.cancelSave = this.parts.scheduler.after(SAVE_MS, () => {
+      this.savePositions();
+      this.saveSoon();
+    });
+  }
+
+  /** Positions that are behind cost no more than shipping twice: a disk that takes no file is the log's to report. */
+  private savePositions(): void {
+    const shipped = Object.fromEntries(this.node?.positions() ?? []);
+    if (Object.entries(shipped).every(([id, lsn]) => this.data.shipped[id] === lsn)) return;
+    const data = { ...this.data, shipped };
+    try {
+      writeMember(this.parts.disk, data);
+      this.data = data;
+    } catch (error) {
+      this.parts.log("warning", `cannot save what the peers have: ${(error as Error).message}`);
+    }
   }
 
   /** What stays as it is is said once a minute: a peer that is refused tries for ever. */
@@ -144,6 +177,8 @@ export class Member {
   /** Resolves when the last connection to a peer is closed. */
   stop(): Promise<unknown> {
     this.cancelClock();
+    this.cancelSave();
+    this.savePositions();
     const closed = this.listeners.map((listener) => listener.close());
     this.node?.stop();
     return Promise.all(closed);
