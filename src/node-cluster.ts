@@ -19,10 +19,13 @@ import type { Listener } from "./ports/network.js";
 import type { Cancel, Scheduler } from "./ports/scheduler.js";
 import type { Engine } from "./storage/engine.js";
 import { type MemberData, openMember, type PeerNote, writeMember } from "./storage/member-file.js";
+import { ReplicaStorage } from "./storage/replica-storage.js";
 
 const NONCE_BYTES = 32;
 const RUN_BYTES = 16;
 const CLOCK_LOOK_MS = 1000;
+/** Two syncs on the loop. */
+const SAVE_MS = 60_000;
 const SAY_AGAIN_MS = 60_000;
 const SAID_MAX = 256;
 
@@ -49,7 +52,9 @@ export class Member {
   private readonly listeners: Listener[] = [];
   private node: ClusterNode | undefined;
   private cancelClock: Cancel = () => {};
+  private cancelSave: Cancel = () => {};
   private clockIsOff = false;
+  private stopped: Promise<unknown> | undefined;
   private readonly saidMs = new Map<string, number>();
 
   /** @throws ConfigurationError: the directory is another member's, or of other members; DiskError: the start cannot be counted. */
@@ -73,7 +78,8 @@ export class Member {
     const { config, scheduler } = this.parts;
     const node = new ClusterNode({
       members: this.members,
-      storage: engine.registers,
+      storage: new ReplicaStorage(engine.registers),
+      positions: new Map(Object.entries(this.data.shipped)),
       clock: engine.store.hlc,
       boot: this.data.boot,
       uuid: engine.meta.node,
@@ -97,6 +103,7 @@ export class Member {
     this.cluster.open(node.coordinator);
     node.start();
     this.watchClock();
+    this.saveAgain();
   }
 
   /** What stays as it is is said once a minute: a peer that is refused tries for ever. */
@@ -136,6 +143,27 @@ export class Member {
     this.cancelClock = scheduler.after(CLOCK_LOOK_MS, () => this.watchClock());
   }
 
+  /** How far the peers are, so that the next start need not show them everything. */
+  private savePositions(): void {
+    const shipped = Object.fromEntries((this.node as ClusterNode).positions());
+    const before = this.data.shipped;
+    if (Object.entries(shipped).every(([id, lsn]) => before[id] === lsn)) return;
+    const data = { ...this.data, shipped };
+    try {
+      writeMember(this.parts.disk, data);
+      this.data = data;
+    } catch (error) {
+      this.trouble((error as Error).message, true);
+    }
+  }
+
+  private saveAgain(): void {
+    this.cancelSave = this.parts.scheduler.after(SAVE_MS, () => {
+      this.savePositions();
+      this.saveAgain();
+    });
+  }
+
   /** The log has come further. */
   durable(): void {
     this.node?.durable();
@@ -143,9 +171,18 @@ export class Member {
 
   /** Resolves when the last connection to a peer is closed. */
   stop(): Promise<unknown> {
+    this.stopped ??= this.stopOnce();
+    return this.stopped;
+  }
+
+  private stopOnce(): Promise<unknown> {
     this.cancelClock();
+    this.cancelSave();
     const closed = this.listeners.map((listener) => listener.close());
-    this.node?.stop();
+    if (this.node !== undefined) {
+      this.node.stop();
+      this.savePositions();
+    }
     return Promise.all(closed);
   }
 }
