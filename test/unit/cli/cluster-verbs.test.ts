@@ -8,13 +8,13 @@ import * as assert from "uvu/assert";
 import { runClientVerb } from "../../../src/cli/client-verbs.js";
 import { writeCard } from "../../../src/server/node-card.js";
 import { captured } from "../../lib/captured.js";
-import { FakeCluster } from "../../lib/fake-cluster.js";
+import { ShownCluster } from "../../lib/shown-cluster.js";
 import { type Harness, startServer, until } from "../server/harness.js";
 
 const PEERS = { id: "n1", peers: ["n2=127.0.0.1:17002", "n3=127.0.0.1:17003"], peerPort: 17001 };
 
-async function staged(body: (h: Harness, cluster: FakeCluster, run: typeof verb) => Promise<void>): Promise<void> {
-  const cluster = new FakeCluster({ ids: ["n1", "n2", "n3"], self: "n1" });
+async function staged(body: (h: Harness, cluster: ShownCluster, run: typeof verb) => Promise<void>): Promise<void> {
+  const cluster = new ShownCluster({ ids: ["n1", "n2", "n3"], self: "n1" });
   cluster.answer = () => writeCard({ host: "", port: 7002, tlsPort: 0, version: "1.0" });
   const h = await startServer({ config: PEERS, cluster });
   try {

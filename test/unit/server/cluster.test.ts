@@ -8,7 +8,7 @@ import type { ConfigInput } from "../../../src/config/load.js";
 import { keySlot } from "../../../src/core/ring/slot.js";
 import { writeCard } from "../../../src/server/node-card.js";
 import { SLOTS } from "../../../src/server/slot-map.js";
-import { FakeCluster, type FakeOptions } from "../../lib/fake-cluster.js";
+import { ShownCluster, type ShownOptions } from "../../lib/shown-cluster.js";
 import { type Harness, type RawClient, startServer, until } from "./harness.js";
 
 const PEERS = { id: "n1", peers: ["n2=127.0.0.1:17002", "n3=127.0.0.1:17003"], peerPort: 17001 };
@@ -17,7 +17,7 @@ const ID = "[0-9a-f]{40}";
 interface Stage {
   readonly c: RawClient;
   readonly h: Harness;
-  readonly cluster: FakeCluster;
+  readonly cluster: ShownCluster;
 }
 
 /** A member n1 of n1, n2, n3; the others answer with a card that gives ports 7002 and 7003. */
@@ -25,10 +25,10 @@ function member(
   name: string,
   config: ConfigInput,
   body: (stage: Stage) => Promise<void>,
-  options: Partial<FakeOptions> = {},
+  options: Partial<ShownOptions> = {},
 ): void {
   test(name, async () => {
-    const cluster = new FakeCluster({ ids: ["n1", "n2", "n3"], self: "n1", ...options });
+    const cluster = new ShownCluster({ ids: ["n1", "n2", "n3"], self: "n1", ...options });
     cluster.answer = (id) => writeCard({ host: "", port: 7000 + Number(id.slice(1)), tlsPort: 0, version: "1.0" });
     const h = await startServer({ config: { ...PEERS, ...config }, cluster });
     try {
@@ -131,7 +131,7 @@ member("SLOTS: every slot once, its replicas in order, each with host, port and 
   // The others name it so as well: ids follow from cluster and member.
   const other = await startServer({
     config: { id: "n2", peers: ["n1=127.0.0.1:17001"], peerPort: 17002 },
-    cluster: new FakeCluster({ ids: ["n1", "n2", "n3"], self: "n2" }),
+    cluster: new ShownCluster({ ids: ["n1", "n2", "n3"], self: "n2" }),
   });
   try {
     assert.is(await ask(await other.client(), "CLUSTER", "MYID"), ids.get(7002));

@@ -8,7 +8,7 @@ import { quorumsOf } from "../../../src/cluster/members.js";
 import { type ConfigInput, configFromOptions } from "../../../src/config/load.js";
 import { availability, survives } from "../../../src/server/guarantees.js";
 import { type StartFacts, startScreen } from "../../../src/server/start-screen.js";
-import { FakeCluster } from "../../lib/fake-cluster.js";
+import { ShownCluster } from "../../lib/shown-cluster.js";
 
 function screen(config: ConfigInput, facts: Partial<StartFacts> = {}): string {
   return startScreen({
@@ -39,7 +39,7 @@ test("alone", () => {
 });
 
 test("in a cluster: who is in it, what a quorum needs, how many disks may be lost", () => {
-  const view = new FakeCluster({ ids: ["n1", "n2", "n3"], self: "n2" });
+  const view = new ShownCluster({ ids: ["n1", "n2", "n3"], self: "n2" });
   const config = { id: "n2", peers: ["n1=127.0.0.1:1", "n3=127.0.0.1:3"], peerPort: 2 };
   const shown = screen(config, { cluster: { view, peerAddresses: ["127.0.0.1:17002"] } });
   assert.match(shown, / {2}cluster {5}node n2 of 3 \(n1 n2 n3\), peers at 127.0.0.1:17002\n/);
@@ -52,12 +52,12 @@ test("in a cluster: who is in it, what a quorum needs, how many disks may be los
     screen({ ...config, appendfsync: "everysec" }, { cluster: { view, peerAddresses: [] } }),
     /power loss on all nodes NO: UP TO A SECOND OF WRITES IS LOST/,
   );
-  const two = new FakeCluster({ ids: ["n1", "n2"], self: "n2" });
+  const two = new ShownCluster({ ids: ["n1", "n2"], self: "n2" });
   assert.match(
     screen({ ...config, peers: ["n1=127.0.0.1:1"] }, { cluster: { view: two, peerAddresses: [] } }),
     /n 2, not 3: there are no more nodes, r 2, w 2: keys are read and written with 0 of a key's 2 nodes down/,
   );
-  const many = new FakeCluster({ ids: Array.from({ length: 12 }, (_, i) => `n${i}`), self: "n2" });
+  const many = new ShownCluster({ ids: Array.from({ length: 12 }, (_, i) => `n${i}`), self: "n2" });
   assert.match(screen(config, { cluster: { view: many, peerAddresses: [] } }), /node n2 of 12, peers/);
 });
 

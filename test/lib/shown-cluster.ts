@@ -1,5 +1,5 @@
 /**
- * test/lib/fake-cluster.ts: a cluster as the server room sees it, with a real placement, whose members go up and down and answer as a test
+ * test/lib/shown-cluster.ts: a cluster as the server room sees it, with a real placement, whose members go up and down and answer as a test
  * says.
  */
 
@@ -8,14 +8,14 @@ import { membersOf } from "../../src/cluster/members.js";
 import type { Answer, Cluster, MemberView, Work } from "../../src/cluster/work.js";
 import { dbOf, keyOf } from "../../src/storage/state-record.js";
 
-export interface FakeOptions {
+export interface ShownOptions {
   readonly ids: readonly string[];
   readonly self: string;
   readonly n?: number;
   readonly partitions?: number;
 }
 
-export class FakeCluster implements Cluster {
+export class ShownCluster implements Cluster {
   readonly selfIndex: number;
   readonly partitions: number;
   readonly n: number;
@@ -32,9 +32,9 @@ export class FakeCluster implements Cluster {
   private readonly ids: readonly string[];
   private readonly rows: readonly (readonly number[])[];
 
-  constructor({ ids, self, n = 3, partitions = 16 }: FakeOptions) {
+  constructor({ ids, self, n = 3, partitions = 16 }: ShownOptions) {
     const peers = ids.filter((id) => id !== self).map((id) => ({ id, host: "127.0.0.1", port: 1 }));
-    const members = membersOf({ id: self, peers, n, r: 2, w: 2, partitions, clusterName: "fake" });
+    const members = membersOf({ id: self, peers, n, r: 2, w: 2, partitions, clusterName: "shown" });
     const { ring } = members;
     this.ids = members.ids;
     this.selfIndex = members.selfIndex;
