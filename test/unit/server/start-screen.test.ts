@@ -50,7 +50,7 @@ test("in a cluster: who is in it, what a quorum needs, how many disks may be los
   );
   assert.match(
     screen({ ...config, appendfsync: "everysec" }, { cluster: { view, peerAddresses: [] } }),
-    /power loss on all nodes NO: UP TO A SECOND OF WRITES IS LOST/,
+    /power loss of any node NO: UP TO A SECOND OF WRITES IS LOST/,
   );
   const two = new ShownCluster({ ids: ["n1", "n2"], self: "n2" });
   assert.match(
