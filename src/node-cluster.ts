@@ -19,13 +19,11 @@ import type { Listener } from "./ports/network.js";
 import type { Cancel, Scheduler } from "./ports/scheduler.js";
 import type { Engine } from "./storage/engine.js";
 import { type MemberData, openMember, type PeerNote, writeMember } from "./storage/member-file.js";
-import { ReplicaStorage } from "./storage/replica-storage.js";
 
 const NONCE_BYTES = 32;
 const RUN_BYTES = 16;
 const CLOCK_LOOK_MS = 1000;
-/** Two syncs on the loop. */
-const SAVE_MS = 60_000;
+const SAVE_MS = 10_000;
 const SAY_AGAIN_MS = 60_000;
 const SAID_MAX = 256;
 
@@ -78,7 +76,8 @@ export class Member {
     const { config, scheduler } = this.parts;
     const node = new ClusterNode({
       members: this.members,
-      storage: new ReplicaStorage(engine.registers),
+      storage: engine.registers,
+      logFrom: (lsn) => engine.logFrom(lsn),
       positions: new Map(Object.entries(this.data.shipped)),
       clock: engine.store.hlc,
       boot: this.data.boot,
@@ -103,7 +102,35 @@ export class Member {
     this.cluster.open(node.coordinator);
     node.start();
     this.watchClock();
-    this.saveAgain();
+    this.saveSoon();
+  }
+
+  /** For the storage: the log from here on may be wanted by a peer. Before the start: as it was saved. */
+  readonly retainFromLsn = (): number => this.node?.retainFromLsn ?? 1 + Math.min(...this.savedPositions());
+
+  private savedPositions(): number[] {
+    const { ids, selfIndex } = this.members;
+    return ids.filter((_, index) => index !== selfIndex).map((id) => this.data.shipped[id] ?? 0);
+  }
+
+  private saveSoon(): void {
+    this.cancelSave = this.parts.scheduler.after(SAVE_MS, () => {
+      this.savePositions();
+      this.saveSoon();
+    });
+  }
+
+  /** Positions that are behind cost no more than shipping twice: a disk that takes no file is the log's to report. */
+  private savePositions(): void {
+    const shipped = Object.fromEntries(this.node?.positions() ?? []);
+    if (Object.entries(shipped).every(([id, lsn]) => this.data.shipped[id] === lsn)) return;
+    const data = { ...this.data, shipped };
+    try {
+      writeMember(this.parts.disk, data);
+      this.data = data;
+    } catch (error) {
+      this.parts.log("warning", `cannot save what the peers have: ${(error as Error).message}`);
+    }
   }
 
   /** What stays as it is is said once a minute: a peer that is refused tries for ever. */
@@ -143,27 +170,6 @@ export class Member {
     this.cancelClock = scheduler.after(CLOCK_LOOK_MS, () => this.watchClock());
   }
 
-  /** How far the peers are, so that the next start need not show them everything. */
-  private savePositions(): void {
-    const shipped = Object.fromEntries((this.node as ClusterNode).positions());
-    const before = this.data.shipped;
-    if (Object.entries(shipped).every(([id, lsn]) => before[id] === lsn)) return;
-    const data = { ...this.data, shipped };
-    try {
-      writeMember(this.parts.disk, data);
-      this.data = data;
-    } catch (error) {
-      this.trouble((error as Error).message, true);
-    }
-  }
-
-  private saveAgain(): void {
-    this.cancelSave = this.parts.scheduler.after(SAVE_MS, () => {
-      this.savePositions();
-      this.saveAgain();
-    });
-  }
-
   /** The log has come further. */
   durable(): void {
     this.node?.durable();
@@ -179,10 +185,8 @@ export class Member {
     this.cancelClock();
     this.cancelSave();
     const closed = this.listeners.map((listener) => listener.close());
-    if (this.node !== undefined) {
-      this.node.stop();
-      this.savePositions();
-    }
+    this.node?.stop();
+    this.savePositions();
     return Promise.all(closed);
   }
 }

@@ -22,6 +22,7 @@ import { NodeScheduler } from "./platform/node-scheduler.js";
 import { NodeSystem } from "./platform/node-system.js";
 import type { Disk } from "./ports/disk.js";
 import type { Listener } from "./ports/network.js";
+import { ServerPerformer } from "./server/performer.js";
 import type { ServerParts, ShutdownRequest } from "./server/ports.js";
 import { Server } from "./server/server.js";
 import { startScreen } from "./server/start-screen.js";
@@ -89,6 +90,8 @@ export class RunningNode {
       partitions: config.partitions,
       segmentBytes: config.walSegmentBytes,
       snapshotLogBytes: () => config.snapshotWalBytes,
+      ...(this.member === undefined ? {} : { retainFromLsn: this.member.retainFromLsn }),
+      retainBytes: () => config.walRetainBytes,
       newNode: () => ({
         node: randomBytes(20).toString("hex"),
         hashSecret: secret ?? [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()],
@@ -189,9 +192,11 @@ export class RunningNode {
   }
 
   private performer(): Performer {
+    const { engine, config, server } = this;
+    const performer = new ServerPerformer({ space: engine.store, config, keys: engine.registers, keySlot });
     return {
-      decode: () => undefined,
-      answer: (kind) => (kind === QUESTION_NODE ? this.server.face.cardBytes() : undefined),
+      decode: (name, bytes) => performer.decode(name, bytes),
+      answer: (kind, bytes) => (kind === QUESTION_NODE ? server.face.cardBytes() : performer.answer(kind, bytes)),
     };
   }
 

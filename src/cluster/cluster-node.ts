@@ -18,7 +18,7 @@ import { LINK_TIMES, type LinkTimes } from "./peer-link.js";
 import { Peers } from "./peers.js";
 import type { ReplicaStorage } from "./replica.js";
 import type { SendLimits } from "./send-queue.js";
-import type { ShippedStorage } from "./ship-source.js";
+import type { LogReader, ShippedStorage } from "./ship-source.js";
 import type { Performer } from "./work.js";
 
 const HANDSHAKE_MS = 2000;
@@ -44,6 +44,7 @@ export interface PeerRecords {
 export interface ClusterNodeParts {
   readonly members: Members;
   readonly storage: ReplicaStorage & ShippedStorage;
+  readonly logFrom: (lsn: number) => LogReader;
   /** By id: up to where of this node's log each peer was known to have everything, as it was saved. */
   readonly positions: ReadonlyMap<string, number>;
   readonly clock: Hlc;
@@ -89,7 +90,7 @@ export class ClusterNode {
 
   private makeCoordinator(): Coordinator {
     const { members, storage, clock, boot, scheduler, random, performer, deadlineMs } = this.parts;
-    const { acceptorRules, proposerRules, positions } = this.parts;
+    const { acceptorRules, proposerRules, positions, logFrom, onTrouble } = this.parts;
     const { ids, selfIndex, ring, r, w, clusterId, addresses } = members;
     return new Coordinator({
       selfIndex,
@@ -99,6 +100,8 @@ export class ClusterNode {
       r,
       w,
       storage,
+      logFrom,
+      onDamage: (error) => onTrouble(`the log cannot be read for a peer: ${error.message}`, true),
       positions: ids.map((id) => positions.get(id) ?? 0),
       clock,
       boot,

@@ -8,7 +8,7 @@ import { membersOf } from "../../src/cluster/members.js";
 import type { Answer, Cluster, MemberView, Work } from "../../src/cluster/work.js";
 import { dbOf, keyOf } from "../../src/storage/state-record.js";
 
-export interface ShownOptions {
+export interface FakeOptions {
   readonly ids: readonly string[];
   readonly self: string;
   readonly n?: number;
@@ -32,9 +32,9 @@ export class ShownCluster implements Cluster {
   private readonly ids: readonly string[];
   private readonly rows: readonly (readonly number[])[];
 
-  constructor({ ids, self, n = 3, partitions = 16 }: ShownOptions) {
+  constructor({ ids, self, n = 3, partitions = 16 }: FakeOptions) {
     const peers = ids.filter((id) => id !== self).map((id) => ({ id, host: "127.0.0.1", port: 1 }));
-    const members = membersOf({ id: self, peers, n, r: 2, w: 2, partitions, clusterName: "shown" });
+    const members = membersOf({ id: self, peers, n, r: 2, w: 2, partitions, clusterName: "fake" });
     const { ring } = members;
     this.ids = members.ids;
     this.selfIndex = members.selfIndex;

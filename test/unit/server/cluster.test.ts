@@ -8,7 +8,7 @@ import type { ConfigInput } from "../../../src/config/load.js";
 import { keySlot } from "../../../src/core/ring/slot.js";
 import { writeCard } from "../../../src/server/node-card.js";
 import { SLOTS } from "../../../src/server/slot-map.js";
-import { ShownCluster, type ShownOptions } from "../../lib/shown-cluster.js";
+import { type FakeOptions, ShownCluster } from "../../lib/shown-cluster.js";
 import { type Harness, type RawClient, startServer, until } from "./harness.js";
 
 const PEERS = { id: "n1", peers: ["n2=127.0.0.1:17002", "n3=127.0.0.1:17003"], peerPort: 17001 };
@@ -25,7 +25,7 @@ function member(
   name: string,
   config: ConfigInput,
   body: (stage: Stage) => Promise<void>,
-  options: Partial<ShownOptions> = {},
+  options: Partial<FakeOptions> = {},
 ): void {
   test(name, async () => {
     const cluster = new ShownCluster({ ids: ["n1", "n2", "n3"], self: "n1", ...options });

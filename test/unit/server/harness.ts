@@ -138,6 +138,7 @@ export interface HarnessOptions {
   readonly manual?: boolean;
   /** Sockets without the direct path. */
   readonly plain?: boolean;
+  /** The cluster that the server is part of; absent: alone. */
   readonly cluster?: Cluster;
 }
 
