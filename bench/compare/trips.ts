@@ -72,8 +72,8 @@ async function measure(context: Context): Promise<Row[]> {
   const rows: Row[] = [];
   const add = (what: string, { trips, syncs }: Cost, tripsMost: number, syncsMost: number): void => {
     context.say(`${what}: ${trips.toFixed(3)} trips, ${syncs.toFixed(3)} syncs`);
-    rows.push(plainRow(`${what}, trips`, "", spreadOf([trips]), atMost(tripsMost + SLACK)));
-    rows.push(plainRow(`${what}, syncs`, "of each log", spreadOf([syncs]), atMost(syncsMost + SLACK)));
+    rows.push(plainRow(what, "trips", spreadOf([trips]), atMost(tripsMost + SLACK)));
+    rows.push(plainRow(what, "syncs of each log", spreadOf([syncs]), atMost(syncsMost + SLACK)));
   };
   const set = (key: string): Promise<unknown> => client.ask("SET", key, "value");
   // The first write after a start also waits for a ceiling.
