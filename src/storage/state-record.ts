@@ -54,7 +54,7 @@ export interface RecordState extends RegisterState<Value> {
 }
 
 /** No member has it: a dot's node index has 11 bits, and members are at most 2047. */
-const CUT_NODE = 2047;
+export const CUT_NODE = 2047;
 const TWO_32 = 4_294_967_296;
 const HLC_HIGH_MASK = 0x1fffff;
 
