@@ -10,9 +10,8 @@ import { Random } from "../../../src/lib/random.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import type { Engine, EngineOptions } from "../../../src/storage/engine.js";
 import type { CursorState, LogCursor } from "../../../src/storage/log-cursor.js";
-import { ReplicaStorage } from "../../../src/storage/replica-storage.js";
 import { snapshotLsn } from "../../../src/storage/snapshot-format.js";
-import { encodeState, nameOfRecord } from "../../../src/storage/state-record.js";
+import { encodeState } from "../../../src/storage/state-record.js";
 import type { Wal } from "../../../src/storage/wal.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { openEngine } from "../../lib/open-engine.js";
@@ -170,8 +169,6 @@ test("over a restart, which makes segments of its own, and after a torn end", ()
   same(readAll(engine.logFrom(1))[0], logged);
 });
 
-const newest = (engine: Engine): number => (engine.wal as Wal).durableLsn;
-
 /** Snapshots, with so much log between them that the first segments are needless to the node. */
 function outgrow(engine: Engine, scheduler: FakeScheduler): void {
   for (let i = 0; i < 3; i++) {
@@ -292,93 +289,6 @@ test("damage in what was durable is an error that names its place; nothing is le
     putFile(disk, name, whole);
   }
   assert.is(refused, 52);
-});
-
-function replica(): {
-  disk: SimDisk;
-  scheduler: FakeScheduler;
-  engine: Engine;
-  storage: ReplicaStorage;
-  troubles: Error[];
-} {
-  const scheduler = new FakeScheduler();
-  const disk = new SimDisk(scheduler);
-  const engine = open(disk, scheduler);
-  const troubles: Error[] = [];
-  return { disk, scheduler, engine, troubles, storage: new ReplicaStorage(engine, scheduler, (e) => troubles.push(e)) };
-}
-
-/** As shipping does: from a position to the end. */
-function ship(storage: ReplicaStorage, from: number, bytesMax: number): string[] {
-  const names: string[] = [];
-  let lsn = from;
-  for (let calls = 0; calls < 100_000 && lsn < storage.durableLsn; calls++)
-    lsn = storage.readLog(lsn, bytesMax, (body, at) => names.push(nameOfRecord(body, at)));
-  assert.is(lsn, storage.durableLsn);
-  return names;
-}
-
-test("a member's storage ships its log, to several peers at once, and closes what nobody reads", () => {
-  const { disk, scheduler, engine, storage } = replica();
-  const logged = fill(engine, scheduler, 200, new Random(6)).map(([lsn, record]) => [lsn, nameOfRecord(record, 0)]);
-  const namesBehind = (from: number): unknown[] =>
-    logged.filter(([lsn]) => (lsn as number) > from).map(([, key]) => key);
-  const idle = disk.openHandles;
-  for (const from of [0, 1, 50, 120, newest(engine)]) {
-    assert.ok(storage.reachesBackTo(from));
-    assert.equal(ship(storage, from, 700), namesBehind(from));
-  }
-  assert.is(disk.openHandles, idle, "what was read to its end is closed");
-  // Two in turns, one of which is never heard of again.
-  const one: string[] = [];
-  let [a, b] = [10, 60];
-  while (a < storage.durableLsn) {
-    a = storage.readLog(a, 100, (body, at) => one.push(nameOfRecord(body, at)));
-    if (b < 100) b = storage.readLog(b, 100, () => {});
-  }
-  assert.equal(one, namesBehind(10));
-  assert.is(disk.openHandles, idle + 1);
-  scheduler.advance(25_000);
-  assert.is(disk.openHandles, idle);
-  assert.equal(ship(storage, b, 1000), namesBehind(b));
-});
-
-test("so many peers that places are given up: everyone gets everything", () => {
-  const { disk, scheduler, engine, storage } = replica();
-  fill(engine, scheduler, 100, new Random(7));
-  const idle = disk.openHandles;
-  const got = new Map<number, number>();
-  for (let peer = 0; peer < 70; peer++) {
-    got.set(
-      peer,
-      storage.readLog(peer, 1, () => {}),
-    );
-    assert.ok(disk.openHandles <= idle + 64);
-  }
-  for (const [peer, lsn] of got) {
-    const rest = ship(storage, lsn, 1e6);
-    assert.ok(rest.length > 20, `peer ${peer}`);
-  }
-});
-
-test("a log that cannot be read is told, and is not shipped from; what is behind the damage is", () => {
-  const { disk, scheduler, engine, storage, troubles } = replica();
-  fill(engine, scheduler, 100, new Random(8));
-  const end = newest(engine);
-  const damaged = engine.extent().segments[0].name;
-  const file = disk.open(damaged, {});
-  disk.write(file, Buffer.from([0xaa]), 0, 1, 512 * 3 + 20);
-  disk.close(file);
-  const reached = storage.readLog(0, 1e9, () => {});
-  assert.is(troubles.length, 1);
-  assert.ok(troubles[0] instanceof CorruptionError);
-  assert.ok(reached < end);
-  assert.not.ok(storage.reachesBackTo(0));
-  assert.not.ok(storage.reachesBackTo(reached));
-  assert.ok(storage.reachesBackTo(end));
-  const [, key] = write(engine, "later", 5);
-  scheduler.advance(5);
-  assert.equal(ship(storage, end, 1000), [nameOfRecord(key, 0)]);
 });
 
 test.run();
