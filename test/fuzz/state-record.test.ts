@@ -179,6 +179,8 @@ class Model {
       keys.map((_, db) => registers.keys(db)),
       keys,
     );
+    const inPartitions = keys.map((_, db) => [0, 1, 2, 3].reduce((sum, part) => sum + registers.keysIn(db, part), 0));
+    assert.equal(inPartitions, keys);
     const pages = keys.map((_, db) => registers.page(db, 0, 1000).entries.length);
     assert.is(pages[0] + pages[1] + pages[2], this.held.size);
   }
