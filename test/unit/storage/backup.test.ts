@@ -4,12 +4,15 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { VersionVector } from "../../../src/core/clock/version-vector.js";
 import { CorruptionError } from "../../../src/lib/errors.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import type { BackupTarget, FileDone } from "../../../src/ports/backup-target.js";
 import type { KeyState } from "../../../src/ports/keyspace.js";
 import { BACKUP_NAME, readBackupList, restoreBackup, verifyBackup } from "../../../src/storage/backup.js";
 import type { Engine } from "../../../src/storage/engine.js";
+import { openMember } from "../../../src/storage/member-file.js";
+import { encodeState } from "../../../src/storage/state-record.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { openEngine } from "../../lib/open-engine.js";
 
@@ -294,6 +297,35 @@ test("a restore that fails half-way leaves nothing that starts", () => {
   };
   assert.throws(() => restoreBackup(disk, to, facts, "7".repeat(40), 0), /no room/);
   assert.equal(to.list(), []);
+});
+
+test("a member's backup is verified, and not restored: what came out would have forgotten promises", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new MemoryDisk(scheduler);
+  const engine = openEngine(disk, scheduler, { register: true });
+  const { registers } = engine;
+  for (const [i, text] of ["one", undefined, "three"].entries()) {
+    const ballot = { epoch: 1, hlc: 5 + i, node: 1 };
+    const value = text === undefined ? undefined : { type: 0, raw: false, bytes: Buffer.from(text) };
+    const state = { value, expireAt: 0, vv: VersionVector.of([ballot]), cut: 0 };
+    registers.accept(encodeState(`\0k${i}`, ballot, state), false);
+    registers.logCeiling(1000 + i);
+  }
+  const target = new MemoryTarget(disk, scheduler);
+  let failure: Error | undefined | null = null;
+  engine.backup(target, (error) => {
+    failure = error;
+  });
+  scheduler.advance(500);
+  assert.is(failure, undefined);
+  const facts = verifyBackup(target.disk);
+  assert.is(facts.keys, 2);
+  const to = new MemoryDisk(scheduler);
+  assert.throws(() => restoreBackup(target.disk, to, facts, "7".repeat(40), 0), /one member of a cluster/);
+  assert.equal(to.list(), []);
+  // Nor does it start as it is, as a member or alone.
+  assert.throws(() => openMember(target.disk, "b", ["a", "b", "c"]), /kvorum.member .* it is missing/);
+  assert.throws(() => open(target.disk, scheduler), /member of a cluster/);
 });
 
 test.run();
