@@ -258,7 +258,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
       works_write: counts.writes,
       works_refused: counts.refused,
       works_uncertain: counts.uncertain,
-      waiting_for_log: exchange.waiting + this.ownHeldBack.size,
+      waiting_for_log: this.waitingForLog,
       ...figuresOf({ exchange, forwarding, pulls, catchUp, inbound }),
     };
   }
@@ -341,6 +341,11 @@ export class Coordinator implements Cluster, Surroundings<Value> {
     if (this.own.length === 0) return;
     this.observe();
     this.carryOut();
+  }
+
+  /** Answers and messages that the log holds back: as many as the next flush serves. */
+  get waitingForLog(): number {
+    return this.exchange.waiting + this.ownHeldBack.size;
   }
 
   /** Stop in good order: nothing new is taken, and what is in flight is answered by what is known of it. */
