@@ -157,7 +157,7 @@ export class RunningNode {
     const wal = engine.wal as NonNullable<typeof engine.wal>;
     const { member } = this;
     wal.onDurable = member === undefined ? () => server.durable() : () => this.durable(member);
-    wal.waiters = () => server.waiters;
+    wal.waiters = member === undefined ? () => server.waiters : () => member.waiters;
     wal.onFailed = (error) => {
       this.log("warning", `${error.message}: nothing is acknowledged any more`);
       void member?.stop();
