@@ -58,10 +58,11 @@ class MemoryTarget implements BackupTarget {
     });
   }
 
-  private take(name: string, bytes: number | undefined): number {
+  private take(name: string, bytes?: number, fileBytes?: number): number {
     const from = this.source.open(name, { readonly: true });
-    const contents = Buffer.alloc(bytes ?? this.source.size(from));
-    if (this.source.read(from, contents, 0, contents.length, 0) < contents.length) throw new Error("shorter");
+    const copied = bytes ?? this.source.size(from);
+    const contents = Buffer.alloc(fileBytes ?? copied);
+    if (this.source.read(from, contents, 0, copied, 0) < copied) throw new Error("shorter");
     this.source.close(from);
     return this.add(name, contents);
   }
@@ -79,8 +80,8 @@ class MemoryTarget implements BackupTarget {
   link(name: string, done: FileDone): void {
     this.later(`link ${name}`, () => this.take(name, undefined), done);
   }
-  copy(name: string, bytes: number, done: FileDone): void {
-    this.later(`copy ${name}`, () => this.take(name, bytes), done);
+  copy(name: string, bytes: number, fileBytes: number, done: FileDone): void {
+    this.later(`copy ${name}`, () => this.take(name, bytes, fileBytes), done);
   }
   write(name: string, contents: Buffer, done: FileDone): void {
     this.later(`write ${name}`, () => this.add(name, contents), done);
