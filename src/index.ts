@@ -57,7 +57,9 @@ class EmbeddedNode implements Node {
   readonly port: number | undefined;
   readonly ended: Promise<NodeEnd>;
   private readonly running: RunningNode;
+  private readonly pipes: Set<Pipe> = new Set();
   private readonly Parser: typeof RedisParser;
+  private closing: Promise<void> | undefined;
 
   constructor(running: RunningNode, Parser: typeof RedisParser) {
     this.running = running;
@@ -71,14 +73,22 @@ class EmbeddedNode implements Node {
 
   client(): Commands {
     const { server, config } = this.running;
-    const client = new EmbeddedClient(this.Parser, (user) => new Pipe(server, user));
+    const client = new EmbeddedClient(this.Parser, (user) => new Pipe(server, user, this.pipes));
     // Whoever holds the node may do anything with it; the password is for those outside.
     if (config.requirepass !== "") client.call("AUTH", config.requirepass).catch(() => {});
     return client;
   }
 
   close(): Promise<void> {
-    return this.running.stop();
+    this.closing ??= this.closeOnce();
+    return this.closing;
+  }
+
+  private async closeOnce(): Promise<void> {
+    // What was asked before this call is on its way for one more microtask, or held because the server did not read.
+    await undefined;
+    for (const pipe of this.pipes) pipe.handOver();
+    await this.running.stop();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -104,10 +114,14 @@ class Pipe implements Connection, Link {
   /** What came while the server did not read; undefined while it does. */
   private held: Buffer[] | undefined;
   private over = false;
+  private readonly open: Set<Pipe>;
 
-  constructor(server: Server, user: LinkUser) {
+  /** @param open where it is to be found until it is closed. */
+  constructor(server: Server, user: LinkUser, open: Set<Pipe>) {
     this.user = user;
+    this.open = open;
     this.handler = server.accept(this);
+    if (!this.over) open.add(this);
   }
 
   send(bytes: Buffer): void {
@@ -136,6 +150,13 @@ class Pipe implements Connection, Link {
     for (const bytes of held) this.send(bytes);
   }
 
+  /** The server takes what it does not read yet, and keeps it until it can run it. */
+  handOver(): void {
+    const held = this.held ?? [];
+    if (held.length > 0) this.held = [];
+    for (const bytes of held) if (!this.over) this.handler.onBytes(bytes, bytes.length);
+  }
+
   finish(): void {
     if (!this.over) this.handler.onEnd();
   }
@@ -148,6 +169,7 @@ class Pipe implements Connection, Link {
     if (this.over) return;
     this.over = true;
     this.held = undefined;
+    this.open.delete(this);
     // Not inside a call of the server's.
     queueMicrotask(() => {
       this.handler.onClosed();

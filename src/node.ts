@@ -247,7 +247,7 @@ export class RunningNode {
 
   private async stopOnce(save: boolean, now: boolean): Promise<void> {
     const { server, engine } = this;
-    server.stopAccepting();
+    server.lastCall();
     const closed = this.listeners.map((listener) => listener.close());
     await this.drained(now);
     server.close(now);

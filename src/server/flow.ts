@@ -41,6 +41,11 @@ export class Flow {
     return this.ended && this.stalled === 0;
   }
 
+  /** It goes on by itself: when its turn comes, when replies have left, when the log has come further. */
+  get willRun(): boolean {
+    return this.stalled !== 0 && !this.has(STALLED_BLOCKED | STALLED_PAUSED);
+  }
+
   /** Run nothing, for one more reason, and read nothing. */
   stall(why: number): void {
     this.stalled |= why;

@@ -40,7 +40,7 @@ export class Session extends ClientState implements ConnectionHandler {
   readonly parser: RequestParser;
   readonly outbox: Outbox = new Outbox();
 
-  private readonly flow: Flow;
+  readonly flow: Flow;
   private readonly inbox: Inbox = new Inbox();
   /** A command that CLIENT PAUSE holds back. */
   private postponed: Args | undefined = undefined;
@@ -63,7 +63,7 @@ export class Session extends ClientState implements ConnectionHandler {
     this.activeMs = server.nowMs;
   }
 
-  /** Bytes of unfinished commands, for CLIENT LIST. */
+  /** Bytes of unfinished commands. */
   get queryBytes(): number {
     return this.inbox.length;
   }
@@ -79,7 +79,7 @@ export class Session extends ClientState implements ConnectionHandler {
   // HOT: once per read.
   onBytes(bytes: Buffer, length: number): void {
     this.server.traffic.inBytes += length;
-    if (this.closing) return;
+    if (this.closing || this.flow.ended) return;
     const wait = this.flow.stalled !== 0 || this.server.turnFull();
     if (wait || this.inbox.bytes !== undefined) {
       this.keep(bytes, 0, length);
@@ -95,7 +95,7 @@ export class Session extends ClientState implements ConnectionHandler {
     this.release();
   }
 
-  /** No more will come. What came before is run, and answered, all the same. */
+  /** No more will come, or be taken. What came before is run, and answered, all the same. */
   onEnd(): void {
     this.flow.ended = true;
     if (this.flow.over) this.endSoon();

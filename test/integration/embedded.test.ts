@@ -124,6 +124,26 @@ test("data is there again after close and open; a second node is refused meanwhi
     await again.close();
   }));
 
+test("close() answers all that was asked before it, however far ahead its clients are", () =>
+  inDirectory(async (dir) => {
+    for (const options of [{}, { walBatchBytesMax: 64 * 1024 }]) {
+      const node = await open({ dir, ...options });
+      const [one, two] = [node.client(), node.client()];
+      const asked: Promise<unknown>[] = [];
+      for (let wave = 0; wave < 20; wave++) {
+        for (let i = 0; i < 2000; i++) asked.push((i % 2 === 0 ? one : two).set(`k${i}`, `${wave}`.repeat(50)));
+        if (wave < 19) await new Promise((resolve) => setImmediate(resolve));
+      }
+      const closing = node.close();
+      const lost = (await Promise.allSettled(asked)).filter(({ status }) => status === "rejected");
+      assert.is(lost.length, 0, `${lost.length} of ${asked.length} were not answered`);
+      await closing;
+      const again = await open({ dir });
+      assert.is(await again.client().get("k1999"), "19".repeat(50));
+      await again.close();
+    }
+  }));
+
 test("each client is a connection; close of one answers what it asked", () =>
   inDirectory(async (dir) => {
     await using node = await open({ dir, requirepass: "secret", maxclients: 3 });

@@ -5,6 +5,7 @@
 // timeout: 120s
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { STALLED_LOG } from "../../../src/server/flow.js";
 import { command, type Harness, type HarnessOptions, type RawClient, sleep, startServer, until } from "./harness.js";
 
 /** So many writes have reached the log: what is sent now comes after them. */
@@ -151,6 +152,90 @@ both("a pipeline of a half-closed client that takes many turns runs to its end",
   await c.take(Array.from({ length: count }, (_, i) => `:${i + 1}\r\n`).join("").length);
   await c.closed();
   assert.is(c.received.length, 0);
+});
+
+/** As a node that stops. */
+async function stopped(h: Harness): Promise<void> {
+  h.server.lastCall();
+  await until(() => !h.server.draining, "everything is answered");
+  h.server.close(false);
+}
+
+both(
+  "a stop: commands that wait for their turn run and are answered, what comes later and half a command do not",
+  {},
+  async (h) => {
+    const [c, idle] = [await h.client(), await h.client()];
+    const count = 20_000;
+    assert.is(await idle.ask("PING"), "+PONG");
+    c.write(`${"INCR n\r\n".repeat(count)}INC`);
+    await until(
+      () => [...h.server.sessions.values()].some(({ flow, queryBytes }) => flow.willRun && queryBytes > 1000),
+      "it waits",
+    );
+    const queued = [...h.server.sessions.values()].reduce((sum, { queryBytes }) => sum + queryBytes, 0);
+    const stopping = stopped(h);
+    c.write("R n\r\n".repeat(10));
+    await stopping;
+    await c.closed();
+    await idle.closed();
+    const lines = c.received.latin1Slice().split("\r\n");
+    const answered = lines.length - 1;
+    assert.is(lines[answered - 1], `:${answered}`);
+    assert.ok(answered >= queued / 8, `${answered} answered, ${queued} bytes waited`);
+    assert.ok(answered <= count);
+  },
+);
+
+/** A client that the log holds back in the midst of a pipeline. @returns how many commands have not run. */
+async function heldByLog(h: Harness, client: RawClient): Promise<number> {
+  h.storage.congested = true;
+  client.write("INCR n\r\n".repeat(5000));
+  const waits = (): boolean =>
+    [...h.server.sessions.values()].some(({ flow, queryBytes }) => flow.has(STALLED_LOG) && queryBytes > 0);
+  await until(waits, "it is held back");
+  h.storage.congested = false;
+  return [...h.server.sessions.values()].reduce((sum, { queryBytes }) => sum + queryBytes, 0) / 8;
+}
+
+both(
+  "a stop: a client that the log holds back, then CLIENT PAUSE, and one that is blocked",
+  { manual: true },
+  async (h) => {
+    const [held, other, blocked] = [await h.client(), await h.client(), await h.client()];
+    const waiting = await heldByLog(h, held);
+    blocked.send("SHUTDOWN");
+    await until(() => h.server.blockedClients === 1, "it is blocked");
+    h.server.startPause(h.server.nowMs + 100_000, true);
+    other.send("SET", "p", "1");
+    await until(() => h.server.pausedSessions.size === 1, "it is held");
+    h.server.lastCall();
+    assert.ok(h.server.draining);
+    h.commit();
+    await until(() => h.server.pausedSessions.size === 2, "what was held by the log is held by the pause now");
+    await until(() => !h.server.draining, "what ran is answered, and nobody waits for the pause");
+    const before = h.space.appendedLsn;
+    h.server.endPause();
+    await until(() => {
+      h.commit();
+      return h.space.appendedLsn >= before + waiting + 1 && !h.server.draining;
+    }, "everything is answered");
+    assert.is(h.space.appendedLsn, before + waiting + 1);
+    await other.expect("+OK\r\n");
+    await other.closed();
+    await held.closed();
+    assert.ok(held.received.latin1Slice().endsWith(`\r\n:${before + waiting}\r\n`));
+  },
+);
+
+both("a stop after the log failed does not wait for those that it holds back", { manual: true }, async (h) => {
+  const c = await h.client();
+  await heldByLog(h, c);
+  h.storage.failed = true;
+  h.server.logFailed();
+  assert.match(await c.line(), /^-UNCERTAIN /);
+  h.server.lastCall();
+  await until(() => !h.server.draining, "nobody is waited for");
 });
 
 both("QUIT answers, closes, and drops what follows", {}, async (h) => {
