@@ -217,6 +217,34 @@ test("an embedded node keeps nothing of the process: no signal handler, no outpu
   assert.equal([code, out, err], [0, "", "true"]);
 });
 
+test("who waits for an answer keeps the process, whatever the answer waits for; who does not lets it go", () =>
+  inDirectory(async (dir) => {
+    const script = `
+      import { open } from "./src/index.ts";
+      const node = await open({ dir: ${JSON.stringify(join(dir, "data"))} });
+      const [one, two] = [node.client(), node.client()];
+      await one.set("a", "1");
+      await two.call("CLIENT", "PAUSE", "400");
+      await Promise.all([one.set("a", "2"), two.set("b", "3"), one.get("a")]);
+      await one.close();
+      process.stdout.write(await two.get("b") + await two.get("a"));
+      await two.call("CLIENT", "PAUSE", "100000");
+      const lost = node.client().set("c", "4").catch((error) => process.stdout.write(" " + error.code));
+      await node.close();
+      await lost;
+      await (await open({ dir: ${JSON.stringify(join(dir, "data"))} })).client().set("d", "5");
+      process.stdout.write(" over");
+    `;
+    const args = ["--import", "tsx", "--input-type=module", "-e", script];
+    const child = spawn(process.execPath, args, { timeout: WAIT_MS });
+    let out = "";
+    let err = "";
+    child.stdout.on("data", (text) => (out += text));
+    child.stderr.on("data", (text) => (err += text));
+    const code = await new Promise((resolve) => child.once("close", resolve));
+    assert.equal([code, out, err], [0, "32 CLOSED over", ""]);
+  }));
+
 test("close() ends before the process does, also with a backup under way and nothing else to keep the process", () =>
   inDirectory(async (dir) => {
     const script = `
