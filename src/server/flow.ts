@@ -1,7 +1,7 @@
 /**
  * server/flow.ts: whether one session may run commands at present, and whether its connection is read.
- * Invariant: a connection that is not read has a reason to be stalled; a session that only waits for its turn is read on for a
- * while, since stopping and starting cost system calls.
+ * Invariant: a connection that is not read has a reason to be stalled; a session that only waits for its turn, or for CLIENT PAUSE to
+ * end, is read on for a while: stopping and starting cost system calls, and who is not read cannot be seen to go.
  */
 import type { Connection } from "../ports/network.js";
 
@@ -52,9 +52,9 @@ export class Flow {
     this.stopReading();
   }
 
-  /** Run nothing before the next turn; read on. */
-  giveWay(): void {
-    this.stalled |= STALLED_SLICE;
+  /** Run nothing, for one more reason; read on for a while, so that it is seen when the client goes. */
+  wait(why: number): void {
+    this.stalled |= why;
   }
 
   clear(why: number): void {
