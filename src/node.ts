@@ -9,7 +9,7 @@ import fs from "node:fs";
 import { version } from "./cli/version.js";
 import type { Config } from "./config/config.js";
 import { keySlot } from "./core/ring/slot.js";
-import { EXIT_PORT_IN_USE } from "./lib/errors.js";
+import { asDiskError, EXIT_PORT_IN_USE } from "./lib/errors.js";
 import { BackupDirectory } from "./platform/backup-directory.js";
 import { lockDirectory } from "./platform/directory-lock.js";
 import { type LogLevel, lineLogger } from "./platform/log.js";
@@ -168,14 +168,14 @@ export class RunningNode {
     common: { backlog: number; keepAliveSeconds: () => number },
   ): Promise<void> {
     const { unixsocket, unixsocketperm } = this.config;
-    // As Redis: a socket file left behind by a process that died is in nobody's use.
-    if (fs.lstatSync(unixsocket, { throwIfNoEntry: false })?.isSocket()) fs.unlinkSync(unixsocket);
     try {
+      // As Redis: a socket file left behind by a process that died is in nobody's use.
+      if (fs.lstatSync(unixsocket, { throwIfNoEntry: false })?.isSocket()) fs.unlinkSync(unixsocket);
       this.listeners.push(await network.listen({ ...common, path: unixsocket }, this.server.accept.bind(this.server)));
+      if (unixsocketperm !== 0) fs.chmodSync(unixsocket, unixsocketperm);
     } catch (error) {
       throw listenError(error, unixsocket);
     }
-    if (unixsocketperm !== 0) fs.chmodSync(unixsocket, unixsocketperm);
   }
 
   /** Recover, then serve. @throws CorruptionError, FormatError, DiskError, each with an exit code. */
@@ -184,7 +184,8 @@ export class RunningNode {
     await new Promise<void>((resolve, reject) => {
       engine.load(LOAD_SLICE_MS, (error) => (error === undefined ? resolve() : reject(error)));
     });
-    const wal = engine.wal as NonNullable<typeof engine.wal>;
+    const { wal } = engine;
+    if (wal === undefined) return; // a client asked for SHUTDOWN meanwhile
     wal.onDurable = () => server.durable();
     wal.waiters = () => server.waiters;
     wal.onFailed = (error) => {
@@ -293,8 +294,9 @@ export async function start(config: Config, parts: NodeParts = {}): Promise<Runn
     for (const listener of node?.listeners ?? []) void listener.close();
     node?.server.close(true);
     node?.server.stop();
+    node?.engine.recovery?.close();
     release();
-    throw error;
+    throw node === undefined ? asDiskError("cannot open the data directory", error) : error;
   }
 }
 

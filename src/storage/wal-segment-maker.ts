@@ -182,8 +182,10 @@ export class SegmentMaker {
 
   /** No record depends on a segment that is being made: its failure is want of room, not loss. Try again later. */
   private failed(file: FileHandle): void {
+    if (file !== -1) this.disk.close(file);
+    // By now the name may be another's: whoever opened the directory after us.
+    if (this.stopped) return;
     if (file !== -1) {
-      this.disk.close(file);
       // What was filled so far may be just the room that is missing.
       this.clear(NEXT_SEGMENT_NAME);
     }
