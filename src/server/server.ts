@@ -99,6 +99,8 @@ export class Server {
     this.startedMs = this.nowMs;
     this.runId = parts.system.randomHex(40);
     this.context = new Context(parts.space, parts.config);
+    // What an EXEC does is done whole, or waits for room whole.
+    this.context.roomFor = (bytes) => this.current?.inExec === true || this.storage.roomFor(bytes);
     this.departures = new Departures(this.context.reply);
     this.turns = new Turns(parts.scheduler, () => this.departures.send());
     this.sharedArgs = this.context.args;
