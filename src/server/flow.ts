@@ -16,6 +16,8 @@ export const STALLED_BLOCKED = 4;
 export const STALLED_PAUSED = 8;
 /** The log has more than enough to write. */
 export const STALLED_LOG = 16;
+/** In a cluster: enough of its commands are under way, or one of them must be over first. */
+export const STALLED_WORKS = 32;
 
 /** What a client that runs nothing may send ahead before it is not read any more. */
 const AHEAD_BYTES_MAX: number = 128 * 1024;
@@ -53,7 +55,7 @@ export class Flow {
   }
 
   /** Run nothing, for one more reason; read on for a while, so that it is seen when the client goes. */
-  wait(why: number): void {
+  giveWay(why: number): void {
     this.stalled |= why;
   }
 

@@ -13,8 +13,12 @@ import { ALL_SPECS } from "../commands/table.js";
 import type { Config } from "../config/config.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
+import { NOBODY, newSession, refusalOf } from "./admission.js";
+import { Answers } from "./answers.js";
 import { checkTimes, LARGE_BYTES } from "./client-limits.js";
 import { GUARD_UNAUTHENTICATED } from "./client-state.js";
+import { ClusterDispatcher } from "./cluster-dispatch.js";
+import { ClusterFace } from "./cluster-face.js";
 import { Departures } from "./departures.js";
 import {
   Dispatcher,
@@ -27,10 +31,9 @@ import {
 import { LatencyMonitor } from "./latency.js";
 import { Monitors } from "./monitor.js";
 import type { ServerParts, Space, Storage } from "./ports.js";
-import { Session } from "./session.js";
+import type { Session } from "./session.js";
 import { SlowLog } from "./slowlog.js";
 import { Statistics, Traffic } from "./statistics.js";
-import { PROTECTED_MODE } from "./texts.js";
 import { Turns } from "./turns.js";
 
 /** Keys that are fetched ahead at a time: more would push the first ones out of the nearest cache again. */
@@ -61,6 +64,8 @@ export class Server {
   readonly sessions: Map<number, Session> = new Map();
   readonly turns: Turns;
   readonly departures: Departures;
+  /** In a cluster: clients that the cluster has answered. */
+  readonly answers: Answers;
   /** Sessions whose next replies wait for the log: the first `waiting` of the list. (Emptying an array is slow, counting is not.) */
   private waitingSessions: Session[] = [];
   private waiting = 0;
@@ -68,6 +73,7 @@ export class Server {
   readonly pause: { endMs: number; all: boolean } = { endMs: 0, all: false };
   readonly runId: string;
   readonly startedMs: number;
+  readonly face: ClusterFace;
 
   guards = 0;
   /** Wall clock of the current run, or of the last tick; never steps back. */
@@ -87,7 +93,7 @@ export class Server {
   private tickQueue: Session[] = [];
   private cancelPauseTimer: Cancel = () => {};
   private stopped = false;
-  private accepting = true;
+  accepting = true;
 
   constructor(parts: ServerParts) {
     this.parts = parts;
@@ -98,17 +104,22 @@ export class Server {
     this.nowMs = parts.scheduler.nowMs();
     this.startedMs = this.nowMs;
     this.runId = parts.system.randomHex(40);
+    this.face = new ClusterFace(parts);
     this.context = new Context(parts.space, parts.config);
     // What an EXEC does is done whole, or waits for room whole.
     this.context.roomFor = (bytes) => this.current?.inExec === true || this.storage.roomFor(bytes);
     this.departures = new Departures(this.context.reply);
-    this.turns = new Turns(parts.scheduler, () => this.departures.send());
+    this.turns = new Turns(parts.scheduler, () => {
+      if (parts.cluster !== undefined) this.answers.serve();
+      this.departures.send();
+    });
+    this.answers = new Answers(this.turns, () => parts.scheduler.monotonicMs());
     this.sharedArgs = this.context.args;
     this.requestLimits = { ...LIMITS_DEFAULT };
     this.slowlog = new SlowLog(parts.config);
     this.latency = new LatencyMonitor(parts.config);
     this.monitors = new Monitors(this);
-    this.dispatcher = new Dispatcher(this);
+    this.dispatcher = parts.cluster === undefined ? new Dispatcher(this) : new ClusterDispatcher(this, parts.cluster);
     this.readConfig();
     this.config.onChange("*", () => {
       this.readConfig();
@@ -139,7 +150,7 @@ export class Server {
   /** Serve a new connection. For Network.listen. */
   accept(connection: Connection): ConnectionHandler {
     this.traffic.connections++;
-    const refusal = this.refusal(connection);
+    const refusal = refusalOf(this, connection);
     if (refusal !== undefined) {
       this.traffic.rejected++;
       const text = Buffer.from(`-${refusal}\r\n`);
@@ -147,17 +158,10 @@ export class Server {
       connection.end();
       return NOBODY;
     }
-    const session = new Session(this.nextId++, connection, this);
+    const session = newSession(this, this.nextId++, connection);
     this.sessions.set(session.id, session);
     this.lock(session);
     return session;
-  }
-
-  private refusal(connection: Connection): string | undefined {
-    if (!this.accepting) return "ERR the server is going down";
-    if (this.sessions.size >= this.config.maxclients) return "ERR max number of clients reached";
-    if (this.config.protectedMode && this.config.requirepass === "" && !connection.loopback) return PROTECTED_MODE;
-    return undefined;
   }
 
   /** A session that has not logged in (any more), where a password is set. */
@@ -232,7 +236,7 @@ export class Server {
     const usec = (now - this.markMs) * 1000;
     this.markMs = now;
     this.statistics.attribute(usec);
-    this.noteSlow(spec, args, usec);
+    this.noteSlow(this.current, spec, args, usec);
   }
 
   /** Time that no command is to be charged with has passed. */
@@ -248,15 +252,19 @@ export class Server {
     this.storage.nudge();
   }
 
+  monotonicMs(): number {
+    return this.scheduler.monotonicMs();
+  }
+
   /** Milliseconds since the present run began. */
   elapsedMs(): number {
     return this.scheduler.monotonicMs() - this.runStartMs;
   }
 
-  private noteSlow(spec: CommandSpec, args: Args, usec: number): void {
+  noteSlow(session: Session | undefined, spec: CommandSpec, args: Args, usec: number): void {
     const threshold = this.config.slowlogLogSlowerThan;
     if (threshold >= 0 && usec >= threshold && this.dispatcher.slowlogged(spec))
-      this.slowlog.add(this.current, args, usec, this.nowMs);
+      this.slowlog.add(session, args, usec, this.nowMs);
     const limitMs = this.config.latencyMonitorThreshold;
     if (limitMs > 0 && usec >= limitMs * 1000)
       this.latency.add(spec.flags.includes("fast") ? "fast-command" : "command", usec / 1000, this.nowMs);
@@ -385,15 +393,8 @@ export class Server {
   /** Stop the clockwork; for good. */
   stop(): void {
     this.stopped = true;
+    this.face.stop();
     this.cancelTick();
     this.cancelPauseTimer();
   }
 }
-
-/** Handler of a connection that was refused. */
-const NOBODY: ConnectionHandler = {
-  onBytes: () => {},
-  onSent: () => {},
-  onEnd: () => {},
-  onClosed: () => {},
-};

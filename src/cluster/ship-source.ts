@@ -1,0 +1,147 @@
+/**
+ * cluster/ship-source.ts: what there is to ship to a peer: records of this node's log, or of its table, that concern the peer and that
+ * this replica still holds, in batches of a bounded size.
+ * Must never: ship what is not durable here. A peer that took it for acknowledged here would count on a disk that has it not.
+ */
+import { MESSAGE_HEADER_BYTES } from "../codec/frame/layout.js";
+import { SHIP_BYTES } from "../codec/frame/message-writer.js";
+import { sameDot } from "../core/clock/dot.js";
+import type { Held } from "../core/register/state.js";
+import { ballotOf, encodeState, nameOf, nameOfRecord, type Value } from "../storage/state-record.js";
+import type { Exchange } from "./exchange.js";
+import type { PeerLink } from "./peer-link.js";
+import type { Routing } from "./routing.js";
+
+/** The storage, as far as it is shipped. */
+export interface ShippedStorage {
+  readonly durableLsn: number;
+  held(name: string): Held<Value> | undefined;
+  page(
+    db: number,
+    cursor: number,
+    count: number,
+  ): { readonly entries: readonly { readonly key: Buffer }[]; readonly next: number };
+}
+
+/** The log from a position on; storage/log-cursor.ts. */
+export interface LogReader {
+  /** Everything before it was handed out. */
+  readonly nextLsn: number;
+  /**
+   * Durable records, about `bytesMax` of them; `take` borrows. gone: the log does not reach back so far any more.
+   * @throws when it is damaged.
+   */
+  read(
+    bytesMax: number,
+    done: () => boolean,
+    take: (lsn: number, body: Buffer, at: number) => void,
+  ): "more" | "end" | "gone";
+  close(): void;
+}
+
+export interface Batch {
+  readonly records: readonly { readonly record: Buffer; readonly chosen: boolean }[];
+  readonly firstLsn: number;
+  readonly lastLsn: number;
+  /** Nothing is left behind it at present. */
+  readonly ends: boolean;
+}
+
+/** Where a walk through the table is. */
+export interface Walk {
+  readonly fromLsn: number;
+  db: number;
+  cursor: number;
+}
+
+const DATABASES = 16;
+const PAGE_KEYS = 100;
+const SEND_MS = 5000;
+/** Of a turn of the loop. */
+const READ_MS = 1;
+
+export interface ShipSourceParts {
+  readonly storage: ShippedStorage;
+  readonly logFrom: (lsn: number) => LogReader;
+  readonly exchange: Exchange;
+  readonly routing: Routing;
+  /** Steady clock. */
+  readonly nowMs: () => number;
+  /** The log cannot be read. */
+  readonly onDamage: (error: Error) => void;
+}
+
+export class ShipSource {
+  private readonly parts: ShipSourceParts;
+
+  constructor(parts: ShipSourceParts) {
+    this.parts = parts;
+  }
+
+  get durableLsn(): number {
+    return this.parts.storage.durableLsn;
+  }
+
+  logFrom(lsn: number): LogReader {
+    return this.parts.logFrom(lsn);
+  }
+
+  /** @returns undefined: the log does not reach back so far, or cannot be read. */
+  fromLog(peer: number, reader: LogReader, bytesMax: number): Batch | undefined {
+    const records: Batch["records"][number][] = [];
+    const firstLsn = reader.nextLsn;
+    const untilMs = this.parts.nowMs() + READ_MS;
+    const late = (): boolean => this.parts.nowMs() >= untilMs;
+    try {
+      const state = reader.read(bytesMax, late, (_lsn, bytes, at) => {
+        const item = this.item(peer, nameOfRecord(bytes, at));
+        // A record that was replaced lies further on in its new state.
+        if (item !== undefined && sameDot(ballotOf(item.record, 0), ballotOf(bytes, at))) records.push(item);
+      });
+      return state === "gone" ? undefined : { records, firstLsn, lastLsn: reader.nextLsn - 1, ends: state === "end" };
+    } catch (error) {
+      // What it holds is in memory too. The damage is for a person.
+      this.parts.onDamage(error as Error);
+      return undefined;
+    }
+  }
+
+  /** The next part of the table; the walk moves on. */
+  fromTable(peer: number, walk: Walk, bytesMax: number): Batch {
+    const records: Batch["records"][number][] = [];
+    let bytes = 0;
+    while (walk.db < DATABASES && bytes < bytesMax) {
+      const { entries, next } = this.parts.storage.page(walk.db, walk.cursor, PAGE_KEYS);
+      for (const { key } of entries) {
+        const item = this.item(peer, nameOf(walk.db, key, 0, key.length));
+        if (item === undefined) continue;
+        records.push(item);
+        bytes += item.record.length;
+      }
+      walk.cursor = next;
+      if (next === 0) walk.db++;
+    }
+    return { records, firstLsn: walk.fromLsn, lastLsn: walk.fromLsn, ends: walk.db === DATABASES };
+  }
+
+  private item(peer: number, name: string): Batch["records"][number] | undefined {
+    if (!this.parts.routing.isReplica(this.parts.routing.partitionOf(name), peer)) return undefined;
+    const held = this.parts.storage.held(name);
+    // What is not durable yet lies behind the last position that is looked at, and comes later.
+    if (held === undefined || held.lsn > this.parts.storage.durableLsn) return undefined;
+    return { record: encodeState(name, held.ballot, held.state), chosen: held.chosen };
+  }
+
+  /** @returns the batch's number, 0: there was no room. */
+  send(link: PeerLink, { records, firstLsn, lastLsn, ends }: Batch): number {
+    let bytes = SHIP_BYTES;
+    for (const { record } of records) bytes += 1 + record.length;
+    const writer = link.claim(bytes + MESSAGE_HEADER_BYTES, this.parts.nowMs() + SEND_MS);
+    if (writer === undefined) return 0;
+    const id = this.parts.exchange.nextId();
+    writer.shipBegin(id, firstLsn, lastLsn, !ends);
+    for (const { record, chosen } of records) writer.shipAdd(chosen, record, 0, record.length);
+    writer.shipEnd();
+    return id;
+  }
+}
