@@ -52,6 +52,7 @@ export class Member {
   private cancelClock: Cancel = () => {};
   private cancelSave: Cancel = () => {};
   private clockIsOff = false;
+  private stopped: Promise<unknown> | undefined;
   private readonly saidMs = new Map<string, number>();
 
   /** @throws ConfigurationError: the directory is another member's, or of other members; DiskError: the start cannot be counted. */
@@ -176,11 +177,16 @@ export class Member {
 
   /** Resolves when the last connection to a peer is closed. */
   stop(): Promise<unknown> {
+    this.stopped ??= this.stopOnce();
+    return this.stopped;
+  }
+
+  private stopOnce(): Promise<unknown> {
     this.cancelClock();
     this.cancelSave();
-    this.savePositions();
     const closed = this.listeners.map((listener) => listener.close());
     this.node?.stop();
+    this.savePositions();
     return Promise.all(closed);
   }
 }
