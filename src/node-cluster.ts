@@ -99,7 +99,10 @@ export class Member {
     });
     this.node = node;
     await listenForPeers(config, node.accept, this.listeners);
-    this.cluster.open(node.coordinator);
+    this.cluster.open(node.coordinator, () => ({
+      clock_off_ms: node.clockOffMs(),
+      expires_keys: node.coordinator.expires() ? 1 : 0,
+    }));
     node.start();
     this.watchClock();
     this.saveSoon();

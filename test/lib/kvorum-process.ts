@@ -17,15 +17,15 @@ export interface Ended {
 }
 
 /** Only what a test gives counts: no KVORUM_* of whoever runs it. */
-function launch(argv: readonly string[]): ChildProcess {
+function launch(argv: readonly string[], input: "ignore" | "pipe"): ChildProcess {
   const env = { PATH: process.env["PATH"] ?? "" };
   const [command, ...words] = PROGRAM;
-  return spawn(command, [...words, ...argv], { env, stdio: ["ignore", "pipe", "pipe"] });
+  return spawn(command, [...words, ...argv], { env, stdio: [input, "pipe", "pipe"] });
 }
 
 /** Run a verb to its end. */
 export async function kvorum(...argv: readonly string[]): Promise<Ended> {
-  const child = launch(argv);
+  const child = launch(argv, "ignore");
   const ended = new Promise<Ended>((resolve) => {
     const [out, err]: [string[], string[]] = [[], []];
     child.stdout?.setEncoding("utf8").on("data", (text: string) => out.push(text));
@@ -53,7 +53,8 @@ export class KvorumProcess {
 
   /** @param argv options of serve. Resolves when it serves. */
   static async start(...argv: readonly string[]): Promise<KvorumProcess> {
-    const child = launch(["serve", "--http-port", "0", ...argv]);
+    // A test that is killed must not leave it behind.
+    const child = launch(["serve", "--stop-at-end-of-input", "--http-port", "0", ...argv], "pipe");
     const server = new KvorumProcess(child);
     const up = new Promise<void>((resolve, reject) => {
       const take = (text: string): void => {
