@@ -46,7 +46,6 @@ export interface Performer {
 export const QUESTION_NODE = 0;
 export const QUESTION_PAGE = 1;
 export const QUESTION_COUNT = 2;
-export const QUESTION_SLOT = 3;
 
 export interface MemberView {
   /** Position in the sorted ids: the node index of its dots, and its place in tables of placement. */
