@@ -260,6 +260,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
       works_refused: counts.refused,
       works_uncertain: counts.uncertain,
       waiting_for_log: this.waitingForLog,
+      tombstones: this.options.storage.tombstones,
       ...figuresOf({ exchange, forwarding, pulls, catchUp, inbound }),
     };
   }
