@@ -25,6 +25,7 @@ import {
 } from "../codec/frame/layout.js";
 import type { MessageReader } from "../codec/frame/message-reader.js";
 import { readU32, writeU32 } from "../codec/record/record.js";
+import { Numbered } from "../lib/numbered.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import type { Exchange } from "./exchange.js";
 import type { PeerLink } from "./peer-link.js";
@@ -53,7 +54,7 @@ export class Forwarding {
   private readonly scheduler: Scheduler;
   private readonly performer: Performer;
   private readonly take: Take;
-  private readonly away: Map<number, { readonly to: number; readonly done: Done }> = new Map();
+  private readonly away: Numbered<{ readonly to: number; readonly done: Done }> = new Numbered();
   private readonly avoidUntilMs: number[] = [];
 
   constructor(exchange: Exchange, scheduler: Scheduler, performer: Performer, take: Take) {
@@ -79,7 +80,7 @@ export class Forwarding {
     const payload = payloadOf(work);
     const writer = link.claim(MESSAGE_HEADER_BYTES + payload.length, untilMs);
     if (writer === undefined) return false;
-    const id = this.exchange.nextId();
+    const id = this.away.next();
     writer.opaque(MESSAGE_FORWARD, 0, id, partition, EPOCH, payload, 0, payload.length);
     this.away.set(id, { to, done });
     this.sent++;
@@ -98,7 +99,7 @@ export class Forwarding {
     const leftMs = (budgetMs === 0 ? BUDGET_MS_DEFAULT : budgetMs) - link.unreadMs;
     // Nobody waits for it any more, and what was told "may have been applied" long ago should not undo what came after it.
     if (work === undefined || leftMs <= 0) reply({ applied: "no", why: "no quorum" });
-    else this.take(work, leftMs, reply);
+    else this.take(work, stepOf(leftMs), reply);
   }
 
   private workOf({ bytes, at, length }: MessageReader): Work | undefined {
@@ -124,7 +125,7 @@ export class Forwarding {
 
   /** The link to `node` broke: what is there may have been done, and the answer will not come. */
   lost(node: number): void {
-    for (const [id, { to, done }] of [...this.away]) {
+    for (const [id, { to, done }] of this.away.entries()) {
       if (to !== node) continue;
       this.away.delete(id);
       done(undefined);
@@ -172,4 +173,10 @@ function answerOf({ flags, bytes, at, length }: MessageReader): Answer {
   const hlc = dotHlc(bytes, at);
   const ballot = hlc === 0 ? undefined : { epoch: dotEpoch(bytes, at), hlc, node: dotNode(bytes, at) };
   return { applied: "yes", ballot, result: Buffer.from(bytes.subarray(at + DOT_BYTES, at + length)) };
+}
+
+/** Few lengths of time, so that few queues of timers: a budget is rounded down by at most a tenth of a second. */
+function stepOf(budgetMs: number): number {
+  const step = budgetMs < 200 ? 10 : 100;
+  return Math.max(1, budgetMs - (budgetMs % step));
 }

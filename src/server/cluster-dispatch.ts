@@ -15,6 +15,7 @@ import type { Context } from "../commands/context.js";
 import { type CommandSpec, KIND_EACH, KIND_KEY } from "../commands/spec.js";
 import { ALL_SPECS } from "../commands/table.js";
 import { Call, failureOf } from "./call.js";
+import { keepClusterRules } from "./cluster-config.js";
 import type { ClusterSession } from "./cluster-session.js";
 import { execInCluster, watchInCluster } from "./cluster-transaction.js";
 import { Dispatcher, GUARD_MONITORED } from "./dispatch.js";
@@ -61,6 +62,7 @@ export class ClusterDispatcher extends Dispatcher {
     super(server);
     this.around = { server, cluster, stage: new Stage(server.space, server.config) };
     this.routes = ALL_SPECS.map(routeOf);
+    keepClusterRules(server.config);
   }
 
   // HOT: once per command in a cluster.
@@ -92,7 +94,7 @@ function oneKey(around: Surroundings, session: ClusterSession, spec: CommandSpec
   const key = spec.firstKey;
   const name = nameOf(session.db, args.bytes, args.start[key], args.length[key]);
   const bytes = encodeCommandWork(spec, args, session.db, session.proto);
-  const work = new CommandWork(around.stage, spec, name, bytes, session.isUnderWay(name));
+  const work = new CommandWork(around.stage, spec, name, bytes);
   const call = new Call(session, spec, () => argsOf(bytes));
   session.perform(work, bytes.length, (answer) => {
     call.answer(answer.applied === "yes" ? answer.result : (failureOf(answer, spec.write) as Buffer));

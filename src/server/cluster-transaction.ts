@@ -149,10 +149,18 @@ class Exec {
   }
 
   start(): void {
+    const { parts } = this.plan;
     if (this.holds) this.session.hold();
-    for (const { spec, how, args } of this.plan.parts) if (how !== "here") this.note(spec, args);
-    if (this.plan.parts.some(({ how }) => how === "asked")) this.session.afterAll(() => this.ask(0));
-    else this.read();
+    for (const { spec, how, args } of parts) if (how !== "here") this.note(spec, args);
+    if (!parts.some(({ how }) => how === "asked")) this.read();
+    else this.session.afterAll(() => this.ask(0, this.firstWrite(), () => this.read()));
+  }
+
+  /** What is asked of the whole keyspace is asked before what is written, or after it, as it was queued. */
+  private firstWrite(): number {
+    const { parts } = this.plan;
+    const first = parts.findIndex(({ how, spec }) => how === "keys" && spec.write);
+    return first < 0 ? parts.length : first;
   }
 
   private note(spec: CommandSpec, args: Args): void {
@@ -161,19 +169,19 @@ class Exec {
     if ((server.guards & GUARD_MONITORED) !== 0) server.dispatcher.show(this.session, spec, args);
   }
 
-  /** What is asked of the whole keyspace, one after the other. */
-  private ask(index: number): void {
+  /** Those of parts[from .. to) that ask of the whole keyspace, one after the other. */
+  private ask(from: number, to: number, done: () => void): void {
     const { parts } = this.plan;
-    let next = index;
-    while (next < parts.length && parts[next].how !== "asked") next++;
-    if (next === parts.length) {
-      this.read();
+    let next = from;
+    while (next < to && parts[next].how !== "asked") next++;
+    if (next >= to) {
+      done();
       return;
     }
     const { spec, args, db } = parts[next];
     (ASKERS[spec.fullName] as Asker)(this.around, { args, db, proto: this.call.proto }, (reply) => {
       this.replies[next] = reply;
-      this.ask(next + 1);
+      this.ask(next + 1, to, done);
     });
   }
 
@@ -218,11 +226,16 @@ class Exec {
   private done(replies: readonly Buffer[]): void {
     const { parts } = this.plan;
     let next = 0;
-    parts.forEach(({ how, spec }, i) => {
-      if (how === "keys") this.replies[i] = replies[next++];
+    for (let i = 0; i < parts.length; i++) if (parts[i].how === "keys") this.replies[i] = replies[next++];
+    this.ask(this.firstWrite(), parts.length, () => this.finish());
+  }
+
+  private finish(): void {
+    const { parts } = this.plan;
+    for (let i = 0; i < parts.length; i++) {
       const reply = this.replies[i];
-      if (reply !== undefined && reply[0] === MINUS) countError(this.session, spec, reply);
-    });
+      if (reply !== undefined && reply[0] === MINUS) countError(this.session, parts[i].spec, reply);
+    }
     if (parts.some(({ how }) => how === "here")) {
       this.call.answerBy((c) => this.write(c));
       this.session.letGo();

@@ -21,6 +21,7 @@ import { CommandWork, encodeCommandWork } from "./works.js";
 
 const TWO_32 = 4_294_967_296;
 const SLOTS = 16384;
+const STAR = 42;
 /** Records of one page: merging one is a part of a turn. */
 const PAGE_MAX = 500;
 /** Records that RANDOMKEY chooses among. */
@@ -111,8 +112,11 @@ function addTo(found: Found): (there: readonly SeenEntry[]) => void {
 }
 
 function keys(around: Surroundings, { args, db, proto }: Asked, done: (reply: Buffer) => void): void {
-  const found = new Found(args.view(1), undefined);
-  const question = { db, slot: undefined, pattern: args.view(1), cursor: 0, count: Number.MAX_SAFE_INTEGER };
+  const pattern = args.view(1);
+  const found = new Found(pattern, undefined);
+  // A star alone takes the empty key too, which a pattern with a star does not match.
+  const asked = args.length[1] === 1 && pattern[0] === STAR ? ALL : pattern;
+  const question = { db, slot: undefined, pattern: asked, cursor: 0, count: Number.MAX_SAFE_INTEGER };
   listFrom(around, question, 0, addTo(found), (next) =>
     done(next < 0 ? CLUSTER_DOWN : replyOf(proto, (reply) => found.write(reply))),
   );
@@ -221,7 +225,7 @@ function deletion({ stage }: Surroundings, db: number, key: Buffer): CommandWork
   const args = Args.of(["del", key]);
   const spec = lookup(args);
   assert(spec !== undefined, "no DEL");
-  return new CommandWork(stage, spec, nameOf(db, key, 0, key.length), encodeCommandWork(spec, args, db, 2), false);
+  return new CommandWork(stage, spec, nameOf(db, key, 0, key.length), encodeCommandWork(spec, args, db, 2));
 }
 
 function flushDb(around: Surroundings, asked: Asked, done: (reply: Buffer) => void): void {

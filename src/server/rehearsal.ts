@@ -6,7 +6,7 @@
  * Invariant: nothing is changed by it. Price: two runs of a handler on empty values, for commands on several keys only.
  */
 import { nameOf } from "../cluster/work.js";
-import type { Args } from "../codec/resp/args.js";
+import { Args } from "../codec/resp/args.js";
 import type { Context } from "../commands/context.js";
 import { execute } from "../commands/execute.js";
 import { keysOf } from "../commands/introspect.js";
@@ -25,8 +25,8 @@ class Stage implements Keyspace {
   touching = true;
   readonly absences: Absences = new Absences();
   allThere = false;
-  /** May the argument at this place be written? */
-  writes: (at: number, length: number) => boolean = () => false;
+  /** May the argument that begins at this byte be written? */
+  writes: (at: number) => boolean = () => false;
   names: Map<string, boolean> = new Map();
 
   private see(db: number, bytes: Buffer, at: number, length: number, written: boolean): void {
@@ -35,7 +35,7 @@ class Stage implements Keyspace {
   }
 
   find(db: number, bytes: Buffer, at: number, length: number, state: KeyState): boolean {
-    this.see(db, bytes, at, length, this.writes(at, length));
+    this.see(db, bytes, at, length, this.writes(at));
     state.present = this.allThere;
     state.type = 0;
     state.raw = false;
@@ -104,7 +104,8 @@ export interface Cast {
 }
 
 /** @param c whose writer is free; its keyspace, arguments and database are set. @param proto of the client, for the error. */
-export function rehearse(c: Context, spec: CommandSpec, args: Args, db: number, now: number): Cast {
+export function rehearse(c: Context, spec: CommandSpec, given: Args, db: number, now: number): Cast {
+  const args = apart(given);
   stage.names = new Map();
   stage.writes = writesOf(spec, args);
   c.space = stage;
@@ -127,12 +128,24 @@ function errorOf(c: Context, spec: CommandSpec, allThere: boolean): Buffer | und
   return reply.buf[0] === MINUS ? Buffer.from(reply.buf.subarray(0, reply.at)) : undefined;
 }
 
-function writesOf(spec: CommandSpec, args: Args): (at: number, length: number) => boolean {
+/** A copy with a byte between any two of them: where one begins then tells which one it is, also when it is empty. */
+function apart(args: Args): Args {
+  const { bytes, count, start, length } = args;
+  const copy = new Args();
+  copy.bytes = Buffer.allocUnsafe(length.subarray(0, count).reduce((sum, each) => sum + each + 1, 0));
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    bytes.copy(copy.bytes, at, start[i], start[i] + length[i]);
+    copy.push(at, length[i]);
+    at += length[i] + 1;
+  }
+  return copy;
+}
+
+function writesOf(spec: CommandSpec, args: Args): (at: number) => boolean {
   if (!spec.write) return () => false;
   if (spec.kindCode === KIND_EACH) return () => true;
-  // With the length: an empty argument may begin where the next one does.
-  const written = new Set<string>();
-  for (const { index, flags } of keysOf(spec, args))
-    if (!flags.includes("RO")) written.add(`${args.start[index]} ${args.length[index]}`);
-  return (at, length) => written.has(`${at} ${length}`);
+  const written = new Set<number>();
+  for (const { index, flags } of keysOf(spec, args)) if (!flags.includes("RO")) written.add(args.start[index]);
+  return (at) => written.has(at);
 }

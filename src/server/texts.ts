@@ -48,4 +48,3 @@ export const CROSS_SLOT =
   "CROSSSLOT Keys in request don't hash to the same slot (on several nodes all that one command or transaction writes must be one key; it may read others, but WATCH only the one that it writes)";
 export const FLUSH_IN_MULTI =
   "CROSSSLOT Keys in request don't hash to the same slot (on several nodes a transaction cannot empty a database)";
-export const NO_EVICTION = "with several nodes only noeviction is possible: replicas would evict different keys";
