@@ -5,11 +5,9 @@
  */
 import type RedisParser from "redis-parser";
 import type { Commands } from "./client/commands.js";
-import { EmbeddedClient, type Link, type LinkUser } from "./client/embedded.js";
 import { type ConfigInput, configFromOptions } from "./config/load.js";
 import { type NodeEnd, type RunningNode, start } from "./node.js";
-import type { Connection, ConnectionHandler } from "./ports/network.js";
-import type { Server } from "./server/server.js";
+import { embeddedClient } from "./pipe.js";
 
 export type { Argument, Commands as Client, Reply, ScanOptions, SetOptions } from "./client/commands.js";
 export { type Applied, StoreError } from "./client/store-error.js";
@@ -23,6 +21,8 @@ export type LogLevel = "debug" | "verbose" | "notice" | "warning";
 export type OpenOptions = ConfigInput & {
   /** Keep everything in memory: nothing outlives the node, and `dir` is not touched. */
   readonly memory?: boolean;
+  /** HTTP, on `httpPort` or on any free one. `httpPort` alone asks for it too. */
+  readonly http?: boolean;
   /** What the node has to say; absent: nothing. */
   readonly log?: (level: LogLevel, text: string) => void;
 };
@@ -32,6 +32,8 @@ export interface Node extends AsyncDisposable {
   readonly url: string | undefined;
   /** The TCP port that was taken; undefined when there is none. */
   readonly port: number | undefined;
+  /** "http://127.0.0.1:7379"; undefined: no HTTP. */
+  readonly httpUrl: string | undefined;
   /** Resolves when the node ended by itself: its disk failed (code 74), or a client asked with SHUTDOWN (code 0). */
   readonly ended: Promise<NodeEnd>;
   /** A client in this process, logged in; each is a connection of its own (SELECT, MULTI, WATCH). */
@@ -45,16 +47,17 @@ export interface Node extends AsyncDisposable {
  * @throws an error with `exitCode`: configuration 64, corrupt data 65, port in use 69, disk 74, directory in use 75.
  */
 export async function open(options: OpenOptions = {}): Promise<Node> {
-  const { memory, log, ...input } = options;
+  const { memory, http, log, ...input } = options;
   const config = configFromOptions(input, process.cwd());
   const { default: Parser } = await import("redis-parser");
-  const running = await start(config, { memory: memory === true, log: log ?? (() => {}) });
+  const running = await start(config, { memory: memory === true, http: http === true, log: log ?? (() => {}) });
   return new EmbeddedNode(running, Parser);
 }
 
 class EmbeddedNode implements Node {
   readonly url: string | undefined;
   readonly port: number | undefined;
+  readonly httpUrl: string | undefined;
   readonly ended: Promise<NodeEnd>;
   private readonly running: RunningNode;
   private readonly Parser: typeof RedisParser;
@@ -63,6 +66,8 @@ class EmbeddedNode implements Node {
     this.running = running;
     this.Parser = Parser;
     this.ended = running.failed;
+    const [http] = running.http?.addresses ?? [];
+    this.httpUrl = http === undefined ? undefined : `http://${http}`;
     const tcp = running.listeners.find(({ port }) => port > 0);
     this.port = tcp?.port;
     this.url =
@@ -71,10 +76,7 @@ class EmbeddedNode implements Node {
 
   client(): Commands {
     const { server, config } = this.running;
-    const client = new EmbeddedClient(this.Parser, (user) => new Pipe(server, user));
-    // Whoever holds the node may do anything with it; the password is for those outside.
-    if (config.requirepass !== "") client.call("AUTH", config.requirepass).catch(() => {});
-    return client;
+    return embeddedClient(this.Parser, server, config.requirepass, "embedded:0");
   }
 
   close(): Promise<void> {
@@ -89,69 +91,4 @@ class EmbeddedNode implements Node {
 function urlOf(host: string, port: number, tls: boolean): string {
   const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
   return `${tls ? "rediss" : "redis"}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
-}
-
-/** A connection without a socket: the server's view of it and the client's in one. */
-class Pipe implements Connection, Link {
-  readonly remote: string = "embedded:0";
-  readonly local: string = "embedded:0";
-  readonly loopback: boolean = true;
-  readonly fd: number = -1;
-  /** The client takes everything at once. */
-  readonly unsentBytes: number = 0;
-  private readonly user: LinkUser;
-  private readonly handler: ConnectionHandler;
-  /** What came while the server did not read; undefined while it does. */
-  private held: Buffer[] | undefined;
-  private over = false;
-
-  constructor(server: Server, user: LinkUser) {
-    this.user = user;
-    this.handler = server.accept(this);
-  }
-
-  send(bytes: Buffer): void {
-    if (this.over) return;
-    if (this.held === undefined) this.handler.onBytes(bytes, bytes.length);
-    else this.held.push(bytes);
-  }
-
-  write(bytes: Buffer, from: number, to: number): boolean {
-    if (!this.over) this.user.onReply(Buffer.from(bytes.subarray(from, to)));
-    return false;
-  }
-
-  pause(): void {
-    this.held ??= [];
-  }
-
-  resume(): void {
-    if (this.held !== undefined) queueMicrotask(() => this.sendHeld());
-  }
-
-  private sendHeld(): void {
-    const held = this.held ?? [];
-    this.held = undefined;
-    // The server may stop reading again at any of them.
-    for (const bytes of held) this.send(bytes);
-  }
-
-  finish(): void {
-    if (!this.over) this.handler.onEnd();
-  }
-
-  end(): void {
-    this.destroy();
-  }
-
-  destroy(): void {
-    if (this.over) return;
-    this.over = true;
-    this.held = undefined;
-    // Not inside a call of the server's.
-    queueMicrotask(() => {
-      this.handler.onClosed();
-      this.user.onClosed();
-    });
-  }
 }

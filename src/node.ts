@@ -8,7 +8,9 @@ import { randomBytes, randomInt } from "node:crypto";
 import fs from "node:fs";
 import { version } from "./cli/version.js";
 import type { Config } from "./config/config.js";
+import { httpAddresses } from "./config/http-bind.js";
 import { keySlot } from "./core/ring/slot.js";
+import type { RunningHttp } from "./http/start.js";
 import { EXIT_PORT_IN_USE } from "./lib/errors.js";
 import { BackupDirectory } from "./platform/backup-directory.js";
 import { lockDirectory } from "./platform/directory-lock.js";
@@ -45,6 +47,8 @@ export interface NodeEnd {
 export interface NodeParts {
   /** Keep everything in memory: nothing outlives the node. */
   readonly memory?: boolean;
+  /** HTTP on any free port, when http-port names none. */
+  readonly http?: boolean;
   /** Where the node's lines go; absent = standard output. */
   readonly log?: (level: LogLevel, text: string) => void;
 }
@@ -57,10 +61,12 @@ export class RunningNode {
   readonly failed: Promise<NodeEnd>;
   startScreen = "";
   listeners: Listener[] = [];
+  /** Undefined: none is wanted. */
+  http: RunningHttp | undefined;
   private readonly scheduler: NodeScheduler = new NodeScheduler();
   private readonly served: ServedStorage;
   private readonly release: () => void;
-  private readonly log: (level: LogLevel, text: string) => void;
+  readonly log: (level: LogLevel, text: string) => void;
   private readonly memory: boolean;
   private end: (end: NodeEnd) => void = () => {};
   private stopping: Promise<void> | undefined;
@@ -178,6 +184,22 @@ export class RunningNode {
     if (unixsocketperm !== 0) fs.chmodSync(unixsocket, unixsocketperm);
   }
 
+  /** @param any on any free port. Beside the other listeners, so that a port that is taken is known before the data is loaded. */
+  async listenHttp(any: boolean): Promise<void> {
+    const { bind, httpBind, httpPort } = this.config;
+    if (httpPort === 0 && !any) return;
+    const { startHttp } = await import("./http/start.js");
+    try {
+      this.http = await startHttp(this, httpAddresses(bind, httpBind), httpPort);
+    } catch (error) {
+      throw listenError(
+        error,
+        (error as { where?: string }).where ?? "HTTP",
+        "--http-port, or --http-port 0 for no HTTP",
+      );
+    }
+  }
+
   /** Recover, then serve. @throws CorruptionError, FormatError, DiskError, each with an exit code. */
   async load(): Promise<void> {
     const { engine, server } = this;
@@ -204,6 +226,7 @@ export class RunningNode {
       addresses: this.listeners.map((listener) =>
         listener.path === "" ? `${listener.host}:${listener.port}` : listener.path,
       ),
+      http: this.http?.addresses ?? [],
       directory: this.memory ? undefined : this.config.dir,
       keys: engine.store.table.keys.reduce((sum, keys) => sum + keys, 0),
       loadMs: engine.loadMs,
@@ -249,7 +272,7 @@ export class RunningNode {
     const { server, engine } = this;
     server.stopAccepting();
     const closed = this.listeners.map((listener) => listener.close());
-    await this.drained(now);
+    await Promise.all([this.drained(now), this.http?.stop(now ? 0 : this.config.shutdownTimeout)]);
     server.close(now);
     const quick = engine.store.usedBytes() <= STOP_SNAPSHOT_BYTES_MAX && engine.store.stats.dirty > 0;
     const { wal } = engine;
@@ -287,10 +310,12 @@ export async function start(config: Config, parts: NodeParts = {}): Promise<Runn
   try {
     node = new RunningNode(config, disk, release, parts);
     await node.listen();
+    await node.listenHttp(parts.http === true);
     await node.load();
     return node;
   } catch (error) {
     for (const listener of node?.listeners ?? []) void listener.close();
+    await node?.http?.stop(0);
     node?.server.close(true);
     node?.server.stop();
     release();
@@ -304,11 +329,11 @@ function hostOf(address: string): string {
   return host === "::*" ? "::" : host;
 }
 
-function listenError(error: unknown, where: string): Error {
+function listenError(error: unknown, where: string, option = "--port"): Error {
   const { code } = error as NodeJS.ErrnoException;
   const what =
     code === "EADDRINUSE"
-      ? `${where} is in use by another process. Stop that one, or choose another port with --port`
+      ? `${where} is in use by another process. Stop that one, or choose another port with ${option}`
       : `cannot listen on ${where}: ${(error as Error).message}`;
   return Object.assign(new Error(what, { cause: error }), { exitCode: EXIT_PORT_IN_USE });
 }
