@@ -184,7 +184,9 @@ function refuse(error: Error & { code?: string }, socket: Duplex): void {
       ? ["431 Request Header Fields Too Large", "TOO_LARGE", "the path and the headers are too long"]
       : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
         ? ["408 Request Timeout", "TIMEOUT", "the request took too long to arrive"]
-        : ["400 Bad Request", "BAD_REQUEST", "this is no HTTP request"];
+        : error.code === "HPE_INVALID_URL"
+          ? ["400 Bad Request", "BAD_REQUEST", "the path has bytes that must be escaped (%C3%A9)"]
+          : ["400 Bad Request", "BAD_REQUEST", "this is no HTTP request"];
   const body = JSON.stringify({ error: code, message });
   const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json; charset=utf-8\r\nx-content-type-options: nosniff`;
   socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);

@@ -1,6 +1,5 @@
 /**
- * http/target.ts: what a request is about: path, query, and the key in a path. Keys are bytes: %FF is one, though it is no UTF-8, and so is
- * a byte that was sent as it is.
+ * http/target.ts: what a request is about: path, query, and the key in a path. Keys are bytes: %FF is one, though it is no UTF-8.
  * Invariants: nothing is normalised, so "a//b", "." and ".." are keys; a malformed escape is an error, never taken literally.
  */
 import { badRequest, HttpError } from "./http-error.js";
@@ -35,7 +34,7 @@ export function isKeyPath(path: string): boolean {
   return path.startsWith(PREFIX);
 }
 
-/** @param path isKeyPath; each char is a byte, as Node gives it. @throws HttpError 400, 414. */
+/** @param path isKeyPath; visible ASCII: Node refuses anything else. @throws HttpError 400, 414. */
 export function keyOf(path: string): Buffer {
   const text = path.slice(PREFIX.length);
   const key = Buffer.allocUnsafe(text.length);
@@ -49,7 +48,7 @@ export function keyOf(path: string): Buffer {
       }
       byte = Number.parseInt(digits, 16);
       i += 2;
-    } else if (byte > 255 || text[i] === "#") throw badRequest("the key has a character that must be escaped");
+    } else if (byte > 126 || text[i] === "#") throw badRequest("the key has a character that must be escaped");
     key[length++] = byte;
   }
   if (length > KEY_BYTES_MAX) throw new HttpError(414, "KEY_TOO_LONG", `a key has at most ${KEY_BYTES_MAX} bytes here`);
