@@ -336,7 +336,7 @@ test("a port that is taken: exit code 69, and the option that helps", async () =
     assert.unreachable("it opened");
   } catch (error) {
     assert.is((error as { exitCode?: number }).exitCode, 69);
-    assert.match((error as Error).message, new RegExp(`127\\.0\\.0\\.1:${port} is in use .* --http-port`));
+    assert.match((error as Error).message, new RegExp(`127\\.0\\.0\\.1:${port} is in use .* --http-port$`));
   }
 });
 
