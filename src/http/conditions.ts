@@ -23,7 +23,9 @@ export function namedIn(name: string, header: string | undefined): Named | undef
   if (header.trim() === "*") return { any: true, versions: [] };
   const versions: string[] = [];
   // A tag may hold a comma; a version does not, so such a tag is in pieces that are no tags, unless it is kept whole here.
-  for (const piece of header.match(/(?:"[^"]*"|[^,"])+/g) ?? [""]) {
+  const pieces = (header.match(/(?:"[^"]*"|[^,"])+/g) ?? []).filter((piece) => piece.trim() !== "");
+  if (pieces.length === 0) throw badRequest(`${name} names nothing`);
+  for (const piece of pieces) {
     const tag = TAG.exec(piece);
     if (tag === null)
       throw badRequest(`${name}: an entity tag stands in double quotes: "${piece.trim().slice(0, 40)}"`);
