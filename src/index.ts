@@ -7,7 +7,7 @@ import type RedisParser from "redis-parser";
 import type { Commands } from "./client/commands.js";
 import { type ConfigInput, configFromOptions } from "./config/load.js";
 import { type NodeEnd, type RunningNode, start } from "./node.js";
-import { embeddedClient } from "./pipe.js";
+import { Pipes } from "./pipe.js";
 
 export type { Argument, Commands as Client, Reply, ScanOptions, SetOptions } from "./client/commands.js";
 export { type Applied, StoreError } from "./client/store-error.js";
@@ -60,11 +60,12 @@ class EmbeddedNode implements Node {
   readonly httpUrl: string | undefined;
   readonly ended: Promise<NodeEnd>;
   private readonly running: RunningNode;
-  private readonly Parser: typeof RedisParser;
+  private readonly pipes: Pipes;
+  private closing: Promise<void> | undefined;
 
   constructor(running: RunningNode, Parser: typeof RedisParser) {
     this.running = running;
-    this.Parser = Parser;
+    this.pipes = new Pipes(Parser, running.server, () => running.config.requirepass);
     this.ended = running.failed;
     const [http] = running.http?.addresses ?? [];
     this.httpUrl = http === undefined ? undefined : `http://${http}`;
@@ -75,12 +76,23 @@ class EmbeddedNode implements Node {
   }
 
   client(): Commands {
-    const { server, config } = this.running;
-    return embeddedClient(this.Parser, server, config.requirepass, "embedded:0");
+    return this.pipes.client("embedded:0");
   }
 
   close(): Promise<void> {
-    return this.running.stop();
+    this.closing ??= this.closeOnce();
+    return this.closing;
+  }
+
+  private async closeOnce(): Promise<void> {
+    // What was asked before this call is on its way for one more microtask, or held because the server did not read.
+    await undefined;
+    this.pipes.handOver();
+    try {
+      await this.running.stop();
+    } finally {
+      this.pipes.end();
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -3,7 +3,7 @@
  * Invariant: after a start that failed nothing listens.
  */
 import type { RunningNode } from "../node.js";
-import { embeddedClient } from "../pipe.js";
+import { Pipes } from "../pipe.js";
 import { HttpServer } from "./server.js";
 
 export interface RunningHttp {
@@ -23,14 +23,16 @@ export async function startHttp(
   port: number,
 ): Promise<RunningHttp> {
   const { default: Parser } = await import("redis-parser");
+  const pipes = new Pipes(Parser, server, () => config.requirepass);
   const http = new HttpServer({
-    open: () => embeddedClient(Parser, server, config.requirepass, "http:0"),
+    open: () => pipes.client("http:0"),
     password: () => config.requirepass,
     protectedMode: () => config.protectedMode,
     names: [config.announceHost, ...addresses].map((name) => name.replace(/^-/, "").toLowerCase()),
     valueBytesMax: () => config.maxValueBytes,
     fault: (text) => log("warning", text),
   });
+  const stop = (ms: number): Promise<void> => http.stop(ms).finally(() => pipes.end());
   const listening: string[] = [];
   let shared = port;
   for (const address of addresses) {
@@ -42,9 +44,9 @@ export async function startHttp(
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (address.startsWith("-") && (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT")) continue;
-      await http.stop(0);
+      await stop(0);
       throw Object.assign(error as Error, { where: `${shown}:${shared}` });
     }
   }
-  return { addresses: listening, stop: (ms) => http.stop(ms) };
+  return { addresses: listening, stop };
 }
