@@ -10,7 +10,7 @@ import type { Budget } from "./budget.js";
 import { badRequest, busy, HttpError } from "./http-error.js";
 
 /** JSON is parsed in one go, during which nothing else runs. Longer values go as they are. */
-export const JSON_BYTES_MAX: number = 16 * 1024 * 1024;
+const JSON_BYTES_MAX: number = 16 * 1024 * 1024;
 
 export function isJson(type: string | undefined): boolean {
   return /^\s*application\/json\s*(?:;|$)/i.test(type ?? "");

@@ -37,7 +37,7 @@ export function addStatusRoutes(app: FastifyInstance, { pool, targetOf }: Status
   answer("/cluster/nodes", nodes);
 }
 
-export function readInfo(text: string): Info {
+function readInfo(text: string): Info {
   const fields = new Map<string, string>();
   const members: Fields[] = [];
   for (const line of text.split("\r\n")) {
