@@ -24,6 +24,7 @@ import {
 } from "../codec/frame/layout.js";
 import type { MessageReader } from "../codec/frame/message-reader.js";
 import { readU32, writeU32 } from "../codec/record/record.js";
+import { Numbered } from "../lib/numbered.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import type { Exchange } from "./exchange.js";
 import type { PeerLink } from "./peer-link.js";
@@ -52,7 +53,7 @@ export class Forwarding {
   private readonly scheduler: Scheduler;
   private readonly performer: Performer;
   private readonly take: Take;
-  private readonly away: Map<number, { readonly to: number; readonly done: Done }> = new Map();
+  private readonly away: Numbered<{ readonly to: number; readonly done: Done }> = new Numbered();
   private readonly avoidUntilMs: number[] = [];
 
   constructor(exchange: Exchange, scheduler: Scheduler, performer: Performer, take: Take) {
@@ -78,7 +79,7 @@ export class Forwarding {
     const payload = payloadOf(work);
     const writer = link.claim(MESSAGE_HEADER_BYTES + payload.length, untilMs);
     if (writer === undefined) return false;
-    const id = this.exchange.nextId();
+    const id = this.away.next();
     writer.opaque(MESSAGE_FORWARD, 0, id, partition, EPOCH, payload, 0, payload.length);
     this.away.set(id, { to, done });
     this.sent++;
@@ -121,7 +122,7 @@ export class Forwarding {
 
   /** The link to `node` broke: what is there may have been done, and the answer will not come. */
   lost(node: number): void {
-    for (const [id, { to, done }] of [...this.away]) {
+    for (const [id, { to, done }] of this.away.entries()) {
       if (to !== node) continue;
       this.away.delete(id);
       done(undefined);
