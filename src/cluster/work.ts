@@ -11,7 +11,7 @@ import type { RegisterState } from "../core/register/state.js";
 import type { Value } from "../storage/state-record.js";
 import type { LinkState } from "./link-health.js";
 
-export { compareDots, type Dot } from "../core/clock/dot.js";
+export { compareDots, type Dot, NO_DOT } from "../core/clock/dot.js";
 export { nameOf } from "../storage/state-record.js";
 
 /** What a work is shown, and what it makes of it. */

@@ -41,10 +41,13 @@ function shown(reply: Reply): Reply {
 /** A reply once there is a quorum again: what surely was not done is asked again. */
 async function settled(id: string, ...words: string[]): Promise<Reply> {
   let reply: Reply = null;
-  await cluster.until(async () => {
-    reply = shown(await to(id).send(...words));
-    return reply !== "CLUSTERDOWN" && reply !== "NOREPLICAS";
-  }, `${id} answers ${words.join(" ")}`);
+  await cluster.until(
+    async () => {
+      reply = shown(await to(id).send(...words));
+      return reply !== "CLUSTERDOWN" && reply !== "NOREPLICAS";
+    },
+    `${id} answers ${words.join(" ")}`,
+  );
   return reply;
 }
 
