@@ -108,8 +108,7 @@ export class Forwarding {
     const from = at + HEAD_BYTES;
     if (nameBytes === 0 || nameBytes > length - HEAD_BYTES || bytes[from] > 15) return undefined;
     const name = bytes.latin1Slice(from, from + nameBytes);
-    // What was lent must be given back: the work is kept.
-    return this.performer.decode(name, Buffer.from(bytes.subarray(from + nameBytes, at + length)));
+    return this.performer.decode(name, bytes.subarray(from + nameBytes, at + length));
   }
 
   /** A FORWARD_REPLY came. */
