@@ -96,7 +96,7 @@ export class Forwarding {
     const reply = (answer: Answer): void => {
       if (id !== 0 && link.peerBoot === boot) writeAnswer(link, id, partition, answer);
     };
-    const leftMs = (budgetMs === 0 ? BUDGET_MS_DEFAULT : budgetMs) - link.unreadMs;
+    const leftMs = (budgetMs === 0 ? BUDGET_MS_DEFAULT : budgetMs) - Math.ceil(link.unreadMs);
     // Nobody waits for it any more, and what was told "may have been applied" long ago should not undo what came after it.
     if (work === undefined || leftMs <= 0) reply({ applied: "no", why: "no quorum" });
     else this.take(work, stepOf(leftMs), reply);

@@ -14,7 +14,7 @@ import { within } from "./within.js";
 const CONTENDED = 6;
 const COUNTED = "counted";
 const RETRY_MS = 20;
-const WAIT_MS = 30_000;
+const WAIT_MS = 90_000;
 /** Surely not done. */
 const NOT_DONE: ReadonlySet<string> = new Set(["NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "LOADING"]);
 

@@ -12,13 +12,14 @@ export type ClientKind = "plain" | "cluster";
 
 const PAUSE_MS = 10;
 const BEFORE_MS = 500;
+const LAST_MS = 10_000;
 
 export interface Plan {
   readonly cluster: KvorumCluster;
   readonly keys: ClusterKeys;
   /** The node that something is done to. */
   readonly victim: string;
-  readonly client: ClientKind;
+  readonly clients: readonly ClientKind[];
   /** Writers on keys that the victim is the first node of, and as many on each other node's. */
   readonly writers: number;
   /** Name for the keys: new ones each time. */
@@ -29,6 +30,7 @@ export interface Plan {
 
 export class Track {
   readonly key: string;
+  readonly client: ClientKind;
   /** The victim is its first node. */
   readonly affected: boolean;
   acknowledged = 0;
@@ -42,8 +44,9 @@ export class Track {
   private readonly uncertain: Set<string> = new Set();
   private lastMs: number = performance.now();
 
-  constructor(key: string, affected: boolean) {
+  constructor(key: string, client: ClientKind, affected: boolean) {
     this.key = key;
+    this.client = client;
     this.affected = affected;
   }
 
@@ -75,34 +78,51 @@ export class Track {
   }
 }
 
-type Writing = Pick<Redis, "set" | "disconnect">;
+type Writing = Pick<Redis, "set" | "disconnect" | "on">;
+
+/** What waits for one key's reply holds up those behind it on the same connection: that is the protocol's, not the cluster's. */
+class Clients {
+  private readonly made: Map<string, Writing> = new Map();
+  private readonly roots: { host: string; port: number }[];
+
+  constructor({ cluster, victim }: Plan) {
+    const others = cluster.running.filter(({ id }) => id !== victim);
+    this.roots = others.map(({ port, place }) => ({ host: place.host, port }));
+  }
+
+  of({ client, key, affected }: Track): Writing {
+    const name = client === "plain" ? key : `cluster ${affected}`;
+    const known = this.made.get(name);
+    if (known !== undefined) return known;
+    const root = this.roots[this.made.size % this.roots.length] as { host: string; port: number };
+    const made: Writing = client === "plain" ? new Redis(root) : new Cluster(this.roots);
+    made.on("error", () => {}); // it is for the client to connect again
+    this.made.set(name, made);
+    return made;
+  }
+
+  close(): void {
+    for (const client of this.made.values()) client.disconnect();
+  }
+}
+
+function tracksOf({ cluster, keys, victim, clients, writers, prefix }: Plan): Track[] {
+  return clients.flatMap((client) =>
+    cluster.running.flatMap(({ id }) => {
+      const some = keys.some(writers, `${prefix}:${client}:${id}`, ([first]) => first === id);
+      return some.map((key) => new Track(key, client, id === victim));
+    }),
+  );
+}
 
 /** @param fault does it; `end` undoes it once the writers have been at it for a while, and they go on for a little. */
 export async function measure(plan: Plan, fault: () => unknown, end: () => unknown): Promise<Track[]> {
-  const { cluster, keys, victim, writers, prefix, afterMs } = plan;
-  const others = cluster.running.filter(({ id }) => id !== victim);
-  const tracks = cluster.running.flatMap(({ id }) =>
-    keys.some(writers, `${prefix}:${id}`, ([first]) => first === id).map((key) => new Track(key, id === victim)),
-  );
-  const clients: Writing[] = [];
-  const plain = (at: number): Redis => {
-    const { port, place } = others[at % others.length] as (typeof others)[number];
-    return new Redis({ host: place.host, port });
-  };
-  const roots = others.map(({ port, place }) => ({ host: place.host, port }));
-  const made = { affected: undefined, other: undefined } as Record<string, Writing | undefined>;
-  // What waits for one key's reply holds up those behind it on the same connection: that is the protocol's, not the cluster's.
-  const shared = (track: Track): Writing => {
-    const name = track.affected ? "affected" : "other";
-    made[name] ??= new Cluster(roots);
-    return made[name] as Writing;
-  };
+  const tracks = tracksOf(plan);
+  const clients = new Clients(plan);
   let counting = false;
   let stop = false;
-  const work = tracks.map(async (track, i) => {
-    const client = plan.client === "plain" ? plain(i) : shared(track);
-    if (!clients.includes(client)) clients.push(client);
-    (client as Redis).on("error", () => {}); // it is for the client to connect again
+  const work = tracks.map(async (track) => {
+    const client = clients.of(track);
     for (let number = 0; !stop; number++) {
       const value = `${track.key}=${number}`;
       const sent = performance.now();
@@ -119,18 +139,24 @@ export async function measure(plan: Plan, fault: () => unknown, end: () => unkno
   await sleep(BEFORE_MS);
   counting = true;
   await fault();
-  await sleep(afterMs);
+  await sleep(plan.afterMs);
   await end();
   await sleep(BEFORE_MS);
   stop = true;
-  // A client whose node is gone may wait for ever for what it sent there.
-  await Promise.race([Promise.all(work), sleep(afterMs)]);
-  for (const client of clients) client.disconnect();
+  // A client whose node is gone may wait for long for what it sent there.
+  await Promise.race([Promise.all(work), sleep(LAST_MS)]);
+  clients.close();
   return tracks;
 }
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** @returns the value below which so much of them lies. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
 /** @returns what is wrong: keys on which something acknowledged is not there. */

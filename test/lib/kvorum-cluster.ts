@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { freePorts, KvorumProcess } from "./kvorum-process.js";
 import { Connection } from "./process-client.js";
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 90_000;
 const LOOK_MS = 20;
 
 /** Where a node is: its address, and what it is run by. */
@@ -41,8 +41,13 @@ export class KvorumCluster {
   }
 
   /** Nodes n1, n2... that all see one another. @param options of serve, for all. */
-  static async start(count: number, ...options: readonly string[]): Promise<KvorumCluster> {
-    const cluster = await KvorumCluster.plan(count, ...options);
+  static start(count: number, ...options: readonly string[]): Promise<KvorumCluster> {
+    return KvorumCluster.startAt(new Array(count).fill(HERE), ...options);
+  }
+
+  /** One at each place. */
+  static async startAt(places: readonly Place[], ...options: readonly string[]): Promise<KvorumCluster> {
+    const cluster = await KvorumCluster.planAt(places, ...options);
     try {
       await Promise.all(cluster.nodes.map(({ id }) => cluster.begin(id)));
       await cluster.connected();
@@ -58,8 +63,7 @@ export class KvorumCluster {
     return KvorumCluster.planAt(new Array(count).fill(HERE), ...options);
   }
 
-  /** A node at each place. None runs yet. */
-  static async planAt(places: readonly Place[], ...options: readonly string[]): Promise<KvorumCluster> {
+  private static async planAt(places: readonly Place[], ...options: readonly string[]): Promise<KvorumCluster> {
     const count = places.length;
     const directory = mkdtempSync(join(tmpdir(), "kvorum-cluster-"));
     const ports = await freePorts(count * 2);

@@ -9,7 +9,7 @@ import { within } from "./within.js";
 export type Word = string | Buffer | number;
 export type Reply = string | Buffer | number | null | Error | Reply[];
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 90_000;
 
 export class Connection {
   readonly socket: Socket;
