@@ -1,0 +1,12 @@
+import { planOf } from "./plan.js";
+import { Simulation } from "./simulation.js";
+import { THIN_MAKERS } from "./thin-node.js";
+import { textOf } from "./history.js";
+const sim = new Simulation(planOf(Number(process.argv[2]), 5000, {pipeline:1}), THIN_MAKERS);
+const r = sim.run();
+console.log(r.violation);
+const id = Number(process.argv[3]);
+const e = sim.history.of(id)!;
+if (e) for (const o of sim.history.byName.get(e.name)!) if (Math.abs(o.ask.id - id) < Number(process.argv[4] ?? 150)) console.log(textOf(o));
+if (e) for (const [k, v] of (sim.evidence as any).byName.get(e.name)) if (k > "1:392940792889350" && k < "1:392940809273370") console.log(k, v.holders.toString(2), JSON.stringify(v.content), v.vv.dots.map((d:any)=>`${d.hlc}.${d.node}`).join(" "));
+console.log(sim.plan);
