@@ -43,12 +43,12 @@ export class OrderChecker {
     this.checkDots(answered);
     answered.sort((a, b) => compareDots(baseOf(a), baseOf(b)) || a.invoked - b.invoked);
     let from = 0;
+    if (answered.length > 0) this.reach(baseOf(answered[0]), answered[0]);
     while (from < answered.length) {
       let to = from + 1;
       const base = baseOf(answered[from]);
       while (to < answered.length && sameDot(baseOf(answered[to]), base)) to++;
-      this.reach(base, answered[from]);
-      this.group(answered.slice(from, to));
+      this.group(answered.slice(from, to), answered[to]);
       from = to;
     }
     return answered.length;
@@ -127,8 +127,8 @@ export class OrderChecker {
     return this.removers.find(({ placed, invoked }) => !placed && invoked < entry.responded);
   }
 
-  /** All operations based on one state. */
-  private group(group: readonly Entry[]): void {
+  /** All operations based on one state, and from there to what the next one is based on. */
+  private group(group: readonly Entry[], next: Entry | undefined): void {
     // A change that another one's state has shown already is answered late, and names a later dot.
     let first: Violation | undefined;
     const search = (rest: readonly Entry[]): boolean => {
@@ -136,7 +136,10 @@ export class OrderChecker {
       for (;;) {
         for (const entry of left) if (!changes(entry) && this.fits(entry)) this.place(entry);
         left = left.filter(({ placed }) => !placed);
-        if (left.length === 0) return true;
+        if (left.length === 0) {
+          if (next !== undefined) this.reach(baseOf(next), next);
+          return true;
+        }
         const options = this.options(left);
         if (options.length > 1) return this.tryAll(options, left, search, (error) => (first ??= error));
         options[0]();
@@ -171,7 +174,7 @@ export class OrderChecker {
     search: (left: readonly Entry[]) => boolean,
     failed: (error: Violation) => void,
   ): boolean {
-    const { content, latest, latestInvoked } = this;
+    const { base, content, latest, latestInvoked } = this;
     const { length } = this.order;
     for (const option of options) {
       if (this.tries++ > TRIES_MAX) throw new Violation(`order: too many orders are possible of ${textOf(left[0])}`);
@@ -183,6 +186,7 @@ export class OrderChecker {
         failed(error);
       }
       for (const entry of this.order.splice(length)) entry.placed = false;
+      this.base = base;
       this.content = content;
       this.latest = latest;
       this.latestInvoked = latestInvoked;

@@ -10,3 +10,4 @@ const e = sim.history.of(id)!;
 if (e) for (const o of sim.history.byName.get(e.name)!) if (Math.abs(o.ask.id - id) < Number(process.argv[4] ?? 150)) console.log(textOf(o));
 if (e) for (const [k, v] of (sim.evidence as any).byName.get(e.name)) if (k > "1:392940792889350" && k < "1:392940809273370") console.log(k, v.holders.toString(2), JSON.stringify(v.content), v.vv.dots.map((d:any)=>`${d.hlc}.${d.node}`).join(" "));
 console.log(sim.plan);
+console.log(sim.names.map((n)=>JSON.stringify(n)+" "+sim.machines.map((m)=>{const h=m?.held(n) as any;return h&&`${h.ballot.hlc}.${h.ballot.node}${h.chosen}`})+ " of "+(sim.machines[0] as any).replicas(n)));

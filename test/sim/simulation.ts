@@ -22,6 +22,8 @@ import type { Plant } from "./plants.js";
 /** Nothing takes longer than this to be answered on a node that runs, ms: two seconds, and timers that come late. */
 const ANSWER_MS_MAX = 2500;
 const HEAL_MS_MAX = 60_000;
+/** Longer than anything that is in flight once nobody waits for it. */
+const QUIET_MS = 4000;
 /** Operations of a key that the black box looks at, and how hard. */
 const BLACK_BOX_OPS = 250;
 const BLACK_BOX_STEPS = 20_000;
@@ -263,6 +265,8 @@ export class Simulation {
     if (this.machines.some((machine) => machine === undefined)) throw new Violation("a node does not come back");
     this.durable();
     this.until(() => this.open.every(({ size }) => size === 0), HEAL_MS_MAX);
+    // Rounds go on that nobody waits for any more.
+    this.rest(QUIET_MS);
     this.readAll();
   }
 
@@ -285,6 +289,14 @@ export class Simulation {
     }
   }
 
+  private rest(ms: number): void {
+    let over = false;
+    this.events.after(ms, () => {
+      over = true;
+    });
+    this.until(() => over, HEAL_MS_MAX);
+  }
+
   /** Read every key through every replica, until it answers; then replicas must be equal. */
   private readAll(): void {
     const names = [...this.history.byName.keys()];
@@ -303,9 +315,7 @@ export class Simulation {
     for (const name of names) for (const node of (this.machines[0] as Machine).replicas(name)) read(name, node, 40);
     this.until(() => pending === 0, HEAL_MS_MAX);
     if (pending > 0) throw new Violation("not healed: reads are not answered");
-    const settleTick = this.events.now + 64 * 1000;
-    this.events.after(1001, () => {});
-    this.until(() => this.events.now >= settleTick, HEAL_MS_MAX);
+    this.rest(QUIET_MS);
     for (const name of names) this.equal(name);
   }
 
