@@ -9,7 +9,6 @@ import {
   FRAME_HEADER_BYTES,
   FRAME_MESSAGES,
   MESSAGE_ACCEPT,
-  MESSAGE_ACK,
   PAYLOAD_BYTES_MAX,
   writeU53,
 } from "../../src/codec/frame/layout.js";
@@ -21,7 +20,7 @@ import { fold, type Group } from "../lib/micro.js";
 import { KEY_BYTES, keysPacked, VALUE } from "../lib/sample-data.js";
 
 const BOOT = 3;
-const HLC = 395_000_000_000_000;
+const DOTS = Array.from({ length: 100 }, (_, i) => ({ epoch: 2, hlc: 395_000_000_000_000 + i, node: 5 }));
 const RECORD_BYTES: number = bodyBytesOf(KEY_BYTES, VALUE.length, false);
 const MESSAGES_AT: number = FRAME_HEADER_BYTES + BOOT_BYTES;
 
@@ -36,7 +35,7 @@ function accepts(): WriteOne {
   return (writer, i) => writer.record(MESSAGE_ACCEPT, i + 1, i, 2, records, i * RECORD_BYTES, RECORD_BYTES);
 }
 
-const acks: WriteOne = (writer, i) => writer.dot(MESSAGE_ACK, i + 1, i, 2, 2, HLC + i, 5);
+const acks: WriteOne = (writer, i) => writer.ack(i + 1, i, 2, DOTS[i]);
 
 /** One frame of `count` messages in the writer's buffer. @returns its end. */
 function writeFrame(writer: MessageWriter, count: number, one: WriteOne): number {

@@ -12,6 +12,8 @@ import * as copy from "./copy.js";
 import * as frame from "./frame.js";
 import * as hash from "./hash.js";
 import * as record from "./record.js";
+import * as registerWire from "./register-wire.js";
+import * as registers from "./registers.js";
 import * as resp from "./resp.js";
 import * as respDecode from "./resp-decode.js";
 import * as ring from "./ring.js";
@@ -25,10 +27,12 @@ const FILES: Readonly<Record<string, { groups(): Group[] }>> = {
   copy,
   record,
   frame,
+  "register-wire": registerWire,
   hash,
   table,
   ring,
   store,
+  registers,
   wal,
 };
 

@@ -236,7 +236,7 @@ export class PeerConnection implements ConnectionHandler {
     const got = parts.add(frames.bytes, frames.from, frames.to);
     if (got === PART_ERROR) return this.destroy(parts.errorText);
     if (got !== PART_DONE) return;
-    this.reader.openMessage(parts.take());
+    this.reader.openMessage(parts.take(), this.peer?.boot ?? 0);
     this.hand(options.scheduler.monotonicMs() - this.partsSinceMs);
   }
 

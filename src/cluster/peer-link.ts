@@ -131,6 +131,11 @@ export class PeerLink implements ConnectionOwner {
     return this.connections.at(-1)?.claim(bytes, deadlineMs);
   }
 
+  /** Which life of the peer's process the connection in use is to; 0: there is none. */
+  get peerBoot(): number {
+    return this.connections.at(-1)?.peer?.boot ?? 0;
+  }
+
   /** What waits on the connection in use. */
   get waiting(): { readonly messages: number; readonly bytes: number; readonly expired: number } {
     return this.connections.at(-1)?.waiting ?? { messages: 0, bytes: 0, expired: 0 };

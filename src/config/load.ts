@@ -12,7 +12,7 @@ import { ConfigError } from "./error.js";
 import { nearest } from "./nearest.js";
 import { type ConfigValues, findOption, OPTIONS, optionNames } from "./options.js";
 import type { Option, OptionValue } from "./row.js";
-import { type BrokenRule, brokenRule, brokenServerRule, derivedPort } from "./rules.js";
+import { type BrokenRule, brokenRule, brokenServerRule, derivedPort, doubtfulLines } from "./rules.js";
 import { readFile, readFlags, readStdin } from "./sources.js";
 import { formatValue, parseValue, WRONG_NUMBER } from "./value.js";
 
@@ -194,8 +194,8 @@ function finish(
   for (const { option, value } of [...settings.values()]) {
     if (option.path === true && value !== "") put(option.name, resolve(cwd, value as string));
   }
+  const [peers, bind] = [current("peers") as string[], current("bind") as string[]];
   const base = (current("port") as number) || (current("tls-port") as number);
-  const alone = (current("peers") as string[]).length === 0 && (current("join") as string[]).length === 0;
   for (const [name, plus] of [
     ["http-port", 1000],
     ["peer-port", 10_000],
@@ -203,11 +203,11 @@ function finish(
     if ((settings.get(name) as Setting).origin.kind !== "default") continue;
     const port = derivedPort(base, plus);
     // Nobody connects to a node without peers, so no port has to be found for it.
-    const wanted = name === "http-port" || !alone || port <= 65535;
+    const wanted = name === "http-port" || peers.length > 0 || port <= 65535;
     put(name, wanted ? port : 0, { kind: "derived", where: `port + ${plus}` });
   }
   const config = new ConfigStore(settings.values(), {
-    warnings,
+    warnings: [...warnings, ...doubtfulLines(peers, bind, current("zone") as string)],
     file,
     files,
     anyPort: anyPort === true && current("port") === 0,

@@ -4,6 +4,7 @@
  */
 import type { Config } from "./config.js";
 import type { ConfigValues } from "./options.js";
+import { isLoopback, peersOf } from "./peers.js";
 
 export interface BrokenRule {
   /** The options the rule is about, the one to change first in front. */
@@ -34,7 +35,7 @@ function brokenPorts(values: Readonly<ConfigValues>): BrokenRule | undefined {
     const twin = ports.slice(0, i).find(([, other]) => other === port && port !== 0);
     if (twin !== undefined) return { names: [name, twin[0]], text: `is ${port}, the same as ${twin[0]}` };
   }
-  if (values.peerPort === 0 && (values.peers.length > 0 || values.join.length > 0)) {
+  if (values.peerPort === 0 && values.peers.length > 0) {
     return { names: ["peer-port"], text: "has no port to follow: choose one with --peer-port" };
   }
   return undefined;
@@ -60,7 +61,44 @@ export function brokenRule(values: Readonly<ConfigValues>): BrokenRule | undefin
   if (values.tlsPort !== 0 && (values.tlsCertFile === "" || values.tlsKeyFile === "")) {
     return { names: ["tls-port"], text: "needs tls-cert-file and tls-key-file" };
   }
-  return brokenPorts(values);
+  return brokenPorts(values) ?? (values.peers.length === 0 ? undefined : brokenMember(values));
+}
+
+/** What a node with peers needs. */
+function brokenMember({ id, peers, clusterSecret, maxmemoryPolicy }: Readonly<ConfigValues>): BrokenRule | undefined {
+  if (id === "") return { names: ["id", "peers"], text: "is needed with peers: a name for this node, say --id n1" };
+  const known = peersOf(peers);
+  if (known.some((peer) => peer.id === id)) {
+    return { names: ["peers", "id"], text: `must name the other nodes only: ${id} is the id of this one` };
+  }
+  const away = known.find(({ host }) => !isLoopback(host));
+  if (away !== undefined && clusterSecret === "") {
+    return {
+      names: ["cluster-secret", "peers"],
+      text: `is needed: ${away.id} is at ${away.host}, and nodes on other machines are talked to only with a secret`,
+    };
+  }
+  if (maxmemoryPolicy !== "noeviction") {
+    return {
+      names: ["maxmemory-policy", "peers"],
+      text: `is ${maxmemoryPolicy}; with peers only noeviction is there: a replica cannot forget a key on its own`,
+    };
+  }
+  return undefined;
+}
+
+/** What will hardly work as it is, one sentence each. */
+export function doubtfulLines(peers: readonly string[], bind: readonly string[], zone: string): string[] {
+  const lines: string[] = [];
+  if (peers.length === 0) return lines;
+  const away = peersOf(peers).find(({ host }) => !isLoopback(host));
+  if (away !== undefined && bind.every(isLoopbackBind)) {
+    lines.push(
+      `bind has addresses of this machine only, and ${away.id} is on another one: it cannot connect to this node`,
+    );
+  }
+  if (zone !== "") lines.push("zone has no effect so far: peers does not say in which zone a peer is");
+  return lines;
 }
 
 /** Rules about what a server needs; a library that opens its own port, or none, does not. */
@@ -76,7 +114,7 @@ export function unsafeLines(config: Config): string[] {
   const lines: string[] = [];
   for (const { option, value } of config.all()) {
     if (option.unsafe === undefined || value === option.default) continue;
-    if (option.name === "protected-mode" && (config.requirepass !== "" || config.bind.every(isLoopback))) continue;
+    if (option.name === "protected-mode" && (config.requirepass !== "" || config.bind.every(isLoopbackBind))) continue;
     const shown = `${option.name} ${config.get(option.name)}`;
     lines.push(
       option.name === "appendfsync" ? `${shown}: ${fsyncLine(config.appendfsync)}` : `${shown}: ${option.unsafe}`,
@@ -91,6 +129,7 @@ function fsyncLine(appendfsync: Config["appendfsync"]): string {
     : "A POWER CUT LOSES WHATEVER THE SYSTEM HAD NOT WRITTEN, OFTEN 30 SECONDS. A crash of the process loses none.";
 }
 
-function isLoopback(address: string): boolean {
-  return /^-?(127\.[0-9.]+|::1|localhost)$/.test(address);
+/** A dash in front: the address may be missing. */
+function isLoopbackBind(address: string): boolean {
+  return isLoopback(address.replace(/^-/, ""));
 }

@@ -35,6 +35,19 @@ export class FormatError extends Error {
   }
 }
 
+/** A record of a kind that only a newer version of kvorum writes. To leave it out would be to lose what it says. */
+export class RecordTypeError extends Error {
+  readonly exitCode: number = EXIT_CORRUPT_DATA;
+
+  constructor(type: number, lsn: number) {
+    const where = lsn > 0 ? `at LSN ${lsn}` : "in a snapshot";
+    super(
+      `there is a record of type ${type} ${where}, which this version of kvorum does not know here. Start it with the newer kvorum that wrote it.`,
+    );
+    this.name = "RecordTypeError";
+  }
+}
+
 /** A disk refused to do what durability needs. Latched: nothing is acknowledged after it. */
 export class DiskError extends Error {
   readonly exitCode: number = EXIT_DISK;

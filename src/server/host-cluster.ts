@@ -1,29 +1,249 @@
 /**
- * server/host-cluster.ts: CLUSTER, READONLY, READWRITE. Any node serves any key, so clients see a single server with cluster
- * mode off: a plain client would not follow redirections. What works without a cluster works: slots of keys, the node's id.
+ * server/host-cluster.ts: CLUSTER, READONLY, READWRITE. Any node serves any key, so nobody is ever redirected, and by default clients see
+ * a single server: a plain client would not follow redirections. Who asks is told which nodes hold which slots, and saves a hop; with
+ * peers CLUSTER answers whatever cluster-enabled says. Shapes and texts are those of Redis 7.2.
+ * What there is not is shown so: each node is a master, of the slots that it serves first; nobody is elected, so epochs stay as they are.
  */
+
+import { type Cluster, type MemberView, QUESTION_SLOT } from "../cluster/work.js";
+import type { ReplyWriter } from "../codec/resp/reply-writer.js";
 import type { Context } from "../commands/context.js";
+import { NOT_INTEGER } from "../commands/texts.js";
 import type { HostHandler } from "./hosts.js";
+import { parseInteger } from "./numbers.js";
 import type { Session } from "./session.js";
+import { answerSlot, readSlotAnswer, type SlotAnswer, writeSlotQuestion } from "./slot-keys.js";
+import { SLOTS, type SlotRange, shardsOf, slotHealth, slotRanges } from "./slot-map.js";
 import { CLUSTER_DISABLED } from "./texts.js";
 
-function disabled(_session: Session, c: Context): void {
-  c.reply.error(CLUSTER_DISABLED);
+/** The handler, for where there is a cluster to be shown. */
+function shown(handler: HostHandler): HostHandler {
+  return (session, c) => {
+    if (session.server.face.shown) handler(session, c);
+    else c.reply.error(CLUSTER_DISABLED);
+  };
+}
+
+function rangesOf({ server }: Session): SlotRange[] {
+  return slotRanges(server.face.view, (member) => server.face.reachable(member));
+}
+
+function slots(session: Session, c: Context): void {
+  const { reply } = c;
+  const { face } = session.server;
+  const members = face.view.members();
+  const ranges = rangesOf(session);
+  reply.array(ranges.length);
+  for (const { from, to, nodes } of ranges) {
+    reply.array(2 + nodes.length);
+    reply.int(from);
+    reply.int(to);
+    for (const node of nodes) {
+      const { host, port } = face.addressOf(members[node], session);
+      reply.array(4);
+      reply.bulkText(host);
+      reply.int(port);
+      reply.bulkText(face.idOf(members[node]));
+      reply.array(0);
+    }
+  }
+}
+
+function shards(session: Session, c: Context): void {
+  const { reply } = c;
+  const members = session.server.face.view.members();
+  const all = shardsOf(rangesOf(session));
+  reply.array(all.length);
+  for (const ranges of all) {
+    reply.map(2);
+    reply.bulkText("slots");
+    reply.array(ranges.length * 2);
+    for (const { from, to } of ranges) {
+      reply.int(from);
+      reply.int(to);
+    }
+    reply.bulkText("nodes");
+    const { nodes } = ranges[0];
+    reply.array(nodes.length);
+    for (const [i, node] of nodes.entries()) shardNode(session, reply, members[node], i === 0);
+  }
+}
+
+function shardNode(session: Session, reply: ReplyWriter, member: MemberView, first: boolean): void {
+  const { face, storage } = session.server;
+  const { host, port } = face.addressOf(member, session);
+  reply.map(7);
+  for (const [name, value] of [
+    ["id", face.idOf(member)],
+    ["port", port],
+    ["ip", host],
+    ["endpoint", host],
+    ["role", first ? "master" : "replica"],
+    ["replication-offset", member.isSelf ? storage.appendedLsn : 0],
+    ["health", "online"],
+  ] as const) {
+    reply.bulkText(name);
+    if (typeof value === "number") reply.int(value);
+    else reply.bulkText(value);
+  }
+}
+
+/** One line of CLUSTER NODES. */
+function nodeLine(session: Session, member: MemberView, ranges: readonly SlotRange[]): string {
+  const { face, config } = session.server;
+  const { host, port } = face.addressOf(member, session);
+  const flags = [
+    ...(member.isSelf ? ["myself"] : []),
+    "master",
+    ...(member.state === "suspect" ? ["fail?"] : member.state === "down" ? ["fail"] : []),
+    ...(port === 0 ? ["noaddr"] : []),
+  ];
+  const served = ranges
+    .filter(({ nodes }) => nodes[0] === member.index)
+    .map(({ from, to }) => (from === to ? ` ${from}` : ` ${from}-${to}`));
+  const bus = member.isSelf ? config.peerPort : member.peerPort;
+  const link = member.state === "down" ? "disconnected" : "connected";
+  return `${face.idOf(member)} ${host}:${port}@${bus} ${flags.join(",")} - 0 0 ${member.index + 1} ${link}${served.join("")}\n`;
+}
+
+function nodes(session: Session, c: Context): void {
+  const members = session.server.face.view.members();
+  const ranges = mastersOnly(rangesOf(session));
+  c.reply.verbatim(members.map((member) => nodeLine(session, member, ranges)).join(""));
+}
+
+/** Neighbours with the same master as one range. */
+function mastersOnly(ranges: readonly SlotRange[]): SlotRange[] {
+  const merged: SlotRange[] = [];
+  for (const { from, to, nodes } of ranges) {
+    const last = merged.at(-1);
+    if (last?.nodes[0] === nodes[0]) merged[merged.length - 1] = { ...last, to };
+    else merged.push({ from, to, nodes: [nodes[0]] });
+  }
+  return merged;
+}
+
+function info(session: Session, c: Context): void {
+  const { view } = session.server.face;
+  const members = view.members();
+  const { ok, suspect, fail } = slotHealth(view);
+  const masters = new Set(rangesOf(session).map(({ nodes: [first] }) => first));
+  const lines = [
+    ["cluster_state", fail === 0 ? "ok" : "fail"],
+    ["cluster_slots_assigned", SLOTS],
+    ["cluster_slots_ok", ok],
+    ["cluster_slots_pfail", suspect],
+    ["cluster_slots_fail", fail],
+    ["cluster_known_nodes", members.length],
+    ["cluster_size", masters.size],
+    ["cluster_current_epoch", members.length],
+    ["cluster_my_epoch", view.selfIndex + 1],
+    ["cluster_stats_messages_sent", 0],
+    ["cluster_stats_messages_received", 0],
+    ["total_cluster_links_buffer_limit_exceeded", 0],
+  ];
+  c.reply.verbatim(lines.map(([name, value]) => `${name}:${value}\r\n`).join(""));
+}
+
+function myid(session: Session, c: Context): void {
+  const { face } = session.server;
+  c.reply.bulkText(face.idOf(face.view.members()[face.view.selfIndex]));
 }
 
 function keyslot(session: Session, c: Context): void {
   c.reply.int(session.server.parts.keySlot(c.args.bytes, c.args.start[2], c.args.length[2]));
 }
 
+function countkeysinslot(session: Session, c: Context): void {
+  const slot = parseInteger(c.args, 2);
+  if (slot === undefined) c.reply.error(NOT_INTEGER);
+  else if (slot < 0 || slot >= SLOTS) c.reply.error("ERR Invalid slot");
+  else askSlot(session, c, slot, 0, ({ count }) => c.reply.int(count));
+}
+
+function getkeysinslot(session: Session, c: Context): void {
+  const slot = parseInteger(c.args, 2);
+  const most = parseInteger(c.args, 3);
+  if (slot === undefined || most === undefined) c.reply.error(NOT_INTEGER);
+  else if (slot < 0 || slot >= SLOTS || most < 0) c.reply.error("ERR Invalid slot or number of keys");
+  else if (most === 0) c.reply.array(0);
+  else {
+    askSlot(session, c, slot, most, ({ keys }) => {
+      c.reply.array(keys.length);
+      for (const key of keys) c.reply.bulk(key, 0, key.length);
+    });
+  }
+}
+
+/** The keys of a slot, from this node when it has them, else from the first of those that do. */
+function askSlot(
+  session: Session,
+  { reply }: Context,
+  slot: number,
+  keysMax: number,
+  write: (a: SlotAnswer) => void,
+): void {
+  const { face, space } = session.server;
+  const { view, cluster } = face;
+  const question = writeSlotQuestion(slot, keysMax);
+  const answered = (bytes: Buffer | undefined): void => {
+    const answer = bytes === undefined ? undefined : readSlotAnswer(bytes);
+    if (answer === undefined) reply.error("CLUSTERDOWN no node that holds the slot answered");
+    else write(answer);
+  };
+  const replicas = view.replicas(Math.floor((slot * view.partitions) / SLOTS));
+  if (cluster === undefined || replicas.includes(view.selfIndex)) answered(answerSlot(space, question));
+  else if (session.inExec) reply.error("ERR other nodes hold this slot, and MULTI waits for none");
+  else {
+    const token = session.block();
+    cluster.ask(firstUp(cluster, replicas), QUESTION_SLOT, question, (bytes) =>
+      session.unblock(token, () => answered(bytes)),
+    );
+  }
+}
+
+function firstUp(cluster: Cluster, replicas: readonly number[]): number {
+  const members = cluster.members();
+  return replicas.find((member) => members[member].state === "up") ?? replicas[0];
+}
+
+/** READONLY and READWRITE: every node answers reads and writes anyway. */
+function nothingToDo(_session: Session, c: Context): void {
+  c.reply.ok();
+}
+
+/** KV.EXPLAIN GET key: what each replica of the key says about it. */
+function explain(session: Session, c: Context): void {
+  const { args, reply } = c;
+  const { face, space } = session.server;
+  if (args.lower(1) !== "get") {
+    reply.error("ERR KV.EXPLAIN explains GET key only");
+    return;
+  }
+  const { cluster } = face;
+  if (cluster === undefined) {
+    const found = space.find(c.db, args.bytes, args.start[2], args.length[2], c.key, false);
+    const slot = session.server.parts.keySlot(args.bytes, args.start[2], args.length[2]);
+    const version = found ? `version ${c.key.version}, ${c.key.valueBytes} bytes` : "absent";
+    reply.verbatim(`slot ${slot}\nthis node, which is alone: ${version}\n`);
+    return;
+  }
+  const token = session.block();
+  // The register's name of a key: see storage/state-record.ts.
+  const name = String.fromCharCode(c.db) + args.bytes.latin1Slice(args.start[2], args.start[2] + args.length[2]);
+  cluster.explain(name, (text) => session.unblock(token, () => reply.verbatim(Buffer.from(text).latin1Slice())));
+}
+
 export const clusterHosts: Readonly<Record<string, HostHandler>> = {
   "cluster|keyslot": keyslot,
-  "cluster|info": disabled,
-  "cluster|slots": disabled,
-  "cluster|shards": disabled,
-  "cluster|nodes": disabled,
-  "cluster|myid": disabled,
-  "cluster|countkeysinslot": disabled,
-  "cluster|getkeysinslot": disabled,
-  readonly: disabled,
-  readwrite: disabled,
+  "cluster|info": shown(info),
+  "cluster|slots": shown(slots),
+  "cluster|shards": shown(shards),
+  "cluster|nodes": shown(nodes),
+  "cluster|myid": shown(myid),
+  "cluster|countkeysinslot": shown(countkeysinslot),
+  "cluster|getkeysinslot": shown(getkeysinslot),
+  readonly: shown(nothingToDo),
+  readwrite: shown(nothingToDo),
+  "kv.explain": explain,
 };

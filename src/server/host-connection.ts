@@ -100,7 +100,7 @@ function hello(session: Session, c: Context): void {
   reply.bulkText("id");
   reply.int(session.id);
   reply.bulkText("mode");
-  reply.bulkText("standalone");
+  reply.bulkText(session.server.config.clusterEnabled ? "cluster" : "standalone");
   reply.bulkText("role");
   reply.bulkText("master");
   reply.bulkText("modules");
@@ -144,6 +144,10 @@ function reset(session: Session, c: Context): void {
 function select(session: Session, c: Context): void {
   const db = dbArg(c, 1);
   if (db < 0) return;
+  if (db > 0 && session.server.config.clusterEnabled) {
+    c.reply.error("ERR SELECT is not allowed in cluster mode");
+    return;
+  }
   session.db = db;
   c.db = db;
   c.reply.ok();

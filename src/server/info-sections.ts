@@ -4,6 +4,8 @@
  * Invariant: a figure is either true or 0; nothing is made up.
  */
 import { ALL_SPECS } from "../commands/table.js";
+import { clusterFields } from "./cluster-info.js";
+import { survives } from "./guarantees.js";
 import { REDIS_VERSION } from "./host-connection.js";
 import type { Server } from "./server.js";
 
@@ -21,7 +23,7 @@ export type SectionName =
   | "latencystats"
   | "cluster"
   | "keyspace";
-type Field = readonly [name: string, value: string | number];
+export type Field = readonly [name: string, value: string | number];
 type Section = (server: Server) => Field[];
 
 const GIT = "00000000";
@@ -36,7 +38,7 @@ function server(s: Server): Field[] {
     ["redis_git_sha1", GIT],
     ["redis_git_dirty", 0],
     ["redis_build_id", nodeId.slice(0, 16)],
-    ["redis_mode", "standalone"],
+    ["redis_mode", s.config.clusterEnabled ? "cluster" : "standalone"],
     ["os", system.os],
     ["arch_bits", 64],
     ["runtime", system.runtime],
@@ -146,7 +148,7 @@ function persistence(s: Server): Field[] {
     ["aof_current_size", figures.logBytes],
     ["aof_pending_bio_fsync", 0],
     ["kvorum_appendfsync", config.appendfsync],
-    ["kvorum_acknowledged_writes_survive", survives(config.appendfsync)],
+    ["kvorum_acknowledged_writes_survive", survives(config.appendfsync, storage.backup === undefined, s.face.cluster)],
     ["kvorum_appended_lsn", storage.appendedLsn],
     ["kvorum_durable_lsn", s.space.durableLsn],
     ["kvorum_synced_lsn", storage.syncedLsn],
@@ -165,13 +167,6 @@ function persistence(s: Server): Field[] {
     );
   }
   return fields;
-}
-
-/** Which failures an acknowledged write survives, in words. */
-function survives(appendfsync: string): string {
-  if (appendfsync === "always") return "process crash yes, power loss yes";
-  if (appendfsync === "everysec") return "process crash yes, power loss NO: up to a second is lost";
-  return "process crash yes, power loss NO: what the system had not written is lost";
 }
 
 function stats(s: Server): Field[] {
@@ -284,6 +279,6 @@ export const SECTIONS: Readonly<Record<SectionName, Section>> = {
   commandstats,
   errorstats,
   latencystats,
-  cluster: () => [["cluster_enabled", 0]],
+  cluster: clusterFields,
   keyspace,
 };

@@ -15,6 +15,7 @@ import type { Connection, ConnectionHandler } from "../ports/network.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { checkTimes, LARGE_BYTES } from "./client-limits.js";
 import { GUARD_UNAUTHENTICATED } from "./client-state.js";
+import { ClusterFace } from "./cluster-face.js";
 import { Departures } from "./departures.js";
 import {
   Dispatcher,
@@ -68,6 +69,7 @@ export class Server {
   readonly pause: { endMs: number; all: boolean } = { endMs: 0, all: false };
   readonly runId: string;
   readonly startedMs: number;
+  readonly face: ClusterFace;
 
   guards = 0;
   /** Wall clock of the current run, or of the last tick; never steps back. */
@@ -98,6 +100,7 @@ export class Server {
     this.nowMs = parts.scheduler.nowMs();
     this.startedMs = this.nowMs;
     this.runId = parts.system.randomHex(40);
+    this.face = new ClusterFace(parts);
     this.context = new Context(parts.space, parts.config);
     this.departures = new Departures(this.context.reply);
     this.turns = new Turns(parts.scheduler, () => this.departures.send());
@@ -375,6 +378,7 @@ export class Server {
   /** Stop the clockwork; for good. */
   stop(): void {
     this.stopped = true;
+    this.face.stop();
     this.cancelTick();
     this.cancelPauseTimer();
   }

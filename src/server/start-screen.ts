@@ -3,6 +3,11 @@
  * failures an acknowledged write survives.
  */
 import type { Config } from "../config/config.js";
+import { availability, survives } from "./guarantees.js";
+import type { ClusterView } from "./slot-map.js";
+
+/** Of a larger cluster only the number is told. */
+const IDS_MAX = 9;
 
 export interface StartFacts {
   readonly version: string;
@@ -15,26 +20,26 @@ export interface StartFacts {
   /** Bytes of an unfinished, never acknowledged write that were dropped at the log's end. */
   readonly droppedBytes: number;
   readonly pid: number;
+  /** Absent: a node alone. */
+  readonly cluster?: ClusterFacts | undefined;
 }
 
-/** Which failures an acknowledged write survives, in one line. */
-function durabilityLine(mode: Config["appendfsync"], memory: boolean): string {
-  if (memory) return "process crash NO, power loss NO (memory only)";
-  if (mode === "always")
-    return "process crash yes, power loss yes (synced before each reply), loss of this disk NO (one node)";
-  const seconds = mode === "everysec" ? "UP TO A SECOND OF WRITES IS LOST" : "WHAT THE SYSTEM HAD NOT WRITTEN IS LOST";
-  return `process crash yes, power loss NO: ${seconds} (appendfsync ${mode}), loss of this disk NO (one node)`;
+export interface ClusterFacts {
+  readonly view: ClusterView;
+  /** Where the other nodes come. */
+  readonly peerAddresses: readonly string[];
 }
 
 export function startScreen(facts: StartFacts): string {
-  const { config, addresses } = facts;
+  const { config, addresses, cluster } = facts;
   const port = config.port > 0 ? ` -p ${config.port}` : "";
   const lines = [
     `kvorum ${facts.version}  pid ${facts.pid}`,
     "",
     `  listening   ${addresses.length > 0 ? addresses.join("  ") : "nowhere (port 0 and no unixsocket)"}`,
     `  data        ${facts.directory ?? "memory only"}${facts.keys > 0 ? `  (${facts.keys} keys loaded in ${Math.round(facts.loadMs)} ms)` : ""}`,
-    `  acknowledged writes survive: ${durabilityLine(config.appendfsync, facts.directory === undefined)}`,
+    ...(cluster === undefined ? [] : clusterLines(cluster, config.n)),
+    `  acknowledged writes survive: ${survives(config.appendfsync, facts.directory === undefined, cluster?.view)}`,
     ...(facts.droppedBytes > 0
       ? [`  dropped the torn end of the log: ${facts.droppedBytes} bytes of a write that was never acknowledged`]
       : []),
@@ -45,4 +50,15 @@ export function startScreen(facts: StartFacts): string {
     "",
   ];
   return lines.join("\n");
+}
+
+function clusterLines({ view, peerAddresses }: ClusterFacts, wantedN: number): string[] {
+  const members = view.members();
+  const { id } = members[view.selfIndex];
+  const shown = members.length > IDS_MAX ? "" : ` (${members.map((member) => member.id).join(" ")})`;
+  const fewer = wantedN > view.n ? `, not ${wantedN}: there are no more nodes` : "";
+  return [
+    `  cluster     node ${id} of ${members.length}${shown}, peers at ${peerAddresses.join("  ")}`,
+    `  quorum      n ${view.n}${fewer}, r ${view.r}, w ${view.w}: ${availability(view)}`,
+  ];
 }

@@ -24,7 +24,6 @@ import { viewed } from "../lib/copy.js";
 
 export const SEGMENT_BYTES: number = 1 << 20;
 export const SEGMENTS_PER_EXTENT = 32;
-const EXTENT_SEGMENTS_SHIFT = 5;
 /** References per segment and per extent, as shifts. */
 const SEGMENT_SHIFT = 17;
 /** Products, not shifts: references above 2^31 must stay positive while they are compared. */
@@ -41,6 +40,7 @@ export const MEMORY_HEADER_BYTES = 8;
 export const EXTERNAL_BYTES_MIN: number = 64 * 1024;
 const MARK_DEAD: number = 0x80 << 24;
 export const MARK_EXTERNAL: number = 0x40 << 24;
+export const MARK_CHOSEN: number = 0x20 << 24; // of a replica: storage/registers.ts
 const MARKS: number = 0xff << 24;
 const STUB_BYTES = 16;
 /** How well records can be counted on to fill segments: one that does not fit leaves its segment's end unused. */
@@ -279,7 +279,7 @@ export class Arena {
   }
 
   private extentOfEnd(end: number): number {
-    return (end / SEGMENT_REFS - 1) >> EXTENT_SEGMENTS_SHIFT;
+    return (end / SEGMENT_REFS - 1) >> (EXTENT_SHIFT - SEGMENT_SHIFT);
   }
 
   /** A full segment of the extent that is being left; -1 when there is none any more: then it has been left. */

@@ -26,6 +26,7 @@ import type { Disk } from "../ports/disk.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import { type DirectoryMeta, META_NAME, readMeta, writeMeta } from "./directory-meta.js";
 import type { LogExtent } from "./log.js";
+import { replayRegister } from "./register-replay.js";
 import { replay } from "./replay.js";
 import { snapshotName } from "./snapshot-format.js";
 import { SnapshotReader } from "./snapshot-reader.js";
@@ -206,7 +207,8 @@ export function verifyBackup(disk: Disk): BackupFacts {
   const hlc = new Hlc();
   let records = 0;
   const take = (body: Buffer, at: number, length: number, lsn: number): void => {
-    replay(table, hlc, body, at, length, lsn, 0);
+    if (meta.member === true) replayRegister(table, body, at, length, lsn, 0);
+    else replay(table, hlc, body, at, length, lsn, 0);
     records++;
   };
   const snapshot = new SnapshotReader(disk, list.snapshot, (body, at, length) => take(body, at, length, 0));
@@ -244,6 +246,11 @@ function requireFile(disk: Disk, name: string, bytes: number): void {
  * @param node 40 hex digits nobody has yet.
  */
 export function restoreBackup(from: Disk, to: Disk, facts: BackupFacts, node: string, nowMs: number): void {
+  // A replica alone lacks what others acknowledged, and has what nobody did; as a member it would have forgotten promises.
+  if (facts.meta.member === true)
+    throw new Error(
+      "this is the backup of one member of a cluster: such a member does not come back by being restored",
+    );
   const made: string[] = [];
   try {
     for (const { name, bytes } of facts.list.files) {

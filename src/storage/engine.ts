@@ -6,7 +6,8 @@
  * acknowledged.
  */
 
-import { CorruptionError, DirectoryOptionError, DiskError } from "../lib/errors.js";
+import { assert } from "../lib/assert.js";
+import { DiskError } from "../lib/errors.js";
 import { Random } from "../lib/random.js";
 import type { BackupTarget } from "../ports/backup-target.js";
 import type { Disk } from "../ports/disk.js";
@@ -14,17 +15,19 @@ import type { ReleaseMemory } from "../ports/memory.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import { Backup, type BackupDone } from "./backup.js";
 import { Cleaner } from "./cleaner.js";
-import { type DirectoryMeta, readMeta, writeMeta } from "./directory-meta.js";
+import { type DirectoryMeta, openMeta } from "./directory-meta.js";
 import { Disposal } from "./disposal.js";
-import type { Log, LogExtent, SyncMode, WalEnd } from "./log.js";
+import { LogOf, NoLog } from "./engine-log.js";
+import type { LogExtent, SyncMode, WalEnd } from "./log.js";
 import { Recovery } from "./recovery.js";
-import { SNAPSHOT_TEMP_NAME, snapshotLsn, snapshotName } from "./snapshot-format.js";
+import { RegisterStore } from "./register-store.js";
+import { Registers } from "./registers.js";
+import { SNAPSHOT_TEMP_NAME, snapshotName } from "./snapshot-format.js";
 import { Snapshotter } from "./snapshotter.js";
 import { Store } from "./store.js";
 import { Sweeper } from "./sweeper.js";
 import { Table } from "./table.js";
 import { Wal } from "./wal.js";
-import { segmentLsn } from "./wal-format.js";
 
 /** Of each turn for upkeep, and before it for a snapshot: the longer one takes, the more log lies behind it. So it gets more when it is late. */
 const SLICE_MS = 0.6;
@@ -47,7 +50,9 @@ export interface EngineOptions {
   readonly segmentBytes: number;
   /** Growth of the log that makes a snapshot due, beside a share of the data. Asked each time. */
   readonly snapshotLogBytes: () => number;
-  /** For a new directory: node id (40 hex digits) and hash secret; and the seed of sampling. */
+  /** This directory is one of a cluster of several nodes: it holds a replica, whose keys change by rounds (storage/registers.ts). */
+  readonly register?: boolean;
+  /** For a new directory: node id (40 hex digits) and hash secret, which all members of a cluster have in common; and the seed of sampling. */
   readonly newNode: () => { node: string; hashSecret: [number, number] };
   readonly seed: number;
   /** Absent: memory goes back when the garbage collector comes by. */
@@ -72,6 +77,7 @@ export class Engine {
   upkeepMs = 100;
   /** Set by the owner: the log that had no room at the start has been begun. */
   onWritable: () => void = () => {};
+  private readonly replica: Registers | undefined;
   private readonly disk: Disk;
   private readonly scheduler: Scheduler;
   private readonly options: EngineOptions;
@@ -96,43 +102,29 @@ export class Engine {
     this.disposal = new Disposal(disk);
     this.scheduler = scheduler;
     this.options = options;
-    this.meta = this.openMeta();
-    const [k0, k1] = this.meta.hashSecret;
-    this.store = new Store(
-      new Table(this.meta.partitions, k0, k1, options.releaseMemory),
-      new NoLog(),
-      new Random(options.seed),
-    );
+    const { partitions, register = false, newNode, releaseMemory } = options;
+    this.meta = openMeta(disk, { partitions, member: register, newNode, nowMs: scheduler.nowMs() });
+    const table = new Table(this.meta.partitions, ...this.meta.hashSecret, releaseMemory);
+    const random = new Random(options.seed);
+    let hlc = (): number => this.store.hlc.value();
+    if (register) {
+      const store = new RegisterStore(table, new NoLog(), random);
+      const registers = new Registers(store);
+      this.store = store;
+      this.replica = registers;
+      hlc = () => registers.highestHlc;
+    } else this.store = new Store(table, new NoLog(), random);
     this.sweeper = new Sweeper(this.store);
     this.cleaner = new Cleaner(this.store.table);
-    const hlc = (): number => this.store.hlc.value();
     this.snapshotter = new Snapshotter(disk, scheduler, this.store.table, new LogOf(this), hlc, () => this.sliceSoon());
     this.store.setTime(scheduler.nowMs());
-    this.recovery = new Recovery(disk, this.store);
+    this.recovery = new Recovery(disk, this.store, this.replica);
   }
 
-  private openMeta(): DirectoryMeta {
-    const known = readMeta(this.disk);
-    if (known !== undefined) {
-      const { partitions } = this.options;
-      if (known.partitions !== partitions) throw new DirectoryOptionError("partitions", partitions, known.partitions);
-      return known;
-    }
-    const foreign = this.disk.list().find((name) => segmentLsn(name) >= 0 || snapshotLsn(name) >= 0);
-    if (foreign !== undefined) throw new CorruptionError("kvorum.meta", 0, `it is missing, but ${foreign} is there`);
-    const { node, hashSecret } = this.options.newNode();
-    const meta: DirectoryMeta = {
-      node,
-      partitions: this.options.partitions,
-      hashSecret,
-      createdMs: this.scheduler.nowMs(),
-    };
-    try {
-      writeMeta(this.disk, meta);
-    } catch (error) {
-      throw new DiskError("cannot make the data directory", error);
-    }
-    return meta;
+  /** Of a member of a cluster only. */
+  get registers(): Registers {
+    assert(this.replica !== undefined, "this node is alone");
+    return this.replica;
   }
 
   /**
@@ -367,34 +359,5 @@ export class Engine {
 
   diskBytes(): number {
     return this.wal?.diskBytes() ?? 0;
-  }
-}
-
-/** Before the log is open nothing may be written. */
-class NoLog implements Log {
-  readonly appendedLsn = 0;
-  readonly durableLsn = 0;
-  append(): number {
-    throw new DiskError("the log is not open yet", "loading");
-  }
-}
-
-/** The snapshotter's view of a log that does not exist yet when the engine is made. */
-class LogOf {
-  private readonly engine: Engine;
-  constructor(engine: Engine) {
-    this.engine = engine;
-  }
-  get appendedLsn(): number {
-    return this.engine.wal?.appendedLsn ?? 0;
-  }
-  get syncedLsn(): number {
-    return this.engine.wal?.syncedLsn ?? 0;
-  }
-  syncNow(done: () => void): void {
-    const { wal, snapshotter } = this.engine;
-    // A snapshot waits for the log it leans on. Where that waits for room, the snapshot lets go of its own.
-    if (wal?.waitsForRoom) snapshotter.abort();
-    wal?.syncNow(done);
   }
 }

@@ -9,6 +9,7 @@
 import { CorruptionError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { WalEnd } from "./log.js";
+import type { Registers } from "./registers.js";
 import { replay } from "./replay.js";
 import { SNAPSHOT_TEMP_NAME, snapshotLsn } from "./snapshot-format.js";
 import { SnapshotReader } from "./snapshot-reader.js";
@@ -28,13 +29,16 @@ export class Recovery {
   droppedBytes = 0;
   private readonly disk: Disk;
   private readonly store: Store;
+  private readonly registers: Registers | undefined;
   private snapshot: SnapshotReader | undefined;
   private wal: WalReader | undefined;
   private snapshotBytes = 0;
 
-  constructor(disk: Disk, store: Store) {
+  /** @param registers those of `store`, where it is a replica's. */
+  constructor(disk: Disk, store: Store, registers: Registers | undefined) {
     this.disk = disk;
     this.store = store;
+    this.registers = registers;
     const names = disk.list();
     for (const name of names) if (name === SNAPSHOT_TEMP_NAME || /^wal-.*\.tmp$/.test(name)) disk.remove(name);
     this.snapshots = names
@@ -59,7 +63,8 @@ export class Recovery {
 
   private apply(body: Buffer, at: number, length: number, lsn: number): void {
     const { hlc, table, usage } = this.store;
-    replay(table, hlc, body, at, length, lsn, usage.fresh());
+    if (this.registers !== undefined) this.registers.replay(body, at, length, lsn);
+    else replay(table, hlc, body, at, length, lsn, usage.fresh());
     this.records++;
   }
 
@@ -68,6 +73,7 @@ export class Recovery {
     if (this.snapshot !== undefined) {
       if (this.snapshot.step()) return true;
       this.store.hlc.witness(this.snapshot.hlc);
+      this.registers?.witness(this.snapshot.hlc);
       this.snapshot = undefined;
       this.openWal();
       return true;

@@ -2,6 +2,7 @@
  * storage/replay.ts: puts records that a snapshot or the log holds back into the table.
  * They may come in any overlap (a snapshot is fuzzy): of two states of a key the higher dot wins, so the order does not matter
  * and a record may come twice.
+ * The replica of a cluster keeps tombstones: storage/registers.ts has a way of its own.
  * Invariant: nothing is logged, gated or counted here; the hybrid clock ends above every dot seen.
  */
 import {
@@ -12,9 +13,11 @@ import {
   keyLength,
   keyOffset,
   TYPE_FLUSH,
+  TYPE_STRING,
 } from "../codec/record/record.js";
 import type { Hlc } from "../core/clock/hlc.js";
 import { copyBytes } from "../lib/copy.js";
+import { RecordTypeError } from "../lib/errors.js";
 import { DATABASES, type Table } from "./table.js";
 import { walk } from "./walk.js";
 
@@ -33,7 +36,9 @@ export function replay(
 ): void {
   hlc.witness(hlcOf(body, at));
   const db = body[at + 4] >>> 4;
-  if ((body[at + 4] & 15) === TYPE_FLUSH) {
+  const type = body[at + 4] & 15;
+  if (type !== TYPE_STRING) {
+    if (type !== TYPE_FLUSH) throw new RecordTypeError(type, lsn);
     replayFlush(table, keyLength(body, at) > 0 ? -1 : db, hlcOf(body, at));
     return;
   }

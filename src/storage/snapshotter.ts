@@ -127,7 +127,7 @@ export class Snapshotter {
       return false;
     }
     while (this.db < DATABASES) {
-      if (this.table.keys[this.db] > 0)
+      if (this.table.keys[this.db] + this.table.tombstones[this.db] > 0)
         this.cursor = walk(this.table, this.db, this.cursor, STEP_RECORDS, this.takeBound);
       if (this.cursor === 0) this.db++;
       if (this.blockAt >= BLOCK_BYTES) {

@@ -46,13 +46,15 @@ export interface Value {
   readonly bytes: Buffer;
 }
 
-export interface Stored {
+/** A state that came out of a record, with those very bytes: under the same ballot it is encoded already. */
+export interface RecordState extends RegisterState<Value> {
   readonly ballot: Dot;
-  readonly state: RegisterState<Value>;
+  /** The whole record, no more. Never changed. */
+  readonly record: Buffer;
 }
 
 /** No member has it: a dot's node index has 11 bits, and members are at most 2047. */
-const CUT_NODE = 2047;
+export const CUT_NODE = 2047;
 const TWO_32 = 4_294_967_296;
 const HLC_HIGH_MASK = 0x1fffff;
 
@@ -70,8 +72,9 @@ export function keyOf(name: string): Buffer {
   return Buffer.from(name.slice(1), "latin1");
 }
 
-/** @returns the record of `state`, accepted under `ballot`: a buffer of its own. */
+/** @returns the record of `state`, accepted under `ballot`. Nobody may change it. */
 export function encodeState(name: string, ballot: Dot, state: RegisterState<Value>): Buffer {
+  if ("record" in state && sameDot((state as RecordState).ballot, ballot)) return (state as RecordState).record;
   const { value, expireAt, vv, cut } = state;
   const keyBytes = name.length - 1;
   const alone = cut === 0 && vv.dots.length === 1 && sameDot(vv.dots[0], ballot);
@@ -151,30 +154,25 @@ export function nameOfRecord(bytes: Buffer, at: number): string {
 }
 
 /**
- * The record at bytes[at], which checkBody found well-formed. The value's bytes are a view: whoever passes borrowed memory copies
- * the record first.
+ * @param record one record and nothing else, which checkBody found well-formed and nobody will change: the state lives in it.
  * @returns undefined: its vector is out of order, or has a node twice: it was made by no node.
  */
-export function decodeState(bytes: Buffer, at: number): Stored | undefined {
-  const ballot = ballotOf(bytes, at);
-  const flags = bytes[at + 5];
-  const vector = flags & FLAG_VECTOR ? readVector(bytes, at) : { vv: VersionVector.of([ballot]), cut: 0 };
+export function decodeState(record: Buffer): RecordState | undefined {
+  const ballot = ballotOf(record, 0);
+  const flags = record[5];
+  const vector = flags & FLAG_VECTOR ? readVector(record) : { vv: VersionVector.of([ballot]), cut: 0 };
   if (vector === undefined) return undefined;
-  const from = at + keyOffset(bytes, at) + keyLength(bytes, at);
+  const from = keyOffset(record, 0) + keyLength(record, 0);
   const value =
     flags & FLAG_TOMBSTONE
       ? undefined
-      : {
-          type: bytes[at + 4] & 15,
-          raw: (flags & FLAG_RAW) !== 0,
-          bytes: bytes.subarray(from, at + readU32(bytes, at)),
-        };
-  return { ballot, state: { value, expireAt: expireAtOf(bytes, at), ...vector } };
+      : { type: record[4] & 15, raw: (flags & FLAG_RAW) !== 0, bytes: record.subarray(from) };
+  return { value, expireAt: expireAtOf(record, 0), vv: vector.vv, cut: vector.cut, ballot, record };
 }
 
-function readVector(bytes: Buffer, start: number): { vv: VersionVector; cut: number } | undefined {
-  const flags = bytes[start + 5];
-  let at = start + HEADER_BYTES + (flags & FLAG_EPOCH ? 4 : 0) + (flags & FLAG_LONG_KEY ? 4 : 0);
+function readVector(bytes: Buffer): { vv: VersionVector; cut: number } | undefined {
+  const flags = bytes[5];
+  let at = HEADER_BYTES + (flags & FLAG_EPOCH ? 4 : 0) + (flags & FLAG_LONG_KEY ? 4 : 0);
   if (flags & FLAG_EXPIRES) at += EXPIRE_BYTES;
   const count = bytes[at] | (bytes[at + 1] << 8);
   const dots: Dot[] = [];

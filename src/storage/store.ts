@@ -1,6 +1,6 @@
 /**
  * storage/store.ts: one node's keyspace: the memory table, the log under it, and the rule that ties them: what a reply says must
- * be durable before it leaves. Serves the Keyspace port when alone.
+ * be durable before it leaves. Serves the Keyspace port when alone; storage/register-store.ts is what is left of it in a cluster.
  *
  * Every change is encoded once, into the table, and appended to the log from there. `gate` gathers what the current command
  * depends on: the position of a record read (when not durable yet), of the last removal in its partition when the answer
@@ -31,18 +31,10 @@ import { DetachedIndexes } from "./detached-indexes.js";
 import { Eviction, type EvictionPolicy } from "./eviction.js";
 import { LastLookup } from "./last-lookup.js";
 import type { Log } from "./log.js";
+import { StoreStats } from "./store-stats.js";
 import { DATABASES, type Table } from "./table.js";
 import { UsageClock } from "./usage-clock.js";
 import { randomRef, refsOf, walk } from "./walk.js";
-
-export interface StoreStats {
-  hits: number;
-  misses: number;
-  expired: number;
-  evicted: number;
-  /** Changes since the last snapshot (rdb_changes_since_last_save). */
-  dirty: number;
-}
 
 const RANDOM_TRIES = 100;
 /** Less memory than this (the small first extent and two more) is not worth giving back to the system only to ask for it again. */
@@ -57,7 +49,7 @@ export class Store implements Keyspace {
   readonly hlc: Hlc = new Hlc();
   readonly usage: UsageClock;
   readonly eviction: Eviction;
-  readonly stats: StoreStats = { hits: 0, misses: 0, expired: 0, evicted: 0, dirty: 0 };
+  readonly stats: StoreStats = new StoreStats();
   /** False during recovery and when told so (DEBUG SET-ACTIVE-EXPIRE): keys stay, expired or not, until asked for. */
   activeExpire = true;
   /** There is no log to take a change, for want of room: an expired key is absent, and stays until there is one. */
@@ -69,7 +61,7 @@ export class Store implements Keyspace {
   private removedLsn = 0;
   private readonly last: LastLookup = new LastLookup();
   private stage: Buffer = Buffer.allocUnsafeSlow(1024);
-  private readonly random: Random;
+  protected readonly random: Random;
   private readonly scratchState = new KeyState();
   /** What flushed databases left behind. */
   readonly detached: DetachedIndexes;
@@ -134,7 +126,7 @@ export class Store implements Keyspace {
   }
 
   /** Find a key that has not expired; one that has is removed first. */
-  private lookup(db: number, bytes: Buffer, at: number, length: number): number {
+  protected lookup(db: number, bytes: Buffer, at: number, length: number): number {
     const ref = this.table.find(db, bytes, at, length);
     this.last.note(db, bytes, at, length, ref);
     if (ref === 0) return 0;
@@ -149,7 +141,7 @@ export class Store implements Keyspace {
     return this.readOnly || this.log.outOfSpace?.() === true;
   }
 
-  private fill(state: KeyState): void {
+  protected fill(state: KeyState): void {
     const body = this.table.body;
     const at = this.table.bodyAt;
     state.present = true;
@@ -164,15 +156,24 @@ export class Store implements Keyspace {
     state.version = hlcOf(body, at);
   }
 
-  private needLsn(lsn: number): void {
+  protected needLsn(lsn: number): void {
     if (lsn > this.gateLsn && lsn > this.log.durableLsn) this.gateLsn = lsn;
   }
 
-  /** A record keeps 32 bits of its position: enough to tell the undurable ones, which are the newest few. */
-  private needRecord(ref: number): void {
+  protected needRecord(ref: number): void {
+    this.needLsn(this.pendingLsn(ref));
+  }
+
+  /** A record's position while it is not durable, else 0. It keeps 32 bits of it: enough to tell those, which are the newest few. */
+  pendingLsn(ref: number): number {
     const durable = this.log.durableLsn;
     const ahead = (this.table.lsnOf(ref) - (durable | 0)) | 0;
-    if (ahead > 0 && ahead <= this.log.appendedLsn - durable) this.needLsn(durable + ahead);
+    return ahead > 0 && ahead <= this.log.appendedLsn - durable ? durable + ahead : 0;
+  }
+
+  /** Is what a walk came upon no key? */
+  protected isGone(state: KeyState): boolean {
+    return state.expireAt !== 0 && state.expireAt <= this.now;
   }
 
   put(
@@ -265,9 +266,8 @@ export class Store implements Keyspace {
 
   private expireFound(db: number, ref: number): void {
     this.removeFound(db, ref);
-    this.stats.dirty--;
     this.last.ref = 0;
-    this.stats.expired++;
+    this.stats.removedByTime();
   }
 
   /** Remove a record by reference: the sweep and eviction. Its key is looked up anew. @returns its LSN. */
@@ -298,7 +298,7 @@ export class Store implements Keyspace {
       this.fill(state);
       // Before its deadline is looked at: that may be what a power cut takes back.
       this.needRecord(ref);
-      if (state.expireAt !== 0 && state.expireAt <= this.now) return;
+      if (this.isGone(state)) return;
       visit(state);
     });
   }
@@ -309,7 +309,7 @@ export class Store implements Keyspace {
       if (ref === 0) break;
       this.table.locate(ref);
       this.fill(state);
-      if (state.expireAt === 0 || state.expireAt > this.now) {
+      if (!this.isGone(state)) {
         this.needRecord(ref);
         return true;
       }
@@ -325,8 +325,7 @@ export class Store implements Keyspace {
     const gate = this.gateLsn;
     this.removeRef(db, ref);
     this.gateLsn = gate;
-    this.stats.dirty--;
-    this.stats.expired++;
+    this.stats.removedByTime();
   }
 
   flush(db: number): void {
@@ -381,7 +380,7 @@ export class Store implements Keyspace {
       this.fill(state);
       if (keySlot(state.bytes, state.keyAt, state.keyBytes) !== slot) continue;
       this.needRecord(ref);
-      if (state.expireAt !== 0 && state.expireAt <= this.now) continue;
+      if (this.isGone(state)) continue;
       found++;
       visit(state);
     }

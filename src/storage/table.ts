@@ -3,7 +3,7 @@
  * It knows bytes, references and positions; it knows no clock, log or client. storage/store.ts stands on it.
  *
  * Invariants: every record that is not dead is referenced by exactly one cell of the index of its database and partition;
- * `keys[db]` and `expiring[db]` count them. `cursor*` fields describe the last lookup and hold until the next change.
+ * `keys[db]` and `expiring[db]` count them, `tombstones[db]` those that a replica keeps (storage/registers.ts). `cursor*` fields describe the last lookup and hold until the next change.
  */
 import { FLAG_EXPIRES, keyLength, keyOffset } from "../codec/record/record.js";
 import { keySlot, SLOTS } from "../core/ring/slot.js";
@@ -11,7 +11,15 @@ import { assert } from "../lib/assert.js";
 import { halfSipHash } from "../lib/half-siphash.js";
 import type { KeysAhead } from "../ports/keyspace.js";
 import type { ReleaseMemory } from "../ports/memory.js";
-import { Arena, EXTENT_MASK, EXTENT_SHIFT, EXTERNAL_BYTES_MIN, MARK_EXTERNAL, MEMORY_HEADER_BYTES } from "./arena.js";
+import {
+  Arena,
+  EXTENT_MASK,
+  EXTENT_SHIFT,
+  EXTERNAL_BYTES_MIN,
+  MARK_CHOSEN,
+  MARK_EXTERNAL,
+  MEMORY_HEADER_BYTES,
+} from "./arena.js";
 import { CellHeap, CHUNK_SHIFT, firstInt } from "./cell-heap.js";
 import { cellsBegin, cellsEnd, firstCell, metaAt, nextCell } from "./index-block.js";
 import { Lookahead } from "./lookahead.js";
@@ -35,6 +43,8 @@ export class Table {
   heap: CellHeap = new CellHeap();
   readonly partitions: number;
   readonly keys: Float64Array = new Float64Array(DATABASES);
+  /** Records in the table that are no keys. */
+  readonly tombstones: Float64Array = new Float64Array(DATABASES);
   readonly expiring: Float64Array = new Float64Array(DATABASES);
   readonly ahead: Lookahead = new Lookahead();
   private readonly slotShift: number;
@@ -218,8 +228,20 @@ export class Table {
     this.arena.free(ref);
   }
 
-  private isExternal(ref: number): boolean {
+  /** Does the body lie in a buffer of its own? Such a buffer is never written to again: another state gets another one. */
+  isExternal(ref: number): boolean {
     return (this.arena.ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 1] & MARK_EXTERNAL) !== 0;
+  }
+
+  /** The mark goes where the record goes, until it is set otherwise: a new state in the same place does not take it off. */
+  setChosen(ref: number, chosen: boolean): void {
+    const ints = this.arena.ints[ref >>> EXTENT_SHIFT];
+    const header = ((ref & EXTENT_MASK) << 1) - 1;
+    ints[header] = chosen ? ints[header] | MARK_CHOSEN : ints[header] & ~MARK_CHOSEN;
+  }
+
+  isChosen(ref: number): boolean {
+    return (this.arena.ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 1] & MARK_CHOSEN) !== 0;
   }
 
   private allocate(bodyBytes: number, size: number, external: boolean): number {

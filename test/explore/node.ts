@@ -118,6 +118,9 @@ export class ExploredNode implements Surroundings<string> {
   random(): number {
     return 0;
   }
+  answers(): boolean {
+    return true;
+  }
   expires(): boolean {
     return true;
   }

@@ -193,6 +193,7 @@ const EMPTY_QUERY: Plain = {
   epoch: 0,
   budgetMs: 0,
   dot: { epoch: 0, hlc: 0, node: 0 },
+  second: { epoch: 0, hlc: 0, node: 0 },
   numbers: [],
   bytes: Buffer.alloc(0),
   items: [],
@@ -222,9 +223,10 @@ test("a message in parts of any sizes comes out whole; parts that do not fit are
           assert.is(assembler.midway, i < parts.length - 1);
         }
         const reader = new MessageReader();
-        reader.openMessage(assembler.take());
+        reader.openMessage(assembler.take(), 9);
         assert.is(reader.next(), MESSAGE);
         assert.equal(taken(reader), plain);
+        assert.is(reader.boot, 9);
         assert.is(reader.next(), MESSAGES_END);
 
         const place = where % parts.length;

@@ -15,6 +15,7 @@ import { recordBytes } from "../lib/record-bytes.js";
 const NAME = "v1/frames.txt";
 const BOOT = 7;
 const DOT = { epoch: 2, hlc: 395_000_000_000_001, node: 5 };
+const OTHER = { epoch: 0, hlc: 394_999_999_999_999, node: 2 };
 const HEAD = { partition: 1023, id: 258, epoch: 2, budgetMs: 1999 };
 const KEY = Buffer.from("greeting");
 const RECORD = recordBytes({
@@ -47,15 +48,15 @@ const of = (type: number, fields: Partial<Plain>): Plain => ({ ...AT_REST, type,
 const alone = (type: number, fields: Partial<Plain>): Plain => of(type, { partition: 0, epoch: 0, ...fields });
 
 const SAMPLES: readonly (readonly [what: string, message: Plain])[] = [
-  ["READ of the state of a key in database 3", of(TYPES.READ, { low: 1, db: 3, bytes: KEY })],
+  ["READ of a key in database 3", of(TYPES.READ, { db: 3, second: DOT, bytes: KEY })],
   [
     "READ_REPLY, chosen, with its state",
-    of(TYPES.READ_REPLY, { low: 3, dot: DOT, numbers: [77, 3405691582], bytes: RECORD }),
+    of(TYPES.READ_REPLY, { low: 3, second: DOT, numbers: [300, 77], bytes: RECORD }),
   ],
-  ["READ_REPLY, absent", of(TYPES.READ_REPLY, { numbers: [2 ** 53 - 1, 0] })],
-  ["PREPARE", of(TYPES.PREPARE, { db: 15, dot: DOT, bytes: KEY })],
-  ["PROMISE, digest alone", of(TYPES.PROMISE, { low: 1, dot: DOT, numbers: [0, 4294967295] })],
-  ["NACK of a ballot", of(TYPES.NACK, { low: 0, dot: DOT })],
+  ["READ_REPLY, absent", of(TYPES.READ_REPLY, { numbers: [1, 2 ** 53 - 1] })],
+  ["PREPARE", of(TYPES.PREPARE, { db: 15, dot: DOT, second: OTHER, bytes: KEY })],
+  ["PROMISE, its dot alone", of(TYPES.PROMISE, { dot: DOT, second: OTHER, numbers: [77] })],
+  ["NACK of a ballot", of(TYPES.NACK, { low: 0, dot: OTHER, second: DOT })],
   ["NACK of an epoch, with the configuration", of(TYPES.NACK, { low: 1, dot: DOT, bytes: Buffer.from("config") })],
   ["NACK, busy", of(TYPES.NACK, { low: 3 })],
   ["ACCEPT", of(TYPES.ACCEPT, { bytes: RECORD })],

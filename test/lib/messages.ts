@@ -46,7 +46,8 @@ export interface Plain {
   readonly epoch: number;
   readonly budgetMs: number;
   readonly dot: Dot;
-  /** Floor and digest; positions; the numbers of a heartbeat: in the order of their bytes. */
+  readonly second: Dot;
+  /** The asker's boot; floor; positions; the numbers of a heartbeat: in the order of their bytes. */
   readonly numbers: readonly number[];
   readonly bytes: Buffer;
   readonly items: readonly Item[];
@@ -62,6 +63,7 @@ export const AT_REST: Omit<Plain, "type"> = {
   epoch: 0,
   budgetMs: 0,
   dot: NO_DOT,
+  second: NO_DOT,
   numbers: [],
   bytes: EMPTY,
   items: [],
@@ -81,19 +83,21 @@ function dotBytes({ epoch, hlc, node }: Dot): Buffer {
   ]);
 }
 
-/** How many bytes each of a type's numbers has. */
+/** How many bytes each of a type's numbers has. Those of READ_REPLY have its dot between them. */
 const WIDTHS: Readonly<Record<number, readonly number[]>> = {
-  [TYPES.READ_REPLY]: [8, 4],
-  [TYPES.PROMISE]: [8, 4],
+  [TYPES.READ_REPLY]: [8, 8],
+  [TYPES.PROMISE]: [8],
   [TYPES.HEARTBEAT]: [4, 4, 4, 4, 8],
   [TYPES.SHIP_FROM]: [8, 4],
   [TYPES.SHIP]: [8, 8],
   [TYPES.SHIP_ACK]: [8],
 };
-const WITH_DOT: readonly number[] = [TYPES.READ_REPLY, TYPES.PROMISE, TYPES.PREPARE, TYPES.NACK, TYPES.ACK];
+const WITH_DOT: readonly number[] = [TYPES.PROMISE, TYPES.PREPARE, TYPES.NACK, TYPES.ACK];
+const WITH_SECOND: readonly number[] = [TYPES.READ, TYPES.READ_REPLY, TYPES.PROMISE, TYPES.PREPARE, TYPES.NACK];
 
 /** The message as it is drawn. */
 export function plainBytes(plain: Plain): Buffer {
+  const numbers = (WIDTHS[plain.type] ?? []).map((width, i) => number(plain.numbers[i] as number, width));
   const rest = Buffer.concat([
     Buffer.from([plain.type, plain.low | (plain.db << 4)]),
     number(plain.partition, 2),
@@ -101,7 +105,9 @@ export function plainBytes(plain: Plain): Buffer {
     number(plain.epoch, 4),
     number(plain.budgetMs, 4),
     ...(WITH_DOT.includes(plain.type) ? [dotBytes(plain.dot)] : []),
-    ...(WIDTHS[plain.type] ?? []).map((width, i) => number(plain.numbers[i] as number, width)),
+    ...(plain.type === TYPES.READ_REPLY ? numbers.splice(0, 1) : []),
+    ...(WITH_SECOND.includes(plain.type) ? [dotBytes(plain.second)] : []),
+    ...numbers,
     ...(plain.type === TYPES.CHOSEN || plain.type === TYPES.SHIP ? [number(plain.items.length, 4)] : []),
     ...plain.items.flatMap(({ dot, db, chosen, bytes }) =>
       plain.type === TYPES.SHIP
@@ -129,22 +135,23 @@ export function plainMessages(version: number, boot: number, messages: readonly 
   return plainFrame(version, 2, messages.length, Buffer.concat([number(boot, 8), ...messages.map(plainBytes)]));
 }
 
+const nameOf = (db: number, key: Buffer): string => String.fromCharCode(db) + key.toString("latin1");
+
 /** By the writer of src. */
 export function write(writer: MessageWriter, plain: Plain): void {
-  const { type, low, db, partition, id, epoch, dot, numbers, bytes, items } = plain;
+  const { type, low, partition, id, epoch, dot, second, numbers, bytes, items } = plain;
   const start = writer.at;
   const amid = Buffer.concat([Buffer.from("<"), bytes, Buffer.from(">")]);
   const [a = 0, b = 0, c = 0, d = 0, e = 0] = numbers;
-  const { epoch: dotEpoch, hlc, node } = dot;
   const length = bytes.length;
-  if (type === TYPES.READ) writer.read(id, partition, epoch, db, low === 1, amid, 1, length);
-  else if (type === TYPES.PREPARE)
-    writer.prepare(id, partition, epoch, dotEpoch, hlc, node, db, low === 1, amid, 1, length);
+  if (type === TYPES.READ) writer.read(id, partition, epoch, second, nameOf(plain.db, bytes));
+  else if (type === TYPES.PREPARE) writer.prepare(id, partition, epoch, dot, second, nameOf(plain.db, bytes));
   else if (type === TYPES.ACCEPT || type === TYPES.LEARN) writer.record(type, id, partition, epoch, amid, 1, length);
-  else if (type === TYPES.READ_REPLY || type === TYPES.PROMISE)
-    writer.state(type, id, partition, epoch, dotEpoch, hlc, node, (low & 1) === 1, a, b, amid, 1, length);
-  else if (type === TYPES.ACK) writer.dot(type, id, partition, epoch, dotEpoch, hlc, node);
-  else if (type === TYPES.NACK) writer.nack(low, id, partition, epoch, dotEpoch, hlc, node, amid, 1, length);
+  else if (type === TYPES.READ_REPLY)
+    writer.readReply(id, partition, epoch, a, second, (low & 1) === 1, b, amid, 1, length);
+  else if (type === TYPES.PROMISE) writer.promise(id, partition, epoch, dot, second, a, amid, 1, length);
+  else if (type === TYPES.ACK) writer.ack(id, partition, epoch, dot);
+  else if (type === TYPES.NACK) writer.nack(low, id, partition, epoch, dot, second, amid, 1, length);
   else if (type === TYPES.HEARTBEAT) writer.heartbeat(a, b, c, d, e);
   else if (type === TYPES.SHIP_FROM) writer.shipFrom(id, a, b);
   else if (type === TYPES.SHIP_ACK) writer.shipAck(id, a);
@@ -154,8 +161,7 @@ export function write(writer: MessageWriter, plain: Plain): void {
     writer.shipEnd();
   } else if (type === TYPES.CHOSEN) {
     writer.chosenBegin(epoch);
-    for (const { dot: d1, db: db1, bytes: key } of items)
-      writer.chosenAdd(d1.epoch, d1.hlc, d1.node, db1, key, 0, key.length);
+    for (const item of items) writer.chosenAdd(item.dot, nameOf(item.db, item.bytes));
     writer.chosenEnd();
   } else writer.opaque(type, low, id, partition, epoch, amid, 1, length);
   setBudget(writer.buf, start, plain.budgetMs);
@@ -165,10 +171,11 @@ export function write(writer: MessageWriter, plain: Plain): void {
 export function taken(reader: MessageReader): Plain {
   const { type } = reader;
   const dot = (): Dot => ({ epoch: reader.dotEpoch, hlc: reader.dotHlc, node: reader.dotNode });
+  const second = (): Dot => ({ epoch: reader.secondEpoch, hlc: reader.secondHlc, node: reader.secondNode });
   const bytes = (): Buffer => Buffer.from(reader.bytes.subarray(reader.at, reader.at + reader.length));
   const numbers: Record<number, () => number[]> = {
-    [TYPES.READ_REPLY]: () => [reader.floor, reader.digest],
-    [TYPES.PROMISE]: () => [reader.floor, reader.digest],
+    [TYPES.READ_REPLY]: () => [reader.askerBoot, reader.floor],
+    [TYPES.PROMISE]: () => [reader.floor],
     [TYPES.HEARTBEAT]: () => [reader.sentMs, reader.echoMs, reader.heldMs, reader.lagMs, reader.wallMs],
     [TYPES.SHIP_FROM]: () => [reader.lsn, reader.bytesMax],
     [TYPES.SHIP]: () => [reader.lsn, reader.lastLsn],
@@ -183,6 +190,7 @@ export function taken(reader: MessageReader): Plain {
     epoch: reader.epoch,
     budgetMs: reader.budgetMs,
     dot: WITH_DOT.includes(type) ? dot() : NO_DOT,
+    second: WITH_SECOND.includes(type) ? second() : NO_DOT,
     numbers: numbers[type]?.() ?? [],
   };
   const items: Item[] = [];
@@ -267,9 +275,16 @@ function of(type: number, fields: { [K in keyof Plain]?: fc.Arbitrary<Plain[K]> 
   return fc.record({ ...HEAD, ...fields }, PLAIN).map((some) => ({ ...AT_REST, type, ...some }) as Plain);
 }
 
-function state(type: number): fc.Arbitrary<Plain> {
-  const with_ = of(type, { low: fc.constantFrom(2, 3), dot, numbers: fc.tuple(u53, u32), bytes: record });
-  return fc.oneof(with_, of(type, { low: bit, dot, numbers: fc.tuple(u53, u32) }));
+/** With its state and without. @param chosen may it be marked? */
+function state(
+  type: number,
+  chosen: number,
+  fields: { [K in keyof Plain]?: fc.Arbitrary<Plain[K]> },
+): fc.Arbitrary<Plain> {
+  return fc.oneof(
+    of(type, { ...fields, low: fc.constantFrom(2, 2 | chosen), second: dot, bytes: record }),
+    of(type, { ...fields, low: fc.constantFrom(0, chosen), second: dot }),
+  );
 }
 
 const ALONE = { partition: fc.constant(0), epoch: fc.constant(0) };
@@ -281,12 +296,12 @@ const shipped: fc.Arbitrary<Item> = fc.record(
 const span = fc.tuple(u53, u53).map(([a, b]) => [Math.min(a, b), Math.max(a, b)]);
 
 export const message: fc.Arbitrary<Plain> = fc.oneof(
-  of(TYPES.READ, { low: bit, db: nibble, bytes: payload }),
-  state(TYPES.READ_REPLY),
-  of(TYPES.PREPARE, { low: bit, db: nibble, dot, bytes: payload }),
-  state(TYPES.PROMISE),
-  of(TYPES.NACK, { low: fc.constantFrom(0, 2, 3, 4), dot }),
-  of(TYPES.NACK, { low: fc.constant(1), dot, bytes: payload }),
+  of(TYPES.READ, { db: nibble, second: dot, bytes: payload }),
+  state(TYPES.READ_REPLY, 1, { numbers: fc.tuple(u53, u53) }),
+  of(TYPES.PREPARE, { db: nibble, dot, second: dot, bytes: payload }),
+  state(TYPES.PROMISE, 0, { dot, numbers: fc.tuple(u53) }),
+  of(TYPES.NACK, { low: fc.constantFrom(0, 2, 3, 4), dot, second: dot }),
+  of(TYPES.NACK, { low: fc.constant(1), dot, second: dot, bytes: payload }),
   of(TYPES.ACCEPT, { bytes: record }),
   of(TYPES.ACK, { dot }),
   of(TYPES.LEARN, { bytes: record }),

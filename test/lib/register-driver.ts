@@ -41,6 +41,8 @@ export function get(id: number, deadline = 2000): Operation<string, Answer> {
 }
 
 export class RegisterDriver implements Surroundings<string> {
+  /** Nodes that are not likely to answer soon. */
+  readonly slow: Set<number> = new Set();
   readonly clock: Hlc = new Hlc();
   readonly proposer: Proposer<string, Answer>;
   readonly reader: Reader<string, Answer>;
@@ -73,6 +75,9 @@ export class RegisterDriver implements Surroundings<string> {
   }
   random(): number {
     return this.chance;
+  }
+  answers(node: number): boolean {
+    return !this.slow.has(node);
   }
   expires(): boolean {
     return this.expiring;

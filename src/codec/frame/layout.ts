@@ -17,6 +17,7 @@
  * Invariants: a frame has at most FRAME_BYTES_MAX bytes and COUNT_MAX messages; HANDSHAKE frames have version 0 and the same
  * layout in all versions for ever; every other frame has the version that both agreed on.
  */
+import type { Dot } from "../../core/clock/dot.js";
 import { readU32, writeU32 } from "../record/record.js";
 
 export const FRAME_MAGIC = 0x5246564b; // "KVFR"
@@ -62,9 +63,7 @@ export const MESSAGE_SHIP_ACK = 15;
 export const MESSAGE_QUERY = 16;
 export const MESSAGE_QUERY_REPLY = 17;
 
-/** READ, PREPARE: answer with the whole state, not its digest alone. */
-export const FLAG_WANT_STATE = 1;
-/** READ_REPLY, PROMISE: the state's dot is known to be chosen. */
+/** READ_REPLY: the state's dot is known to be chosen. */
 export const FLAG_CHOSEN = 1;
 /** READ_REPLY, PROMISE: the record of the state follows. */
 export const FLAG_HAS_STATE = 2;
@@ -106,7 +105,7 @@ export function readU53(bytes: Uint8Array, at: number): number {
 }
 
 /** A dot as a record's vector has it: u32 hlc low, u32 hlc high (21 bits) | node << 21, u32 epoch. */
-export function writeDot(bytes: Uint8Array, at: number, epoch: number, hlc: number, node: number): void {
+export function writeDot(bytes: Uint8Array, at: number, { epoch, hlc, node }: Dot): void {
   writeU32(bytes, at, hlc >>> 0);
   writeU32(bytes, at + 4, Math.floor(hlc / TWO_32) | (node << 21));
   writeU32(bytes, at + 8, epoch);

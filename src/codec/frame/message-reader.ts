@@ -9,7 +9,18 @@
  */
 import { checkBody, readU32 } from "../record/record.js";
 import * as layout from "./layout.js";
-import { HEARTBEAT_BYTES, SHIP_BYTES, STATE_BYTES } from "./message-writer.js";
+import {
+  ACK_BYTES,
+  CHOSEN_BYTES,
+  CHOSEN_ITEM_BYTES,
+  HEARTBEAT_BYTES,
+  NACK_BYTES,
+  PREPARE_BYTES,
+  PROMISE_BYTES,
+  READ_BYTES,
+  READ_REPLY_BYTES,
+  SHIP_BYTES,
+} from "./message-writer.js";
 
 export const MESSAGES_END = 0;
 export const MESSAGE = 1;
@@ -17,21 +28,20 @@ export const MESSAGE_ERROR = 2;
 
 const HEADER = layout.MESSAGE_HEADER_BYTES;
 const AFTER_DOT: number = HEADER + layout.DOT_BYTES;
-const CHOSEN_ITEM_BYTES: number = layout.DOT_BYTES + 5;
 const EMPTY: Buffer = Buffer.alloc(0);
 
 /** By type: the least bytes of a message, and the bits of its low nibble that are known. Type 0 is none. */
 const LEAST: readonly number[] = [
   0,
+  READ_BYTES,
+  READ_REPLY_BYTES,
+  PREPARE_BYTES,
+  PROMISE_BYTES,
+  NACK_BYTES,
   HEADER,
-  STATE_BYTES,
-  AFTER_DOT,
-  STATE_BYTES,
-  AFTER_DOT,
+  ACK_BYTES,
   HEADER,
-  AFTER_DOT,
-  HEADER,
-  HEADER + 4,
+  CHOSEN_BYTES,
   HEADER,
   HEADER,
   HEARTBEAT_BYTES,
@@ -41,7 +51,7 @@ const LEAST: readonly number[] = [
   HEADER,
   HEADER,
 ];
-const LOW_KNOWN: readonly number[] = [0, 1, 3, 1, 3, 7, 0, 0, 0, 0, 15, 3, 0, 0, 1, 0, 15, 3];
+const LOW_KNOWN: readonly number[] = [0, 0, 3, 0, 2, 7, 0, 0, 0, 0, 15, 3, 0, 0, 1, 0, 15, 3];
 /** Types whose high nibble is a database; elsewhere it is 0. */
 const HAS_DB: readonly number[] = [layout.MESSAGE_READ, layout.MESSAGE_PREPARE];
 
@@ -63,13 +73,18 @@ export class MessageReader {
   at = 0;
   length = 0;
 
-  /** READ_REPLY, PROMISE, PREPARE, NACK, ACK; and the current item of CHOSEN. */
+  /** PREPARE, PROMISE, ACK: the ballot; NACK: that which was refused; and the current item of CHOSEN. */
   dotEpoch = 0;
   dotHlc = 0;
   dotNode = 0;
+  /** READ, PREPARE: of the state that the asker has; READ_REPLY, PROMISE: of the accepted one; all zero = none. NACK: the bound. */
+  secondEpoch = 0;
+  secondHlc = 0;
+  secondNode = 0;
   /** READ_REPLY, PROMISE. */
   floor = 0;
-  digest = 0;
+  /** READ_REPLY: the boot of who asked, as it asked. */
+  askerBoot = 0;
   /** SHIP_FROM, SHIP, SHIP_ACK: first position; of SHIP also the last. */
   lsn = 0;
   lastLsn = 0;
@@ -107,9 +122,10 @@ export class MessageReader {
     return this.boot >= 0;
   }
 
-  /** Begin with one message that came in parts. */
-  openMessage(bytes: Buffer): void {
+  /** Begin with one message that came in parts. @param boot of its sender. */
+  openMessage(bytes: Buffer, boot: number): void {
     this.bytes = bytes;
+    this.boot = boot;
     this.errorText = "";
     this.nextAt = 0;
     this.end = bytes.length;
@@ -149,13 +165,27 @@ export class MessageReader {
       case layout.MESSAGE_LEARN:
         this.rest(start, HEADER, total);
         return this.checkRecord();
+      case layout.MESSAGE_READ:
+        this.second(start + HEADER);
+        this.rest(start, READ_BYTES, total);
+        return MESSAGE;
       case layout.MESSAGE_READ_REPLY:
-      case layout.MESSAGE_PROMISE:
-        return this.state(start, total);
+        return this.readReply(start, total);
       case layout.MESSAGE_PREPARE:
+        this.dot(start + HEADER);
+        this.second(start + AFTER_DOT);
+        this.rest(start, PREPARE_BYTES, total);
+        return MESSAGE;
+      case layout.MESSAGE_PROMISE:
+        this.dot(start + HEADER);
+        this.second(start + AFTER_DOT);
+        return this.state(start, PROMISE_BYTES, total);
       case layout.MESSAGE_NACK:
+        return this.nack(start, total);
       case layout.MESSAGE_ACK:
-        return this.withDot(type, start, total);
+        this.dot(start + HEADER);
+        this.rest(start, ACK_BYTES, total);
+        return this.length === 0 ? MESSAGE : this.fail("an ACK that is too long");
       case layout.MESSAGE_CHOSEN:
         return this.chosenList(start, total);
       case layout.MESSAGE_HEARTBEAT:
@@ -169,7 +199,7 @@ export class MessageReader {
         if (this.flags > layout.FORWARD_UNCERTAIN) return this.fail("an outcome that is not known");
         break;
       default:
-        // READ, FORWARD, QUERY and its reply: what follows the header is theirs alone.
+        // FORWARD, QUERY and its reply: what follows the header is theirs alone.
         break;
     }
     this.rest(start, HEADER, total);
@@ -192,22 +222,33 @@ export class MessageReader {
     this.dotNode = layout.dotNode(this.bytes, at);
   }
 
-  private withDot(type: number, start: number, total: number): number {
+  private second(at: number): void {
+    this.secondEpoch = layout.dotEpoch(this.bytes, at);
+    this.secondHlc = layout.dotHlc(this.bytes, at);
+    this.secondNode = layout.dotNode(this.bytes, at);
+  }
+
+  private nack(start: number, total: number): number {
     this.dot(start + HEADER);
-    this.rest(start, AFTER_DOT, total);
-    if (type === layout.MESSAGE_ACK && this.length > 0) return this.fail("an ACK that is too long");
-    if (type !== layout.MESSAGE_NACK) return MESSAGE;
+    this.second(start + AFTER_DOT);
+    this.rest(start, NACK_BYTES, total);
     if (this.flags > layout.NACK_LATE) return this.fail("a reason that is not known");
     if (this.flags !== layout.NACK_EPOCH && this.length > 0) return this.fail("a NACK that is too long");
     return MESSAGE;
   }
 
-  private state(start: number, total: number): number {
-    this.dot(start + HEADER);
-    this.floor = layout.readU53(this.bytes, start + AFTER_DOT);
-    this.digest = readU32(this.bytes, start + AFTER_DOT + 8);
+  private readReply(start: number, total: number): number {
+    this.askerBoot = layout.readU53(this.bytes, start + HEADER);
+    if (this.askerBoot < 0) return this.fail("a boot out of range");
+    this.second(start + HEADER + 8);
+    return this.state(start, READ_REPLY_BYTES, total);
+  }
+
+  /** Floor and state, which all that carry a state end with. @param header the message's bytes without the state. */
+  private state(start: number, header: number, total: number): number {
+    this.floor = layout.readU53(this.bytes, start + header - 8);
     if (this.floor < 0) return this.fail("a floor out of range");
-    this.rest(start, STATE_BYTES, total);
+    this.rest(start, header, total);
     if ((this.flags & layout.FLAG_HAS_STATE) !== 0) return this.checkRecord();
     return this.length === 0 ? MESSAGE : this.fail("a state where none was said to be");
   }
@@ -260,7 +301,7 @@ export class MessageReader {
     this.items = readU32(bytes, start + HEADER);
     if (this.items === 0) return this.fail("an empty list of chosen dots");
     const end = start + total;
-    let at = start + HEADER + 4;
+    let at = start + CHOSEN_BYTES;
     for (let i = 0; i < this.items; i++) {
       if (end - at < CHOSEN_ITEM_BYTES || bytes[at + layout.DOT_BYTES + 4] > 15) return this.fail("a malformed list");
       at += CHOSEN_ITEM_BYTES;
@@ -269,7 +310,7 @@ export class MessageReader {
       at += keyBytes;
     }
     if (at !== end) return this.fail("a malformed list");
-    this.rest(start, HEADER + 4, total);
+    this.rest(start, CHOSEN_BYTES, total);
     this.itemAt = this.at;
     return MESSAGE;
   }

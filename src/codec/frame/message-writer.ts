@@ -6,6 +6,7 @@
  * Invariants: at <= buf.length; buf[.. at) are whole messages except between begin and end; the budget of every message is 0 until
  * setBudget is called for it, because only who sends it knows what is left.
  */
+import type { Dot } from "../../core/clock/dot.js";
 import { assert } from "../../lib/assert.js";
 import { copyBytes, viewed } from "../../lib/copy.js";
 import { writeU32 } from "../record/record.js";
@@ -15,13 +16,15 @@ import {
   FLAG_CHOSEN,
   FLAG_HAS_STATE,
   FLAG_MORE,
-  FLAG_WANT_STATE,
+  MESSAGE_ACK,
   MESSAGE_CHOSEN,
   MESSAGE_HEADER_BYTES,
   MESSAGE_HEARTBEAT,
   MESSAGE_NACK,
   MESSAGE_PREPARE,
+  MESSAGE_PROMISE,
   MESSAGE_READ,
+  MESSAGE_READ_REPLY,
   MESSAGE_SHIP,
   MESSAGE_SHIP_ACK,
   MESSAGE_SHIP_FROM,
@@ -29,9 +32,20 @@ import {
   writeU53,
 } from "./layout.js";
 
+/** Up to here a loop over a name's characters is cheaper than a native call. */
+const KEY_LOOP_MAX = 48;
 const BUDGET_MS_MAX = 4_294_967_295;
 const AFTER_DOT: number = MESSAGE_HEADER_BYTES + DOT_BYTES;
-export const STATE_BYTES: number = AFTER_DOT + 12;
+/** A message without its key, record or payload; CHOSEN without its items, and one item without its key. */
+export const READ_BYTES: number = MESSAGE_HEADER_BYTES + DOT_BYTES;
+export const READ_REPLY_BYTES: number = MESSAGE_HEADER_BYTES + 8 + DOT_BYTES + 8;
+export const PREPARE_BYTES: number = AFTER_DOT + DOT_BYTES;
+export const PROMISE_BYTES: number = AFTER_DOT + DOT_BYTES + 8;
+export const NACK_BYTES: number = AFTER_DOT + DOT_BYTES;
+export const RECORD_BYTES: number = MESSAGE_HEADER_BYTES;
+export const ACK_BYTES: number = AFTER_DOT;
+export const CHOSEN_BYTES: number = MESSAGE_HEADER_BYTES + 4;
+export const CHOSEN_ITEM_BYTES: number = DOT_BYTES + 5;
 export const SHIP_BYTES: number = MESSAGE_HEADER_BYTES + 20;
 export const HEARTBEAT_BYTES: number = MESSAGE_HEADER_BYTES + 24;
 
@@ -59,38 +73,25 @@ export class MessageWriter {
     this.at = 0;
   }
 
-  /** @param state true: the whole state is wanted, not its digest alone. */
-  read(
-    id: number,
-    partition: number,
-    epoch: number,
-    db: number,
-    state: boolean,
-    key: Buffer,
-    at: number,
-    bytes: number,
-  ): void {
-    const start = this.head(MESSAGE_READ, flags(state, db), id, partition, epoch, MESSAGE_HEADER_BYTES + bytes);
-    this.fill(start + MESSAGE_HEADER_BYTES, key, at, bytes);
+  // HOT: once per replica and read.
+  /**
+   * @param have of the state that the asker holds, all zero = none: with the very same, the answer leaves the state out.
+   * @param name of the key as registers have it: the database as one character, then the key's bytes as latin1.
+   */
+  read(id: number, partition: number, epoch: number, have: Dot, name: string): void {
+    const bytes = READ_BYTES + name.length - 1;
+    const start = this.head(MESSAGE_READ, name.charCodeAt(0) << 4, id, partition, epoch, bytes);
+    writeDot(this.buf, start + MESSAGE_HEADER_BYTES, have);
+    this.key(start + READ_BYTES, name);
   }
 
-  /** Asks for a promise to the ballot (dotEpoch, hlc, node). */
-  prepare(
-    id: number,
-    partition: number,
-    epoch: number,
-    dotEpoch: number,
-    hlc: number,
-    node: number,
-    db: number,
-    state: boolean,
-    key: Buffer,
-    at: number,
-    bytes: number,
-  ): void {
-    const start = this.head(MESSAGE_PREPARE, flags(state, db), id, partition, epoch, AFTER_DOT + bytes);
-    writeDot(this.buf, start + MESSAGE_HEADER_BYTES, dotEpoch, hlc, node);
-    this.fill(start + AFTER_DOT, key, at, bytes);
+  /** Asks for a promise to the ballot. @param have, @param name as of read(). */
+  prepare(id: number, partition: number, epoch: number, ballot: Dot, have: Dot, name: string): void {
+    const bytes = PREPARE_BYTES + name.length - 1;
+    const start = this.head(MESSAGE_PREPARE, name.charCodeAt(0) << 4, id, partition, epoch, bytes);
+    writeDot(this.buf, start + MESSAGE_HEADER_BYTES, ballot);
+    writeDot(this.buf, start + AFTER_DOT, have);
+    this.key(start + PREPARE_BYTES, name);
   }
 
   // HOT: once per replica and write. Guard: bench/micro/frame.ts
@@ -100,55 +101,77 @@ export class MessageWriter {
     this.fill(start + MESSAGE_HEADER_BYTES, record, at, bytes);
   }
 
+  // HOT: once per replica and read.
   /**
-   * READ_REPLY or PROMISE: the dot of the accepted state (0, 0, 0 = absent), the partition's floor, and the record when
-   * `recordBytes` is not 0. @param digest 32 bits that differ where states under one dot would.
+   * @param boot of the asker, as it was in the frame of its READ. @param accepted the dot of the accepted state, all zero = absent.
+   * @param record bytes of the state; none, when `bytes` is 0.
    */
-  state(
-    type: number,
+  readReply(
     id: number,
     partition: number,
     epoch: number,
-    dotEpoch: number,
-    hlc: number,
-    node: number,
+    boot: number,
+    accepted: Dot,
     chosen: boolean,
     floor: number,
-    digest: number,
     record: Buffer,
-    recordAt: number,
-    recordBytes: number,
+    at: number,
+    bytes: number,
   ): void {
-    const low = (chosen ? FLAG_CHOSEN : 0) | (recordBytes > 0 ? FLAG_HAS_STATE : 0);
-    const start = this.head(type, low, id, partition, epoch, STATE_BYTES + recordBytes);
-    writeDot(this.buf, start + MESSAGE_HEADER_BYTES, dotEpoch, hlc, node);
-    writeU53(this.buf, start + AFTER_DOT, floor);
-    writeU32(this.buf, start + AFTER_DOT + 8, digest);
-    this.fill(start + STATE_BYTES, record, recordAt, recordBytes);
+    const low = (chosen ? FLAG_CHOSEN : 0) | (bytes > 0 ? FLAG_HAS_STATE : 0);
+    const start = this.head(MESSAGE_READ_REPLY, low, id, partition, epoch, READ_REPLY_BYTES + bytes);
+    writeU53(this.buf, start + MESSAGE_HEADER_BYTES, boot);
+    writeDot(this.buf, start + READ_REPLY_BYTES - 20, accepted);
+    writeU53(this.buf, start + READ_REPLY_BYTES - 8, floor);
+    this.fill(start + READ_REPLY_BYTES, record, at, bytes);
   }
 
-  /** ACK of the ballot or state (dotEpoch, hlc, node). */
-  dot(type: number, id: number, partition: number, epoch: number, dotEpoch: number, hlc: number, node: number): void {
-    const start = this.head(type, 0, id, partition, epoch, AFTER_DOT);
-    writeDot(this.buf, start + MESSAGE_HEADER_BYTES, dotEpoch, hlc, node);
+  /** @param ballot that is promised. The others as of readReply(). */
+  promise(
+    id: number,
+    partition: number,
+    epoch: number,
+    ballot: Dot,
+    accepted: Dot,
+    floor: number,
+    record: Buffer,
+    at: number,
+    bytes: number,
+  ): void {
+    const low = bytes > 0 ? FLAG_HAS_STATE : 0;
+    const start = this.head(MESSAGE_PROMISE, low, id, partition, epoch, PROMISE_BYTES + bytes);
+    writeDot(this.buf, start + MESSAGE_HEADER_BYTES, ballot);
+    writeDot(this.buf, start + AFTER_DOT, accepted);
+    writeU53(this.buf, start + PROMISE_BYTES - 8, floor);
+    this.fill(start + PROMISE_BYTES, record, at, bytes);
   }
 
-  /** @param reason NACK_*. The dot is the bound that a next ballot must pass. The payload goes with NACK_EPOCH. */
+  // HOT: once per replica and write.
+  /** ACK of a ballot: its state is accepted, durably. */
+  ack(id: number, partition: number, epoch: number, ballot: Dot): void {
+    const start = this.head(MESSAGE_ACK, 0, id, partition, epoch, AFTER_DOT);
+    writeDot(this.buf, start + MESSAGE_HEADER_BYTES, ballot);
+  }
+
+  /**
+   * @param reason NACK_*. @param ballot of what was refused; all zero for a READ. @param bound that a next ballot must pass; all zero
+   * where no ballot is the reason. The payload goes with NACK_EPOCH.
+   */
   nack(
     reason: number,
     id: number,
     partition: number,
     epoch: number,
-    dotEpoch: number,
-    hlc: number,
-    node: number,
+    ballot: Dot,
+    bound: Dot,
     payload: Buffer,
     at: number,
     bytes: number,
   ): void {
-    const start = this.head(MESSAGE_NACK, reason, id, partition, epoch, AFTER_DOT + bytes);
-    writeDot(this.buf, start + MESSAGE_HEADER_BYTES, dotEpoch, hlc, node);
-    this.fill(start + AFTER_DOT, payload, at, bytes);
+    const start = this.head(MESSAGE_NACK, reason, id, partition, epoch, NACK_BYTES + bytes);
+    writeDot(this.buf, start + MESSAGE_HEADER_BYTES, ballot);
+    writeDot(this.buf, start + AFTER_DOT, bound);
+    this.fill(start + NACK_BYTES, payload, at, bytes);
   }
 
   /** FORWARD, FORWARD_REPLY, QUERY, QUERY_REPLY: bytes that mean nothing here. @param low the type's flags. */
@@ -216,18 +239,20 @@ export class MessageWriter {
 
   /** Dots that are known to be chosen. At least one is added. */
   chosenBegin(epoch: number): void {
-    this.start = this.head(MESSAGE_CHOSEN, 0, 0, 0, epoch, MESSAGE_HEADER_BYTES + 4);
+    this.start = this.head(MESSAGE_CHOSEN, 0, 0, 0, epoch, CHOSEN_BYTES);
     this.items = 0;
   }
 
-  chosenAdd(dotEpoch: number, hlc: number, node: number, db: number, key: Buffer, at: number, bytes: number): void {
+  /** @param name as of read(). */
+  chosenAdd(dot: Dot, name: string): void {
     assert(this.start >= 0, "no list has been begun");
-    this.reserve(DOT_BYTES + 5 + bytes);
-    writeDot(this.buf, this.at, dotEpoch, hlc, node);
+    const bytes = name.length - 1;
+    this.reserve(CHOSEN_ITEM_BYTES + bytes);
+    writeDot(this.buf, this.at, dot);
     writeU32(this.buf, this.at + DOT_BYTES, bytes);
-    this.buf[this.at + DOT_BYTES + 4] = db;
-    this.fill(this.at + DOT_BYTES + 5, key, at, bytes);
-    this.at += DOT_BYTES + 5 + bytes;
+    this.buf[this.at + DOT_BYTES + 4] = name.charCodeAt(0);
+    this.key(this.at + CHOSEN_ITEM_BYTES, name);
+    this.at += CHOSEN_ITEM_BYTES + bytes;
     this.items++;
   }
 
@@ -261,6 +286,13 @@ export class MessageWriter {
     return at;
   }
 
+  /** The key's bytes: all of the name but its first character. */
+  private key(to: number, name: string): void {
+    const { buf } = this;
+    if (name.length > KEY_LOOP_MAX) buf.latin1Write(name.slice(1), to);
+    else for (let i = 1; i < name.length; i++) buf[to + i - 1] = name.charCodeAt(i);
+  }
+
   private fill(to: number, from: Buffer, at: number, bytes: number): void {
     copyBytes(from, at, this.buf, to, bytes);
   }
@@ -274,8 +306,4 @@ export class MessageWriter {
     this.buf.copy(bigger, 0, 0, this.at);
     this.buf = bigger;
   }
-}
-
-function flags(state: boolean, db: number): number {
-  return (state ? FLAG_WANT_STATE : 0) | (db << 4);
 }

@@ -24,6 +24,8 @@ import { copyBytes } from "../../lib/copy.js";
 
 export const HEADER_BYTES = 16;
 export const TYPE_STRING = 0;
+/** A record of the log: the hlc in its dot is a ceiling (core/clock/ceiling.ts). No key, no value, no key's state. */
+export const TYPE_CEILING = 14;
 /** A record of the log that empties a database, or all of them when its key is "*": no key's state. */
 export const TYPE_FLUSH = 15;
 

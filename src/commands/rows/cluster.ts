@@ -106,6 +106,18 @@ export const CLUSTER_ROWS: readonly CommandRow[] = [
     ],
   },
   {
+    name: "kv.explain",
+    arity: 3,
+    flags: "readonly noscript no_multi",
+    args: "GET key",
+    keys: "2 RO access",
+    since: "0.1.0",
+    group: "cluster",
+    complexity: "O(N), N being the number of replicas",
+    summary: "What each replica of a key has, who is behind, and how long each took to say so.",
+    tips: ["nondeterministic_output"],
+  },
+  {
     name: "readonly",
     arity: 1,
     flags: "loading stale fast",

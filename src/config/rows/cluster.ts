@@ -2,20 +2,8 @@
  * config/rows/cluster.ts: options about peers, quorums and encrypted links. Rows only; the rules that tie several of them
  * together are in rules.ts.
  */
+import { checkPeers, ID_PATTERN, parseHostPort } from "../peers.js";
 import type { Rows } from "../row.js";
-
-const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const HOST_PORT = /^(\[[0-9A-Fa-f:.%]+\]|[^\s:=,]+):([1-9][0-9]{0,4})$/;
-
-function checkHostPort(text: string): boolean {
-  const match = HOST_PORT.exec(text);
-  return match !== null && Number(match[2]) <= 65535;
-}
-
-function checkPeer(text: string): boolean {
-  const equals = text.indexOf("=");
-  return equals > 0 && ID.test(text.slice(0, equals)) && checkHostPort(text.slice(equals + 1));
-}
 
 export interface ClusterValues {
   readonly id: string;
@@ -26,6 +14,7 @@ export interface ClusterValues {
   readonly r: number;
   readonly w: number;
   readonly partitions: number;
+  readonly quorumTimeout: number;
   readonly clusterName: string;
   readonly clusterSecret: string;
   readonly zone: string;
@@ -34,31 +23,31 @@ export interface ClusterValues {
   readonly clusterEnabled: boolean;
 }
 
-const NO_PEERS = "this version runs alone: it has no peers yet";
+const NO_JOIN = "members are given by peers when a cluster is made; one that runs cannot be joined yet";
 
 export const clusterRows: Rows<ClusterValues> = {
   id: {
     kind: "string",
     default: "",
-    doc: "Name of this node: letters, digits, dot, dash, underscore, at most 64. Empty: made up at the first start and kept in dir.",
+    doc: "Name of this node: letters, digits, dot, dash, underscore, at most 64. Needed with peers, and never changed then.",
     check: (value) =>
-      value === "" || ID.test(value) ? undefined : "argument must be 1 to 64 letters, digits, '.', '-' or '_'",
+      value === "" || ID_PATTERN.test(value) ? undefined : "argument must be 1 to 64 letters, digits, '.', '-' or '_'",
   },
   peers: {
     kind: "list",
     separator: ",",
     default: [],
-    refuse: NO_PEERS,
-    doc: "The other nodes: id=host:peerPort,id=host:peerPort,...",
-    check: (value) => (value.every(checkPeer) ? undefined : "argument must be id=host:peerPort,..."),
+    doc: "The other nodes: id=host:peerPort,id=host:peerPort,... Who is a member is fixed at the first start; where a member is may change.",
+    check: checkPeers,
   },
   join: {
     kind: "list",
     separator: ",",
     default: [],
-    refuse: NO_PEERS,
+    refuse: NO_JOIN,
     doc: "host:peerPort of any node of a running cluster to join.",
-    check: (value) => (value.every(checkHostPort) ? undefined : "argument must be host:peerPort,..."),
+    check: (value) =>
+      value.every((text) => parseHostPort(text) !== undefined) ? undefined : "argument must be host:peerPort,...",
   },
   peerPort: {
     kind: "int",
@@ -66,7 +55,7 @@ export const clusterRows: Rows<ClusterValues> = {
     min: 0,
     max: 65535,
     derived: "port + 10000",
-    doc: "TCP port for the other nodes; opened only when there are any.",
+    doc: "TCP port for the other nodes, on the addresses of bind; opened only when there are any.",
   },
   n: {
     kind: "int",
@@ -74,7 +63,7 @@ export const clusterRows: Rows<ClusterValues> = {
     min: 1,
     max: 7,
     scope: "cluster",
-    doc: "Replicas of each key; never more than there are nodes.",
+    doc: "Replicas of each key. With fewer nodes than n there are as many replicas as nodes, and r and w are at most that.",
   },
   r: {
     kind: "int",
@@ -106,37 +95,48 @@ export const clusterRows: Rows<ClusterValues> = {
     default: "kvorum",
     scope: "cluster",
     doc: "Nodes talk only to nodes of the same cluster name.",
-    check: (value) => (ID.test(value) ? undefined : "argument must be 1 to 64 letters, digits, '.', '-' or '_'"),
+    check: (value) =>
+      ID_PATTERN.test(value) ? undefined : "argument must be 1 to 64 letters, digits, '.', '-' or '_'",
+  },
+  quorumTimeout: {
+    kind: "duration",
+    default: 2000,
+    min: 100,
+    max: 60_000,
+    doc: "Most time that a command waits for other nodes. Then it ends with an error that says whether it may have been applied.",
   },
   clusterSecret: {
     kind: "string",
     default: "",
     secret: true,
-    doc: "Password between nodes, at least 16 characters.",
+    doc: "Password between nodes, at least 16 characters, the same on all. Needed when a peer is on another machine.",
     check: (value) => (value === "" || value.length >= 16 ? undefined : "argument must have at least 16 characters"),
   },
   zone: {
     kind: "string",
     default: "",
-    doc: "Rack, room or region; replicas of a key go to different zones where they can.",
+    doc: "Rack, room or region. Without effect so far: peers does not say in which zone a peer is.",
   },
   announceHost: {
     kind: "string",
     default: "",
-    doc: "Host name or address that others should use for this node. Empty: found out.",
+    aliases: ["cluster-announce-ip"],
+    doc: "Host name or address that clients should use for this node (CLUSTER SLOTS and the like). Empty: where it was reached.",
+    check: (value) =>
+      /^[^\s,@[\]]*$/.test(value) ? undefined : "argument must be a host name, or an address without brackets",
   },
   announcePort: {
     kind: "int",
     default: 0,
     min: 0,
     max: 65535,
-    doc: "Port that clients should use for this node. 0: port.",
+    aliases: ["cluster-announce-port"],
+    doc: "Port that clients should use for this node. 0: port, or tls-port when there is no other.",
   },
   clusterEnabled: {
     kind: "bool",
     default: false,
-    refuse: "kvorum does not speak as a Redis Cluster node yet; any Redis client can use it as a single server",
-    doc: "Answer as a node of a Redis Cluster does.",
+    doc: "Say to be a node of a Redis Cluster: INFO has cluster_enabled:1, SELECT is refused. With peers CLUSTER SLOTS and the like answer in any case.",
   },
 };
 

@@ -74,9 +74,7 @@ const NO_EFFECT: readonly (readonly [why: string, names: readonly Name[]])[] = [
       ["cluster-config-file", "nodes.conf", "!text"],
       ["cluster-node-timeout", "15000", LONG],
       ["cluster-port", "0", `!${PORT}`],
-      ["cluster-announce-ip", "", "text"],
       ["cluster-announce-hostname", "", "text"],
-      ["cluster-announce-port", "0", PORT],
       ["cluster-announce-tls-port", "0", PORT],
       ["cluster-announce-bus-port", "0", PORT],
       ["cluster-replica-validity-factor", "10", INT, "cluster-slave-validity-factor"],
@@ -227,7 +225,7 @@ function harmlessUser(words: readonly string[]): boolean {
 }
 
 const ACL = "kvorum has no ACL users yet; requirepass is the one password";
-const REPLICA = "kvorum does not follow a Redis primary; import the data, or let nodes form a cluster (peers, join)";
+const REPLICA = "kvorum does not follow a Redis primary; import the data, or let nodes form a cluster (peers)";
 
 /** Rows by name; the name of the row is the key. */
 const OTHERS: Readonly<Record<string, Row>> = {

@@ -41,6 +41,11 @@ export class Ceiling {
     this.leadHlc = leadHlc;
   }
 
+  /** The highest one that is known to be durable. */
+  get durableHlc(): number {
+    return this.synced;
+  }
+
   /** @returns the log position to wait for, 0 for none, or UNLOGGED. */
   gate(hlc: number): number {
     if (hlc <= this.synced) return 0;

@@ -8,8 +8,8 @@
 import { assert } from "../../lib/assert.js";
 
 /** 2024-01-01T00:00:00Z. Forty-one bits of milliseconds reach to 2093. */
-const ORIGIN_MS = 1_704_067_200_000;
-const COUNTS_PER_MS = 4096;
+export const ORIGIN_MS = 1_704_067_200_000;
+export const COUNTS_PER_MS = 4096;
 const TWO_32 = 4_294_967_296;
 const HLC_MAX = 2 ** 53 - 1;
 

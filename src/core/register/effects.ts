@@ -48,6 +48,8 @@ export interface Surroundings<V> {
   held(key: string): Held<V> | undefined;
   /** 0 <= x < 1. */
   random(): number;
+  /** Is the node likely to answer soon? A hint: it decides who is asked first, and nothing else. */
+  answers(node: number): boolean;
   /** Whether deadlines of values count: not when this node's clock is far from its peers'. */
   expires(): boolean;
 }

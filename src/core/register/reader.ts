@@ -9,7 +9,7 @@
  * or one says that this very ballot is chosen. So the next reader finds it too.
  *
  *   stage    asked           leaves it when
- *   asked    R, self first   R agree: answered. They differ, or the timer: the others are asked too
+ *   asked    R, the likely   R agree: answered. They differ, or the timer: the others are asked too
  *   wide     all             known chosen: answered. All replied, or the timer: relay; without R votes an identity round
  *   relay    ACCEPT(b*) to   W hold it: answered. Refused, or the timer: an identity round
  *            those without it
@@ -52,6 +52,8 @@ class Read<V, R> {
   readonly group: ReplicaGroup;
   readonly have: Named<V> | undefined;
   stage: "asked" | "wide" | "relay" = "asked";
+  /** Places in the group that were asked, as bits. */
+  asked = 0;
   /** By place in the group; undefined: no reply yet. */
   readonly replies: (StateReply<V> | undefined)[] = [];
   /** In the relay: who acknowledged b*, and who refused it. */
@@ -73,6 +75,11 @@ class Read<V, R> {
     this.have = have;
     this.holders = new Votes(rules);
     this.refusals = new Votes(rules);
+  }
+
+  /** All that were asked. */
+  get allReplied(): boolean {
+    return this.replies.every((reply, index) => reply !== undefined || (this.asked & (1 << index)) === 0);
   }
 }
 
@@ -123,7 +130,7 @@ export class Reader<V, R> {
     const read = new Read<V, R>(key, operation, group, namedOf(this.surroundings.held(key)), this.rules);
     this.reads.set(id, read);
     for (let index = 0; index < group.nodes.length; index++) read.replies.push(undefined);
-    this.ask(id, read, 0, this.rules.promiseQuorum(group), ASKED_TIMEOUT_MS, out);
+    this.ask(id, read, this.quickest(group, this.rules.promiseQuorum(group)), ASKED_TIMEOUT_MS, out);
     return id;
   }
 
@@ -151,19 +158,34 @@ export class Reader<V, R> {
     out.push({ type: "settle", id: read.operation.id, outcome: { applied: "no", why: "no quorum" } });
   }
 
-  private ask(id: number, read: Read<V, R>, from: number, to: number, delayMs: number, out: Effect<V, R>[]): void {
+  /** Places of `count` replicas, as bits: in the group's order, those that are likely to answer before the others. */
+  private quickest({ nodes }: ReplicaGroup, count: number): number {
+    let places = 0;
+    let left = count;
+    for (const likely of [true, false]) {
+      for (let index = 0; index < nodes.length && left > 0; index++) {
+        if ((places & (1 << index)) !== 0 || this.surroundings.answers(nodes[index]) !== likely) continue;
+        places |= 1 << index;
+        left--;
+      }
+    }
+    return places;
+  }
+
+  private ask(id: number, read: Read<V, R>, places: number, delayMs: number, out: Effect<V, R>[]): void {
     const { key, group, have } = read;
     const message = { type: "read", key, epoch: group.epoch, boot: this.boot, id, have: have?.ballot } as const;
-    for (let index = from; index < to; index++) {
-      out.push({ type: "send", to: group.nodes[index], message, underCeiling: 0 });
+    read.asked |= places;
+    for (let index = 0; index < group.nodes.length; index++) {
+      if ((places & (1 << index)) !== 0) out.push({ type: "send", to: group.nodes[index], message, underCeiling: 0 });
     }
     out.push({ type: "timer", delayMs, timer: { what: "read", id } });
   }
 
   private widen(id: number, read: Read<V, R>, out: Effect<V, R>[]): void {
     read.stage = "wide";
-    const { group } = read;
-    this.ask(id, read, this.rules.promiseQuorum(group), group.nodes.length, WIDE_TIMEOUT_MS, out);
+    const all = 2 ** read.group.nodes.length - 1;
+    this.ask(id, read, all & ~read.asked, WIDE_TIMEOUT_MS, out);
   }
 
   private stateOf(from: number, reply: StateReply<V>, now: number, out: Effect<V, R>[]): void {
@@ -197,10 +219,9 @@ export class Reader<V, R> {
       this.answer(id, read, now, out);
       return;
     }
-    const silent = read.replies.indexOf(undefined);
-    if (silent < 0) this.relay(id, read, now, out);
+    if (!read.replies.includes(undefined)) this.relay(id, read, now, out);
     // All that were asked have replied, and it does not do: no need to wait for the timer.
-    else if (read.stage === "asked" && silent >= quorum) this.widen(id, read, out);
+    else if (read.stage === "asked" && read.allReplied) this.widen(id, read, out);
   }
 
   /** Replies that say something about b*. */

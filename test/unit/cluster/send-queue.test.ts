@@ -39,7 +39,7 @@ class Peer {
     this.frameTypes.push(frames.type);
     if (frames.type === FRAME_PART) {
       if (this.parts.add(frames.bytes, frames.from, frames.to) !== PART_DONE) return;
-      reader.openMessage(this.parts.take());
+      reader.openMessage(this.parts.take(), 1);
     } else assert.ok(reader.open(frames.bytes, frames.from, frames.to, frames.count) && reader.boot === 9);
     while (reader.next() === MESSAGE) {
       const { id, length, budgetMs } = reader;

@@ -32,9 +32,9 @@ test("types of frames", () => {
 
 test("flags, reasons and outcomes are named with their numbers", () => {
   const row = (name: string): string => new RegExp(`^\\| \\d+ ${name} \\|.*$`, "m").exec(text)?.[0] ?? "";
-  const { FLAG_WANT_STATE, FLAG_CHOSEN, FLAG_HAS_STATE, FLAG_MORE, FLAG_FAILED } = layout;
-  assert.match(row("READ"), new RegExp(`${FLAG_WANT_STATE} the state is wanted`));
+  const { FLAG_CHOSEN, FLAG_HAS_STATE, FLAG_MORE, FLAG_FAILED } = layout;
   assert.match(row("READ_REPLY"), new RegExp(`${FLAG_CHOSEN} chosen, ${FLAG_HAS_STATE} the state`));
+  assert.match(row("PROMISE"), new RegExp(`${FLAG_HAS_STATE} the state`));
   assert.match(row("QUERY_REPLY"), new RegExp(`${FLAG_MORE} more follows, ${FLAG_FAILED} failed`));
   const { NACK_BALLOT, NACK_EPOCH, NACK_NOT_REPLICA, NACK_BUSY, NACK_LATE } = layout;
   assert.match(

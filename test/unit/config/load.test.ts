@@ -221,7 +221,7 @@ test("what would be dangerous to pass over is refused", () => {
     "user default on nopass ~cache:* +@read",
     "rename-command FLUSHALL ''",
     "loadmodule /x.so",
-    "cluster-enabled yes",
+    "join 10.0.0.1:16379",
   ]) {
     const found = problems(() => load(["a"], {}, { "/work-dir/a": line }));
     assert.is(found.length, 1, line);
@@ -265,6 +265,48 @@ test("rules between options", () => {
   const socket = load(["--port", "0", "--unixsocket", "s.sock"]);
   assert.equal([socket.port, socket.httpPort, socket.unixsocket], [0, 0, "/work-dir/s.sock"]);
   assert.match(problems(() => load(["--client-query-buffer-limit", "1mb"]))[0] as string, "less than max-value-bytes");
+});
+
+test("a node with peers has a name, a port for them and, off this machine, a secret", () => {
+  const peers = ["--peers", "n2=127.0.0.1:17002,n3=127.0.0.1:17003"];
+  const config = load(["--id", "n1", "--port", "7001", "--http-port", "0", ...peers]);
+  assert.equal([config.peerPort, config.peers.length, config.warnings], [17001, 2, []]);
+  const refused: readonly (readonly [argv: string[], text: RegExp])[] = [
+    [peers, /^--peers: id: is needed with peers: a name for this node, say --id n1$/],
+    [["--id", "n2", ...peers], /^--peers: must name the other nodes only: n2 is the id of this one$/],
+    [["--id", "n1", "--peers", "n2=h:1,n2=h:2"], /names n2 twice/],
+    [["--id", "n1", "--peers", "n2=h:1,n3=h:1"], /gives n2 and n3 the same address/],
+    [["--id", "n1", "--peers", "n2=h"], /must be id=host:peerPort/],
+    [["--id", "n1", "--peers", "n2=h:65536"], /must be id=host:peerPort/],
+    [["--id", "n1", "--peers", "n 2=h:1"], /must be id=host:peerPort/],
+    [
+      ["--id", "n1", "--peers", "n2=h:1"],
+      /^--peers: cluster-secret: is needed: n2 is at h, and nodes on other machines/,
+    ],
+    [["--id", "n1", "--port", "60000", "--http-port", "0", ...peers], /^peer-port: follows port and would be 70000/],
+    [["--id", "n1", "--port", "0", "--unixsocket", "s", ...peers], /^peer-port: has no port to follow/],
+    [["--id", "n1", "--peer-port", "6379", ...peers], /the same as port/],
+    [["--id", "n1", "--maxmemory-policy", "allkeys-lru", ...peers], /^--maxmemory-policy: is allkeys-lru; with peers/],
+  ];
+  for (const [argv, text] of refused) {
+    const found = problems(() => load(argv));
+    assert.is(found.length, 1, argv.join(" "));
+    assert.match(found[0] as string, text);
+  }
+  const secret = ["--cluster-secret", "sixteen letters!"];
+  const away = load(["--id", "n1", "--peers", "n2=[2001:db8::2]:17002", "--zone", "a", ...secret]);
+  assert.match(
+    away.warnings.join("\n"),
+    /^bind has addresses of this machine only, and n2 is on another.*\nzone has no/,
+  );
+  assert.equal(load(["--id", "n1", "--peers", "n2=[::1]:17002,n3=localhost:1"]).warnings, []);
+  assert.equal(load(["--id", "n1", "--bind", "*", "--peers", "n2=h:17002", ...secret]).warnings, []);
+  assert.match(
+    config.set("maxmemory-policy", "allkeys-lru") ?? "",
+    /^ERR CONFIG SET failed .*only noeviction is there/,
+  );
+  assert.is(load(["--cluster-announce-ip", "host.example"]).announceHost, "host.example");
+  assert.match(problems(() => load(["--announce-host", "a b"]))[0] as string, "must be a host name");
 });
 
 test("what unsafe values give up is said in capitals", () => {

@@ -25,6 +25,20 @@ test("R replicas are asked, self first; where they agree that is all", () => {
   assert.equal([driver.sent, driver.reader.size], [[], 0]);
 });
 
+test("those that are likely to answer are asked first, the others when that does not do", () => {
+  const driver = new RegisterDriver();
+  driver.slow.add(1);
+  driver.read(get(1));
+  const to = (): number[] => driver.take("read").map((sent) => sent.to);
+  assert.equal(to(), [0, 2]);
+  driver.state(0, dot(5), stateOf("v"));
+  driver.state(2);
+  assert.equal(to(), [1]);
+  driver.slow.add(2);
+  driver.read(get(2));
+  assert.equal(to(), [0, 1]);
+});
+
 test("all absent is an answer", () => {
   const driver = reading();
   driver.state(0);

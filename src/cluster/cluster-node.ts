@@ -1,0 +1,189 @@
+/**
+ * cluster/cluster-node.ts: one member of a cluster, put together: coordinator, replica and links, on ports. The process and the simulator
+ * bring the same ports, and run the same node.
+ *
+ * Start: the storage has recovered, this start is counted durably, and a clock above the recovered ceiling goes on. Then links connect.
+ * Invariants: a peer is on record, durably, before its first message is read; what the record refuses never gets a link.
+ */
+import type { Hlc } from "../core/clock/hlc.js";
+import type { AcceptorRules } from "../core/register/acceptor-rules.js";
+import type { ProposerRules } from "../core/register/proposer-rules.js";
+import type { Accept, Dialer } from "../ports/network.js";
+import type { Scheduler } from "../ports/scheduler.js";
+import { Coordinator } from "./coordinator.js";
+import type { Mac } from "./handshake.js";
+import type { Members } from "./members.js";
+import type { OwnIdentity, PeerRecord } from "./peer-identity.js";
+import { LINK_TIMES, type LinkTimes } from "./peer-link.js";
+import { Peers } from "./peers.js";
+import type { ReplicaStorage } from "./replica.js";
+import type { SendLimits } from "./send-queue.js";
+import type { Performer } from "./work.js";
+
+const HANDSHAKE_MS = 2000;
+const LINGER_MS = 1000;
+const SHAKING_MAX = 64;
+const CONFIG_VERSION = 1;
+/** A clock that is further from most of its peers' ends no keys. */
+const CLOCK_OFF_MS_MAX = 500;
+
+const MESSAGES_MAX = 16_384;
+const BYTES_MAX: number = 16 * 1024 * 1024;
+const LARGE_BYTES_MAX: number = 64 * 1024 * 1024;
+/** Beside the value: key, vector, headers. */
+const MESSAGE_OVERHEAD_BYTES: number = 1024 * 1024;
+
+/** What is known of peers, kept durably. */
+export interface PeerRecords {
+  recordOf(id: string): PeerRecord | undefined;
+  /** Durable when it returns. */
+  record(id: string, record: PeerRecord): void;
+}
+
+export interface ClusterNodeParts {
+  readonly members: Members;
+  readonly storage: ReplicaStorage;
+  readonly clock: Hlc;
+  /** Which start of this directory this is, counted durably; and what names the directory and the process. */
+  readonly boot: number;
+  readonly uuid: string;
+  readonly run: string;
+  readonly records: PeerRecords;
+  readonly scheduler: Scheduler;
+  readonly dialer: Dialer;
+  /** 0 <= x < 1. */
+  readonly random: () => number;
+  /** 32 bytes that nobody can guess. */
+  readonly nonce: () => Buffer;
+  readonly mac: Mac;
+  readonly secret: string;
+  readonly performer: Performer;
+  readonly deadlineMs: number;
+  /** The largest value there may be. */
+  readonly valueBytesMax: number;
+  readonly times?: LinkTimes;
+  readonly acceptorRules?: AcceptorRules;
+  readonly proposerRules?: ProposerRules;
+  readonly onMet: (id: string) => void;
+  /** For the log: what a link or a stranger was about. */
+  readonly onTrouble: (text: string) => void;
+  readonly onState: (id: string, state: "up" | "suspect" | "down") => void;
+}
+
+export class ClusterNode {
+  readonly coordinator: Coordinator;
+  readonly peers: Peers;
+  /** For the listener of the peer port. */
+  readonly accept: Accept;
+  private readonly parts: ClusterNodeParts;
+
+  constructor(parts: ClusterNodeParts) {
+    this.parts = parts;
+    this.coordinator = this.makeCoordinator();
+    this.peers = this.makePeers();
+    this.accept = this.peers.accept;
+  }
+
+  private makeCoordinator(): Coordinator {
+    const { members, storage, clock, boot, scheduler, random, performer, deadlineMs } = this.parts;
+    const { acceptorRules, proposerRules } = this.parts;
+    const { ids, selfIndex, ring, r, w, clusterId, addresses } = members;
+    return new Coordinator({
+      selfIndex,
+      members: ids.map((id) => ({ id, ...(addresses.get(id) ?? { host: "", port: 0 }) })),
+      clusterId,
+      ring,
+      r,
+      w,
+      storage,
+      clock,
+      boot,
+      scheduler,
+      random,
+      performer,
+      expires: () => this.clockOffMs() <= CLOCK_OFF_MS_MAX,
+      deadlineMs,
+      ...(acceptorRules === undefined ? {} : { acceptorRules }),
+      ...(proposerRules === undefined ? {} : { proposerRules }),
+    });
+  }
+
+  private makePeers(): Peers {
+    const { scheduler, dialer, times = LINK_TIMES, random, nonce, mac, secret, records, valueBytesMax } = this.parts;
+    const { onMet, onTrouble, onState } = this.parts;
+    return new Peers({
+      scheduler,
+      dialer,
+      times,
+      handshakeMs: HANDSHAKE_MS,
+      lingerMs: LINGER_MS,
+      shakingMax: SHAKING_MAX,
+      limits: limitsFor(valueBytesMax),
+      unit: random,
+      nonce,
+      mac,
+      secret,
+      self: () => this.identity(),
+      recordOf: (id) => records.recordOf(id),
+      events: {
+        met: ({ peerId }, { uuid, run, boot, ceiling }) => {
+          records.record(peerId, { uuid, run, boot, ceiling });
+          onMet(peerId);
+        },
+        message: (link, reader) => this.coordinator.message(link, reader),
+        state: ({ peerId }, state) => onState(peerId, state),
+        lost: (link) => this.coordinator.lost(link),
+        trouble: ({ peerId }, why) => onTrouble(`${peerId}: ${why}`),
+      },
+      turnedAway: (remote, why) => onTrouble(`a connection from ${remote} was turned away: ${why}`),
+    });
+  }
+
+  private identity(): OwnIdentity {
+    const { members, uuid, run, boot } = this.parts;
+    const { ids, selfIndex, clusterId, settings } = members;
+    const ceiling = this.coordinator.replica.ceiling.durableHlc;
+    return { id: ids[selfIndex], clusterId, uuid, run, boot, ceiling, configVersion: CONFIG_VERSION, ...settings };
+  }
+
+  /** Begin to connect. */
+  start(): void {
+    const { addresses, ids } = this.parts.members;
+    this.peers.update(addresses);
+    this.coordinator.connect(ids.map((id) => this.peers.links.get(id)));
+  }
+
+  /** How far this node's clock is from the median of all clocks that can be seen, its own among them. */
+  clockOffMs(): number {
+    const offsets = [0];
+    for (const link of this.peers.links.values()) {
+      if (link.state === "up" && link.roundTripMs >= 0) offsets.push(link.clockOffsetMs);
+    }
+    offsets.sort((a, b) => a - b);
+    const middle = offsets.length >> 1;
+    // Of an even number the one that is nearer: two clocks cannot say which of them is wrong.
+    const low = offsets[(offsets.length - 1) >> 1];
+    return Math.min(Math.abs(low), Math.abs(offsets[middle]));
+  }
+
+  /** The log has come further. */
+  durable(): void {
+    this.coordinator.durable();
+  }
+
+  /** Answer what is in flight, and say goodbye to the peers. */
+  stop(): void {
+    this.coordinator.stop();
+    this.peers.stop();
+  }
+}
+
+function limitsFor(valueBytesMax: number): SendLimits {
+  const messageBytesMax = valueBytesMax + MESSAGE_OVERHEAD_BYTES;
+  return {
+    messagesMax: MESSAGES_MAX,
+    bytesMax: BYTES_MAX,
+    largeBytesMax: Math.max(LARGE_BYTES_MAX, messageBytesMax),
+    messageBytesMax,
+  };
+}

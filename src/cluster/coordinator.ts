@@ -1,0 +1,400 @@
+/**
+ * cluster/coordinator.ts: one node of a cluster at work: operations of its clients, and the messages of its peers. It carries out what
+ * proposer and reader want done, and is a replica itself (cluster/replica.ts). A synchronous state machine: the ports bring time,
+ * messages and the log's progress.
+ *
+ *   work that reads   --> reader --> R replicas                                           1 trip
+ *   work that writes  --> its preferred proposer, which may be another node: FORWARD, once
+ *                         --> proposer --> all replicas, W of them                        1 trip, or 2
+ *
+ * Exactly once: a work is forwarded once at most, over a link that either brings it or breaks; what was forwarded over a link that broke
+ * may have been done. What could not be forwarded at all this node proposes itself: any node may.
+ * Invariants: each work is answered once, at its deadline at the latest; what is in flight is bounded, and what is beyond the bound is
+ * refused before anything is done. This node's own replica is asked like the others, and its answers wait for its own disk.
+ */
+import type { MessageReader } from "../codec/frame/message-reader.js";
+import type { Hlc } from "../core/clock/hlc.js";
+import type { AcceptorRules } from "../core/register/acceptor-rules.js";
+import type { Effect, Send, Surroundings, Timer } from "../core/register/effects.js";
+import type { ReadRequest, Reply } from "../core/register/messages.js";
+import type { Outcome } from "../core/register/operation.js";
+import { Proposer } from "../core/register/proposer.js";
+import type { ProposerRules } from "../core/register/proposer-rules.js";
+import type { ReplicaGroup } from "../core/register/quorum.js";
+import { Reader } from "../core/register/reader.js";
+import type { Held } from "../core/register/state.js";
+import type { Ring } from "../core/ring/ring.js";
+import type { Scheduler } from "../ports/scheduler.js";
+import type { Value } from "../storage/state-record.js";
+import { Exchange } from "./exchange.js";
+import { Explain } from "./explain.js";
+import { Forwarding } from "./forwarding.js";
+import { HeldBack } from "./held-back.js";
+import { Inbound } from "./inbound.js";
+import { Job } from "./job.js";
+import { type MemberAddress, memberViews } from "./member-view.js";
+import type { PeerLink } from "./peer-link.js";
+import { Pulls } from "./pulls.js";
+import { Questions } from "./questions.js";
+import { Replica, type ReplicaStorage } from "./replica.js";
+import { Routing } from "./routing.js";
+import { Timers } from "./timers.js";
+import type { Answer, Cluster, MemberView, Performer, Work } from "./work.js";
+
+/** Works in flight, of this node's clients and of other nodes. */
+const WORKS_MAX = 65_536;
+
+export interface CoordinatorOptions {
+  readonly selfIndex: number;
+  /** In the order of ids, this node among them. */
+  readonly members: readonly MemberAddress[];
+  readonly clusterId: string;
+  readonly ring: Ring;
+  readonly r: number;
+  readonly w: number;
+  readonly storage: ReplicaStorage;
+  /** The storage's own; above the recovered ceiling. */
+  readonly clock: Hlc;
+  /** This life of the process, durable before it is used. */
+  readonly boot: number;
+  readonly scheduler: Scheduler;
+  /** 0 <= x < 1. */
+  readonly random: () => number;
+  readonly performer: Performer;
+  /** Whether deadlines of keys count: not while this node's clock is far from the others'. */
+  readonly expires: () => boolean;
+  /** Within it every work is answered. */
+  readonly deadlineMs: number;
+  readonly acceptorRules?: AcceptorRules;
+  readonly proposerRules?: ProposerRules;
+}
+
+type Due = Timer | { readonly what: "deadline"; readonly id: number };
+
+export class Coordinator implements Cluster, Surroundings<Value> {
+  readonly selfIndex: number;
+  readonly partitions: number;
+  readonly n: number;
+  readonly r: number;
+  readonly w: number;
+  readonly clusterId: string;
+  readonly replica: Replica;
+  private readonly options: CoordinatorOptions;
+  private readonly routing: Routing;
+  private readonly exchange: Exchange;
+  private readonly forwarding: Forwarding;
+  private readonly questions: Questions;
+  private readonly explaining: Explain;
+  private readonly inbound: Inbound;
+  private readonly pulls: Pulls;
+  private readonly proposer: Proposer<Value, Buffer>;
+  private readonly reader: Reader<Value, Buffer>;
+  private readonly timers: Timers<Due>;
+  private readonly jobs: Map<number, Job> = new Map();
+  private nextJob = 1;
+  private readonly out: Effect<Value, Buffer>[] = [];
+  private readonly own: Reply<Value>[] = [];
+  private readonly ownHeldBack: HeldBack<Reply<Value>> = new HeldBack();
+  private working = false;
+  private wallMs = 0;
+  private stopped = false;
+  private readonly counts = { reads: 0, writes: 0, refused: 0, uncertain: 0 };
+
+  constructor(options: CoordinatorOptions) {
+    const { selfIndex, ring, r, w, storage, clock, boot, scheduler, members, proposerRules: rules } = options;
+    this.options = options;
+    this.selfIndex = selfIndex;
+    this.partitions = ring.placement.partitions;
+    this.n = ring.n;
+    this.r = r;
+    this.w = w;
+    this.clusterId = options.clusterId;
+    this.routing = new Routing(ring, selfIndex, r, w);
+    this.exchange = new Exchange(scheduler, members.length);
+    clock.witness(storage.recoveredCeiling);
+    this.replica = new Replica(storage, clock, options.acceptorRules);
+    const ruled = rules === undefined ? {} : { rules };
+    this.proposer = new Proposer({ node: selfIndex, clock, surroundings: this, ...ruled });
+    this.reader = new Reader({ boot, clock, surroundings: this, proposer: this.proposer, ...ruled });
+    this.timers = new Timers(scheduler, (due) => this.due(due));
+    this.forwarding = new Forwarding(this.exchange, scheduler, options.performer, (work, budgetMs, done) =>
+      this.take(work, budgetMs, done),
+    );
+    this.questions = new Questions(this.exchange, scheduler, options.performer, selfIndex);
+    const send = (to: number, message: ReadRequest): void => this.send({ type: "send", to, message, underCeiling: 0 });
+    this.explaining = new Explain({ scheduler, boot, send, idOf: (node) => members[node].id });
+    this.pulls = new Pulls({
+      scheduler,
+      held: (name) => this.replica.held(name),
+      read: (work, done) => this.perform(work, done),
+    });
+    const { exchange, forwarding, questions, replica, routing, pulls } = this;
+    const deliver = (from: number, reply: Reply<Value>): void => this.deliver(from, reply);
+    this.inbound = new Inbound({ exchange, forwarding, questions, replica, pulls, routing, selfIndex, clock, deliver });
+  }
+
+  /** The links to the others, by index. */
+  connect(links: readonly (PeerLink | undefined)[]): void {
+    for (let i = 0; i < links.length; i++) this.exchange.links[i] = links[i];
+  }
+
+  // What proposer and reader ask.
+
+  group(name: string): ReplicaGroup {
+    return this.routing.group(this.routing.partitionOf(name));
+  }
+
+  held(name: string): Held<Value> | undefined {
+    return this.replica.held(name);
+  }
+
+  random(): number {
+    return this.options.random();
+  }
+
+  answers(node: number): boolean {
+    return node === this.selfIndex || this.exchange.links[node]?.state === "up";
+  }
+
+  expires(): boolean {
+    return this.options.expires();
+  }
+
+  // What clients ask.
+
+  // HOT: once per command.
+  perform(work: Work, done: (answer: Answer) => void): void {
+    if (this.jobs.size >= WORKS_MAX || this.stopped) {
+      this.counts.refused++;
+      done({ applied: "no", why: "too many" });
+      return;
+    }
+    this.observe();
+    const job = this.job(work, this.options.deadlineMs, done);
+    if (!work.writes && !work.ordered) {
+      this.counts.reads++;
+      job.readId = this.reader.read(work.name, job, this.out);
+    } else {
+      this.counts.writes++;
+      this.route(job);
+    }
+    this.carryOut();
+  }
+
+  private job(work: Work, deadlineMs: number, done: (answer: Answer) => void): Job {
+    const job = new Job(this.nextJob++, this.options.scheduler.monotonicMs() + deadlineMs, work, done);
+    this.jobs.set(job.id, job);
+    this.timers.set(deadlineMs, { what: "deadline", id: job.id });
+    return job;
+  }
+
+  private route(job: Job): void {
+    const partition = this.routing.partitionOf(job.work.name);
+    const target = this.preferred(partition);
+    if (target !== this.selfIndex) {
+      job.away = this.forwarding.forward(target, partition, job.work, job.deadline, (outcome) =>
+        this.returned(job, outcome),
+      );
+      if (job.away) return;
+    }
+    this.propose(job);
+  }
+
+  private preferred(partition: number): number {
+    return this.routing.preferred(partition, (node) => this.forwarding.usable(node));
+  }
+
+  private propose(job: Job): void {
+    this.proposer.submit(job.work.name, job, this.wallMs, this.out);
+  }
+
+  /** Another node was asked to do it. @param outcome undefined: the link broke before it answered. */
+  private returned(job: Job, outcome: Answer | undefined): void {
+    if (!this.jobs.has(job.id)) return;
+    job.away = false;
+    if (outcome !== undefined) this.settle(job.id, outcome);
+    else if (job.work.writes) this.settle(job.id, { applied: "maybe" });
+    // It changed nothing, so it can be asked again.
+    else this.propose(job);
+    this.carryOut();
+  }
+
+  /** A work that another node forwarded: proposed here, whoever is preferred. */
+  private take(work: Work, budgetMs: number, done: (answer: Answer) => void): void {
+    if (this.jobs.size >= WORKS_MAX || this.stopped) {
+      this.counts.refused++;
+      done({ applied: "no", why: "too many" });
+      return;
+    }
+    this.propose(this.job(work, Math.min(budgetMs, this.options.deadlineMs), done));
+    this.carryOut();
+  }
+
+  private settle(id: number, outcome: Outcome<Buffer>): void {
+    const job = this.jobs.get(id);
+    if (job === undefined) return;
+    this.jobs.delete(id);
+    if (outcome.applied === "maybe") this.counts.uncertain++;
+    job.done(outcome);
+  }
+
+  ask(member: number, kind: number, bytes: Buffer, done: (answer: Buffer | undefined) => void): void {
+    this.questions.ask(member, kind, bytes, done);
+  }
+
+  explain(name: string, done: (text: string) => void): void {
+    const partition = this.routing.partitionOf(name);
+    this.explaining.ask(name, partition, this.routing.group(partition), this.preferred(partition), done);
+    this.carryOut();
+  }
+
+  partitionOf(name: string): number {
+    return this.routing.partitionOf(name);
+  }
+
+  replicas(partition: number): readonly number[] {
+    return this.routing.replicas(partition);
+  }
+
+  members(): readonly MemberView[] {
+    return memberViews(this.options.members, this.exchange.links, this.selfIndex);
+  }
+
+  figures(): Readonly<Record<string, number>> {
+    const { counts, exchange, forwarding, jobs } = this;
+    return {
+      works_in_flight: jobs.size,
+      works_read: counts.reads,
+      works_write: counts.writes,
+      works_refused: counts.refused,
+      works_uncertain: counts.uncertain,
+      works_forwarded: forwarding.sent,
+      works_forwarded_here: forwarding.received,
+      sent_read: exchange.figures.read,
+      sent_prepare: exchange.figures.prepare,
+      sent_accept: exchange.figures.accept,
+      sent_learn: exchange.figures.learn,
+      sent_replies: exchange.figures.replies,
+      unsent: exchange.figures.unsent,
+      pulled: this.pulls.pulled,
+      pulls_waiting: this.pulls.size,
+      pulls_dropped: this.pulls.dropped,
+      strange_messages: this.inbound.strange,
+      waiting_for_log: exchange.waiting + this.ownHeldBack.size,
+    };
+  }
+
+  // Effects.
+
+  /** Do what proposer and reader want done, and what follows from that, until there is nothing left. */
+  private carryOut(): void {
+    if (this.working) return;
+    this.working = true;
+    const { out, own } = this;
+    while (out.length > 0 || own.length > 0) {
+      for (let i = 0; i < out.length; i++) this.effect(out[i]);
+      out.length = 0;
+      const replies = own.splice(0);
+      for (const reply of replies) this.deliver(this.selfIndex, reply);
+    }
+    this.working = false;
+  }
+
+  private effect(effect: Effect<Value, Buffer>): void {
+    if (effect.type === "send") this.send(effect);
+    else if (effect.type === "settle") this.settle(effect.id, effect.outcome);
+    else if (effect.timer.what !== "retry") this.timers.set(effect.delayMs, effect.timer);
+    else this.options.scheduler.after(effect.delayMs, () => this.due(effect.timer));
+  }
+
+  private send({ to, message, underCeiling }: Send<Value>): void {
+    if (to === this.selfIndex) {
+      const reply = this.replica.receive(message);
+      if (reply === undefined) return;
+      if (this.replica.afterLsn > 0) this.ownHeldBack.add(this.replica.afterLsn, reply);
+      else this.own.push(reply);
+      return;
+    }
+    const lsn = underCeiling > 0 ? this.replica.cover(underCeiling) : 0;
+    const { durableLsn } = this.options.storage;
+    this.exchange.request(to, this.routing.partitionOf(message.key), message, lsn > durableLsn ? lsn : 0);
+  }
+
+  private deliver(from: number, reply: Reply<Value>): void {
+    const { proposer, reader, out, wallMs } = this;
+    if (reply.type === "state") {
+      if (!this.explaining.receive(from, reply)) reader.receive(from, reply, wallMs, out);
+    } else if (reply.type === "promise") proposer.receive(from, reply, wallMs, out);
+    else {
+      proposer.receive(from, reply, wallMs, out);
+      reader.receive(from, reply, wallMs, out);
+    }
+  }
+
+  private due(due: Due): void {
+    if (this.stopped) return;
+    this.observe();
+    if (due.what === "deadline") this.expire(due.id);
+    else if (due.what === "read") this.reader.timer(due.id, this.wallMs, this.out);
+    else this.proposer.timer(due, this.wallMs, this.out);
+    this.carryOut();
+  }
+
+  private expire(id: number): void {
+    const job = this.jobs.get(id);
+    if (job === undefined) return;
+    const nowMs = Math.max(job.deadline, this.options.scheduler.monotonicMs());
+    if (job.away) this.settle(id, job.work.writes ? { applied: "maybe" } : { applied: "no", why: "no quorum" });
+    else {
+      if (job.readId > 0) this.reader.expire(job.readId, this.out);
+      this.proposer.expire(job.work.name, nowMs, this.out);
+    }
+  }
+
+  /** The log has come further. */
+  durable(): void {
+    if (this.stopped) return;
+    const { durableLsn } = this.options.storage;
+    this.replica.durable();
+    this.exchange.durable(durableLsn);
+    this.ownHeldBack.release(durableLsn, (reply) => this.own.push(reply));
+    if (this.own.length === 0) return;
+    this.observe();
+    this.carryOut();
+  }
+
+  /** Stop in good order: nothing new is taken, and what is in flight is answered by what is known of it. */
+  stop(): void {
+    this.stopped = true;
+    this.timers.stop();
+    this.pulls.stop();
+    for (const job of [...this.jobs.values()]) this.settle(job.id, { applied: "maybe" });
+  }
+
+  private observe(): void {
+    const nowMs = this.options.scheduler.nowMs();
+    if (nowMs <= this.wallMs) return;
+    this.wallMs = nowMs;
+    this.options.clock.observe(nowMs);
+  }
+
+  // What peers say.
+
+  // HOT: once per message of a peer.
+  message(link: PeerLink, reader: MessageReader): void {
+    const from = this.exchange.links.indexOf(link);
+    if (from < 0 || this.stopped) return;
+    this.observe();
+    this.inbound.message(from, reader);
+    this.carryOut();
+  }
+
+  lost(link: PeerLink): void {
+    const from = this.exchange.links.indexOf(link);
+    if (from < 0 || this.stopped) return;
+    this.observe();
+    this.forwarding.lost(from);
+    this.questions.lost(from);
+    this.carryOut();
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * cluster/exchange.ts: messages of the register to and from peers: each request gets a number of its own, by which its answer is known;
+ * what must wait for the log waits here; marks of one turn leave as one list.
+ *
+ * Invariants: nothing leaves before the log is durable as far as it was said to be; an answer goes only to the process that asked, since
+ * the numbers of another one mean something else; an answer is taken once, and only from the peer that was asked. What cannot be
+ * sent is dropped and counted: every asker has a timer.
+ */
+import type { MessageReader } from "../codec/frame/message-reader.js";
+import type { AcceptRequest, ChosenNotice, LearnRequest, Reply, Request } from "../core/register/messages.js";
+import type { Scheduler } from "../ports/scheduler.js";
+import type { Value } from "../storage/state-record.js";
+import { ChosenList } from "./chosen-list.js";
+import { HeldBack } from "./held-back.js";
+import type { PeerLink } from "./peer-link.js";
+import {
+  type Asked,
+  readReply,
+  replyBytes,
+  requestBytes,
+  type WireRequest,
+  withRecord,
+  writeReply,
+  writeRequest,
+} from "./register-wire.js";
+
+/** Requests that may be waited for at once: a power of two. What is older than so many is given up. */
+const ASKED_MAX = 65_536;
+/** How long a message is worth sending. */
+const READ_MS = 400;
+const ROUND_MS = 400;
+const STATE_MS = 2000;
+/** Marks of one turn for one peer. */
+const CHOSEN_ITEMS_MAX = 4096;
+const CHOSEN_BYTES_MAX: number = 512 * 1024;
+const NEVER: number = Number.POSITIVE_INFINITY;
+
+interface Outgoing {
+  readonly to: number;
+  /** The process that asked; 0: this is a request. */
+  readonly boot: number;
+  readonly id: number;
+  readonly partition: number;
+  readonly request: WireRequest | undefined;
+  readonly reply: Reply<Value> | undefined;
+  readonly deadlineMs: number;
+}
+
+export interface ExchangeFigures {
+  read: number;
+  prepare: number;
+  accept: number;
+  learn: number;
+  replies: number;
+  /** There was no connection, or no room on it. */
+  unsent: number;
+}
+
+export class Exchange {
+  readonly figures: ExchangeFigures = { read: 0, prepare: 0, accept: 0, learn: 0, replies: 0, unsent: 0 };
+  /** By index of the member; undefined: this node. */
+  readonly links: (PeerLink | undefined)[];
+  private readonly scheduler: Scheduler;
+  private readonly heldBack: HeldBack<Outgoing> = new HeldBack();
+  private readonly asked: (Asked | undefined)[] = new Array(ASKED_MAX).fill(undefined);
+  private readonly askedWhom: Uint16Array = new Uint16Array(ASKED_MAX);
+  private readonly askedIds: Uint32Array = new Uint32Array(ASKED_MAX);
+  private lastId = 0;
+  private lastRequest: AcceptRequest<Value> | LearnRequest<Value> | undefined;
+  private lastRecorded: AcceptRequest<Value> | LearnRequest<Value> | undefined;
+  private readonly chosen: ChosenList[];
+  private flushing = false;
+  private readonly flushBound = (): void => this.flushChosen();
+
+  constructor(scheduler: Scheduler, members: number) {
+    this.scheduler = scheduler;
+    this.links = new Array(members).fill(undefined);
+    this.chosen = Array.from({ length: members }, () => new ChosenList(CHOSEN_ITEMS_MAX, CHOSEN_BYTES_MAX));
+  }
+
+  get waiting(): number {
+    return this.heldBack.size;
+  }
+
+  /** A number for a request that is not the register's, in the same row as those. */
+  nextId(): number {
+    this.lastId = (this.lastId + 1) >>> 0 || 1;
+    return this.lastId;
+  }
+
+  // HOT: once per request to a peer.
+  /** @param lsn the log must be durable so far first; 0: at once. */
+  request(to: number, partition: number, request: Request<Value>, lsn: number): void {
+    if (request.type === "chosen") {
+      this.mark(to, request);
+      return;
+    }
+    // Nothing is deleted for good between nodes yet.
+    if (request.type === "ask" || request.type === "purge") return;
+    this.figures[request.type]++;
+    const ms = request.type === "read" ? READ_MS : request.type === "prepare" ? ROUND_MS : STATE_MS;
+    const deadlineMs = this.scheduler.monotonicMs() + ms;
+    const recorded = request.type === "accept" || request.type === "learn" ? this.recorded(request) : request;
+    const outgoing = { to, boot: 0, id: 0, partition, request: recorded, reply: undefined, deadlineMs };
+    if (lsn > 0) this.heldBack.add(lsn, outgoing);
+    else this.send(outgoing);
+  }
+
+  // HOT: once per answer to a peer.
+  /** @param boot of the process that asked. @param budgetMs how long it waits; 0: as long as it takes. */
+  reply(
+    to: number,
+    boot: number,
+    id: number,
+    partition: number,
+    reply: Reply<Value>,
+    budgetMs: number,
+    lsn: number,
+  ): void {
+    this.figures.replies++;
+    const deadlineMs = budgetMs === 0 ? NEVER : this.scheduler.monotonicMs() + budgetMs;
+    const outgoing = { to, boot, id, partition, request: undefined, reply, deadlineMs };
+    if (lsn > 0) this.heldBack.add(lsn, outgoing);
+    else this.send(outgoing);
+  }
+
+  /** The log is durable so far. */
+  durable(lsn: number): void {
+    this.heldBack.release(lsn, this.sendBound);
+  }
+
+  private readonly sendBound = (outgoing: Outgoing): void => this.send(outgoing);
+
+  private send(outgoing: Outgoing): void {
+    const { to, boot, id, partition, request, reply, deadlineMs } = outgoing;
+    const link = this.links[to];
+    if (link === undefined || (boot !== 0 && link.peerBoot !== boot)) {
+      this.figures.unsent++;
+      return;
+    }
+    const writer = link.claim(
+      request === undefined ? replyBytes(reply as Reply<Value>) : requestBytes(request),
+      deadlineMs,
+    );
+    if (writer === undefined) this.figures.unsent++;
+    else if (request === undefined) writeReply(writer, id, partition, reply as Reply<Value>);
+    else writeRequest(writer, request.type === "learn" ? 0 : this.remember(to, request), partition, request);
+  }
+
+  /** The same message goes to several: it is encoded for the first. */
+  private recorded(request: AcceptRequest<Value> | LearnRequest<Value>): AcceptRequest<Value> | LearnRequest<Value> {
+    if (request !== this.lastRequest) {
+      this.lastRequest = request;
+      this.lastRecorded = withRecord(request);
+    }
+    return this.lastRecorded as AcceptRequest<Value> | LearnRequest<Value>;
+  }
+
+  private remember(to: number, request: WireRequest): number {
+    const id = this.nextId();
+    const at = id & (ASKED_MAX - 1);
+    const { key } = request;
+    this.asked[at] =
+      request.type === "read"
+        ? request
+        : { type: request.type === "prepare" ? "prepare" : "accept", key, ballot: request.ballot };
+    this.askedWhom[at] = to;
+    this.askedIds[at] = id;
+    return id;
+  }
+
+  // HOT: once per answer from a peer.
+  /** @returns the answer that the message holds; undefined: nobody waits for it (any more), or it is none. */
+  answer(from: number, reader: MessageReader): Reply<Value> | undefined {
+    const at = reader.id & (ASKED_MAX - 1);
+    const asked = this.asked[at];
+    if (asked === undefined || this.askedIds[at] !== reader.id || this.askedWhom[at] !== from) return undefined;
+    this.asked[at] = undefined;
+    return readReply(reader, asked);
+  }
+
+  private mark(to: number, notice: ChosenNotice): void {
+    const list = this.chosen[to];
+    if (!list.add(notice)) {
+      this.writeChosen(to);
+      list.add(notice);
+    }
+    if (this.flushing) return;
+    this.flushing = true;
+    this.scheduler.endOfTurn(this.flushBound);
+  }
+
+  private flushChosen(): void {
+    this.flushing = false;
+    for (let to = 0; to < this.chosen.length; to++) this.writeChosen(to);
+  }
+
+  /** Marks are worth little: where there is no room for them they go. */
+  private writeChosen(to: number): void {
+    const list = this.chosen[to];
+    while (list.size > 0) {
+      const writer = this.links[to]?.claim(list.bytes, this.scheduler.monotonicMs() + STATE_MS);
+      if (writer === undefined) list.clear();
+      else list.writeNext(writer);
+    }
+  }
+}

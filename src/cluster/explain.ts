@@ -1,0 +1,125 @@
+/**
+ * cluster/explain.ts: what each replica of a key holds, for people (KV.EXPLAIN): who was asked, what they said and how long that took, who
+ * lags behind. It reads as a GET does, but asks all and repairs nothing.
+ * Invariant: each question ends when all have answered, or with the time.
+ */
+import { compareDots, type Dot } from "../core/clock/dot.js";
+import { COUNTS_PER_MS, ORIGIN_MS } from "../core/clock/hlc.js";
+import type { ReadRequest, StateReply } from "../core/register/messages.js";
+import type { ReplicaGroup } from "../core/register/quorum.js";
+import type { Cancel, Scheduler } from "../ports/scheduler.js";
+import { dbOf, type Value } from "../storage/state-record.js";
+
+const ANSWER_MS = 1000;
+const QUESTIONS_MAX = 256;
+/** Numbers of these reads are beyond those of the reader. */
+const IDS_FROM: number = 2 ** 45;
+
+interface Question {
+  readonly name: string;
+  readonly partition: number;
+  readonly group: ReplicaGroup;
+  readonly preferred: number;
+  readonly startedMs: number;
+  readonly replies: Map<number, { readonly reply: StateReply<Value>; readonly ms: number }>;
+  readonly done: (text: string) => void;
+  readonly cancel: Cancel;
+}
+
+export interface ExplainParts {
+  readonly scheduler: Scheduler;
+  readonly boot: number;
+  readonly idOf: (node: number) => string;
+  readonly send: (to: number, request: ReadRequest) => void;
+}
+
+export class Explain {
+  private readonly parts: ExplainParts;
+  private readonly questions: Map<number, Question> = new Map();
+  private nextId = IDS_FROM;
+
+  constructor(parts: ExplainParts) {
+    this.parts = parts;
+  }
+
+  ask(name: string, partition: number, group: ReplicaGroup, preferred: number, done: (text: string) => void): void {
+    if (this.questions.size >= QUESTIONS_MAX) return done("too many questions at once: ask again");
+    const id = this.nextId++;
+    const startedMs = this.parts.scheduler.monotonicMs();
+    const cancel = this.parts.scheduler.after(ANSWER_MS, () => this.end(id));
+    this.questions.set(id, { name, partition, group, preferred, startedMs, replies: new Map(), done, cancel });
+    const { boot } = this.parts;
+    for (const to of group.nodes) {
+      this.parts.send(to, { type: "read", key: name, epoch: group.epoch, boot, id, have: undefined });
+    }
+  }
+
+  /** @returns whether the reply is for one of these. */
+  receive(from: number, reply: StateReply<Value>): boolean {
+    if (reply.id < IDS_FROM) return false;
+    const question = this.questions.get(reply.id);
+    if (question === undefined || question.replies.has(from)) return true;
+    question.replies.set(from, { reply, ms: this.parts.scheduler.monotonicMs() - question.startedMs });
+    if (question.replies.size === question.group.nodes.length) this.end(reply.id);
+    return true;
+  }
+
+  private end(id: number): void {
+    const question = this.questions.get(id);
+    if (question === undefined) return;
+    this.questions.delete(id);
+    question.cancel();
+    question.done(this.text(question));
+  }
+
+  private text(question: Question): string {
+    const { name, partition, group, preferred, replies } = question;
+    const { idOf } = this.parts;
+    let highest: Dot | undefined;
+    for (const { reply } of replies.values()) {
+      if (reply.ballot !== undefined && (highest === undefined || compareDots(reply.ballot, highest) > 0))
+        highest = reply.ballot;
+    }
+    const holders = [...replies.values()].filter(({ reply }) => highest !== undefined && isAt(reply, highest)).length;
+    const lines = [
+      `key ${JSON.stringify(name.slice(1))} of database ${dbOf(name)}, partition ${partition}`,
+      `replicas ${group.nodes.map(idOf).join(" ")}; preferred proposer ${idOf(preferred)}; reads ask ${group.r}, writes need ${group.w}`,
+    ];
+    for (const node of group.nodes) {
+      const answer = replies.get(node);
+      lines.push(answer === undefined ? `${idOf(node)}: no answer` : this.line(node, answer.reply, answer.ms, highest));
+    }
+    lines.push(verdict(highest, holders, replies.size, group));
+    return lines.join("\n");
+  }
+
+  private line(node: number, reply: StateReply<Value>, ms: number, highest: Dot | undefined): string {
+    const { idOf } = this.parts;
+    const { ballot, state, chosen } = reply;
+    const time = `${ms.toFixed(2)} ms`;
+    if (ballot === undefined || state === undefined) {
+      return `${idOf(node)}: ${highest === undefined ? "absent" : "stale: absent"}, ${time}`;
+    }
+    const what = state.value === undefined ? "deleted" : `${state.value.bytes.length} bytes`;
+    const until = state.expireAt === 0 ? "" : `, expires in ${state.expireAt - this.parts.scheduler.nowMs()} ms`;
+    const stale = highest !== undefined && compareDots(ballot, highest) < 0 ? "stale: " : "";
+    const vector = state.vv.dots.map((dot) => this.shown(dot)).join(" ");
+    return `${idOf(node)}: ${stale}${what} at ${this.shown(ballot)}${chosen ? ", known to be chosen" : ""}${until}, written by [${vector}], ${time}`;
+  }
+
+  private shown({ epoch, hlc, node }: Dot): string {
+    const agoMs = this.parts.scheduler.nowMs() - ORIGIN_MS - Math.floor(hlc / COUNTS_PER_MS);
+    return `${hlc}@${this.parts.idOf(node)}${epoch === 0 ? "" : ` epoch ${epoch}`} (${agoMs} ms ago)`;
+  }
+}
+
+function isAt(reply: StateReply<Value>, dot: Dot): boolean {
+  return reply.ballot !== undefined && compareDots(reply.ballot, dot) === 0;
+}
+
+function verdict(highest: Dot | undefined, holders: number, answers: number, { r, w }: ReplicaGroup): string {
+  if (answers < r) return "fewer than R answered: a GET would be refused now";
+  if (highest === undefined) return "a GET answers nil, in one trip";
+  if (holders >= w) return "a GET answers it in one trip";
+  return `only ${holders} of the ${w} replicas needed have the latest state: a GET repairs that before it answers`;
+}

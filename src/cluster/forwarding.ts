@@ -1,0 +1,172 @@
+/**
+ * cluster/forwarding.ts: works that another node is to propose: its preferred proposer, so that one node decides the order of a key's
+ * changes and each costs one trip.
+ *
+ *   FORWARD payload        {u8 flags: 1 writes, u32 bytes of the name, name, work}
+ *   FORWARD_REPLY payload  done: {dot of the state it took effect in (all zero: absent), reply}; not applied: {u8 why}
+ *
+ * Invariants: a work is sent once, never again by itself; `done` hears of it exactly once: the answer, or undefined when the link broke.
+ * The other node has less time than this one: it says for sure that nothing was done, where it can, before time is up here.
+ * A node that could not reach its quorum is left alone for a while, although its link is up: others may still reach theirs.
+ */
+import {
+  DOT_BYTES,
+  dotEpoch,
+  dotHlc,
+  dotNode,
+  FORWARD_DONE,
+  FORWARD_NOT_APPLIED,
+  FORWARD_UNCERTAIN,
+  MESSAGE_FORWARD,
+  MESSAGE_FORWARD_REPLY,
+  MESSAGE_HEADER_BYTES,
+  writeDot,
+} from "../codec/frame/layout.js";
+import type { MessageReader } from "../codec/frame/message-reader.js";
+import { readU32, writeU32 } from "../codec/record/record.js";
+import type { Scheduler } from "../ports/scheduler.js";
+import type { Exchange } from "./exchange.js";
+import type { PeerLink } from "./peer-link.js";
+import { EPOCH } from "./routing.js";
+import type { Answer, Performer, Work } from "./work.js";
+
+/** Time kept for the answer's way back. */
+const RETURN_MS = 100;
+const AVOID_MS = 2000;
+const BUDGET_MS_DEFAULT = 2000;
+const AWAY_MAX = 65_536;
+const FLAG_WRITES = 1;
+const HEAD_BYTES = 5;
+const EMPTY: Buffer = Buffer.alloc(0);
+/** Why it was not applied. */
+const NO_QUORUM = 0;
+const TOO_MANY = 1;
+
+type Done = (answer: Answer | undefined) => void;
+type Take = (work: Work, budgetMs: number, done: (answer: Answer) => void) => void;
+
+export class Forwarding {
+  sent = 0;
+  received = 0;
+  private readonly exchange: Exchange;
+  private readonly scheduler: Scheduler;
+  private readonly performer: Performer;
+  private readonly take: Take;
+  private readonly away: Map<number, { readonly to: number; readonly done: Done }> = new Map();
+  private readonly avoidUntilMs: number[] = [];
+
+  constructor(exchange: Exchange, scheduler: Scheduler, performer: Performer, take: Take) {
+    this.exchange = exchange;
+    this.scheduler = scheduler;
+    this.performer = performer;
+    this.take = take;
+  }
+
+  /** Is another node likely to do what is forwarded to it? */
+  usable(node: number): boolean {
+    if (this.exchange.links[node]?.state !== "up") return false;
+    const until = this.avoidUntilMs[node];
+    return until === undefined || until <= this.scheduler.monotonicMs();
+  }
+
+  // HOT: once per work that is forwarded.
+  /** @param deadlineMs steady clock. @returns false: it was surely not sent, and `done` is not called. */
+  forward(to: number, partition: number, work: Work, deadlineMs: number, done: Done): boolean {
+    const link = this.exchange.links[to];
+    const untilMs = deadlineMs - RETURN_MS;
+    if (link === undefined || this.away.size >= AWAY_MAX || untilMs <= this.scheduler.monotonicMs()) return false;
+    const payload = payloadOf(work);
+    const writer = link.claim(MESSAGE_HEADER_BYTES + payload.length, untilMs);
+    if (writer === undefined) return false;
+    const id = this.exchange.nextId();
+    writer.opaque(MESSAGE_FORWARD, 0, id, partition, EPOCH, payload, 0, payload.length);
+    this.away.set(id, { to, done });
+    this.sent++;
+    return true;
+  }
+
+  /** A FORWARD came. */
+  requested(from: number, reader: MessageReader): void {
+    const { id, boot, budgetMs, partition } = reader;
+    this.received++;
+    const work = this.workOf(reader);
+    const link = this.exchange.links[from] as PeerLink;
+    const reply = (answer: Answer): void => {
+      if (id !== 0 && link.peerBoot === boot) writeAnswer(link, id, partition, answer);
+    };
+    if (work === undefined) reply({ applied: "no", why: "no quorum" });
+    else this.take(work, budgetMs === 0 ? BUDGET_MS_DEFAULT : budgetMs, reply);
+  }
+
+  private workOf({ bytes, at, length }: MessageReader): Work | undefined {
+    if (length < HEAD_BYTES || bytes[at] > FLAG_WRITES) return undefined;
+    const nameBytes = readU32(bytes, at + 1);
+    const from = at + HEAD_BYTES;
+    if (nameBytes === 0 || nameBytes > length - HEAD_BYTES || bytes[from] > 15) return undefined;
+    const name = bytes.latin1Slice(from, from + nameBytes);
+    // What was lent must be given back: the work is kept.
+    return this.performer.decode(name, Buffer.from(bytes.subarray(from + nameBytes, at + length)));
+  }
+
+  /** A FORWARD_REPLY came. */
+  answered(from: number, reader: MessageReader): void {
+    const away = this.away.get(reader.id);
+    if (away === undefined || away.to !== from) return;
+    this.away.delete(reader.id);
+    const answer = answerOf(reader);
+    if (answer.applied === "no" && answer.why === "no quorum")
+      this.avoidUntilMs[from] = this.scheduler.monotonicMs() + AVOID_MS;
+    away.done(answer);
+  }
+
+  /** The link to `node` broke: what is there may have been done, and the answer will not come. */
+  lost(node: number): void {
+    for (const [id, { to, done }] of [...this.away]) {
+      if (to !== node) continue;
+      this.away.delete(id);
+      done(undefined);
+    }
+  }
+}
+
+function payloadOf(work: Work): Buffer {
+  const { name } = work;
+  const body = work.encode();
+  const payload = Buffer.allocUnsafe(HEAD_BYTES + name.length + body.length);
+  payload[0] = work.writes ? FLAG_WRITES : 0;
+  writeU32(payload, 1, name.length);
+  payload.latin1Write(name, HEAD_BYTES);
+  body.copy(payload, HEAD_BYTES + name.length);
+  return payload;
+}
+
+function writeAnswer(link: PeerLink, id: number, partition: number, answer: Answer): void {
+  const payload =
+    answer.applied === "yes" ? donePayload(answer) : answer.applied === "no" ? whyPayload(answer.why) : EMPTY;
+  const writer = link.claim(MESSAGE_HEADER_BYTES + payload.length, Number.POSITIVE_INFINITY);
+  const flags =
+    answer.applied === "yes" ? FORWARD_DONE : answer.applied === "no" ? FORWARD_NOT_APPLIED : FORWARD_UNCERTAIN;
+  // Without room the asker's time runs out: it cannot know then, and says so.
+  writer?.opaque(MESSAGE_FORWARD_REPLY, flags, id, partition, EPOCH, payload, 0, payload.length);
+}
+
+function donePayload({ ballot, result }: Extract<Answer, { applied: "yes" }>): Buffer {
+  const payload = Buffer.allocUnsafe(DOT_BYTES + result.length);
+  if (ballot === undefined) payload.fill(0, 0, DOT_BYTES);
+  else writeDot(payload, 0, ballot);
+  result.copy(payload, DOT_BYTES);
+  return payload;
+}
+
+function whyPayload(why: "no quorum" | "too many"): Buffer {
+  return Buffer.of(why === "too many" ? TOO_MANY : NO_QUORUM);
+}
+
+function answerOf({ flags, bytes, at, length }: MessageReader): Answer {
+  if (flags === FORWARD_NOT_APPLIED)
+    return { applied: "no", why: bytes[at] === TOO_MANY && length > 0 ? "too many" : "no quorum" };
+  if (flags !== FORWARD_DONE || length < DOT_BYTES) return { applied: "maybe" };
+  const hlc = dotHlc(bytes, at);
+  const ballot = hlc === 0 ? undefined : { epoch: dotEpoch(bytes, at), hlc, node: dotNode(bytes, at) };
+  return { applied: "yes", ballot, result: Buffer.from(bytes.subarray(at + DOT_BYTES, at + length)) };
+}

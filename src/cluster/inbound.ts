@@ -1,0 +1,120 @@
+/**
+ * cluster/inbound.ts: what peers say, each message to whom it concerns: requests to this node's replica, answers to who asked, works and
+ * questions to their own desks.
+ * Must never: keep what the reader lends. Invariant: a request that this node has no business with is passed over, and counted.
+ */
+import {
+  MESSAGE_ACCEPT,
+  MESSAGE_ACK,
+  MESSAGE_CHOSEN,
+  MESSAGE_FORWARD,
+  MESSAGE_FORWARD_REPLY,
+  MESSAGE_LEARN,
+  MESSAGE_NACK,
+  MESSAGE_PREPARE,
+  MESSAGE_PROMISE,
+  MESSAGE_QUERY,
+  MESSAGE_QUERY_REPLY,
+  MESSAGE_READ,
+  MESSAGE_READ_REPLY,
+} from "../codec/frame/layout.js";
+import type { MessageReader } from "../codec/frame/message-reader.js";
+import type { Dot } from "../core/clock/dot.js";
+import { COUNTS_PER_MS, type Hlc } from "../core/clock/hlc.js";
+import type { Reply } from "../core/register/messages.js";
+import type { Value } from "../storage/state-record.js";
+import type { Exchange } from "./exchange.js";
+import type { Forwarding } from "./forwarding.js";
+import type { Pulls } from "./pulls.js";
+import type { Questions } from "./questions.js";
+import { readChosen, readRequest } from "./register-wire.js";
+import type { Replica } from "./replica.js";
+import type { Routing } from "./routing.js";
+
+/** A dot further ahead of this node's clock is no honest node's: taking it in would use up the numbers there are. */
+const AHEAD_HLC_MAX: number = 24 * 3600 * 1000 * COUNTS_PER_MS;
+
+export interface InboundParts {
+  readonly exchange: Exchange;
+  readonly forwarding: Forwarding;
+  readonly questions: Questions;
+  readonly replica: Replica;
+  readonly pulls: Pulls;
+  readonly routing: Routing;
+  readonly selfIndex: number;
+  readonly clock: Hlc;
+  readonly deliver: (from: number, reply: Reply<Value>) => void;
+}
+
+export class Inbound {
+  /** Messages that no member should have sent. */
+  strange = 0;
+  private readonly parts: InboundParts;
+  private readonly markBound: (name: string, ballot: Dot, epoch: number) => void;
+
+  constructor(parts: InboundParts) {
+    this.parts = parts;
+    this.markBound = (key, ballot, epoch) => {
+      parts.replica.receive({ type: "chosen", key, epoch, ballot });
+      parts.pulls.heard(key, ballot);
+    };
+  }
+
+  // HOT: once per message of a peer.
+  /** @param from index of the peer. */
+  message(from: number, reader: MessageReader): void {
+    const { exchange, forwarding, questions, deliver } = this.parts;
+    switch (reader.type) {
+      case MESSAGE_READ:
+      case MESSAGE_PREPARE:
+      case MESSAGE_ACCEPT:
+      case MESSAGE_LEARN:
+        this.request(from, reader);
+        break;
+      case MESSAGE_CHOSEN:
+        readChosen(reader, this.markBound);
+        break;
+      case MESSAGE_READ_REPLY:
+      case MESSAGE_PROMISE:
+      case MESSAGE_ACK:
+      case MESSAGE_NACK: {
+        const reply = exchange.answer(from, reader);
+        if (reply !== undefined) deliver(from, reply);
+        break;
+      }
+      case MESSAGE_FORWARD:
+        forwarding.requested(from, reader);
+        break;
+      case MESSAGE_FORWARD_REPLY:
+        forwarding.answered(from, reader);
+        break;
+      case MESSAGE_QUERY:
+        questions.requested(from, reader);
+        break;
+      case MESSAGE_QUERY_REPLY:
+        questions.answered(from, reader);
+        break;
+      default:
+        this.strange++;
+        break;
+    }
+  }
+
+  private request(from: number, reader: MessageReader): void {
+    const { exchange, replica, routing, selfIndex, clock } = this.parts;
+    const { id, boot, budgetMs } = reader;
+    const request = readRequest(reader);
+    if (request === undefined) {
+      this.strange++;
+      return;
+    }
+    const partition = routing.partitionOf(request.key);
+    const ahead = "ballot" in request && request.ballot.hlc > clock.value() + AHEAD_HLC_MAX;
+    if (ahead || !routing.isReplica(partition, selfIndex)) {
+      this.strange++;
+      return;
+    }
+    const reply = replica.receive(request);
+    if (reply !== undefined && id !== 0) exchange.reply(from, boot, id, partition, reply, budgetMs, replica.afterLsn);
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * cluster/replica.ts: this node as one of a key's replicas: the acceptor's effects carried out on the storage. What it logs lies in the open
+ * batch and in memory at once; what it answers says for which position of the log the answer has to wait.
+ *
+ * Durable: accepted states, ceilings. Volatile: promises, marks. Invariants: no answer is given away that does not wait for what it
+ * tells of; no message that needs a ceiling leaves before one is durable.
+ */
+import { Ceiling, UNLOGGED } from "../core/clock/ceiling.js";
+import type { Dot } from "../core/clock/dot.js";
+import type { Hlc } from "../core/clock/hlc.js";
+import { Acceptor } from "../core/register/acceptor.js";
+import type { AcceptorRules } from "../core/register/acceptor-rules.js";
+import type { Reply, Request } from "../core/register/messages.js";
+import type { Held, PartitionView } from "../core/register/state.js";
+import { encodeState, type Value } from "../storage/state-record.js";
+
+/** What a replica needs of the storage; storage/registers.ts. */
+export interface ReplicaStorage {
+  /** At or above every ceiling and dot of the lives before. */
+  readonly recoveredCeiling: number;
+  readonly appendedLsn: number;
+  readonly durableLsn: number;
+  held(name: string): Held<Value> | undefined;
+  accept(record: Buffer, chosen: boolean): number;
+  mark(name: string, ballot: Dot): void;
+  logCeiling(hlc: number): number;
+}
+
+/** Nothing is deleted for good yet, so no floor was ever raised, and "absent" depends on nothing. */
+const PARTITION: PartitionView = { epoch: 0, floor: 0, floorLsn: 0 };
+
+export class Replica {
+  /** After receive(): the answer waits for this position of the log; 0: none. */
+  afterLsn = 0;
+  readonly ceiling: Ceiling;
+  private readonly storage: ReplicaStorage;
+  private readonly clock: Hlc;
+  private readonly acceptor: Acceptor<Value>;
+  // The same key is asked for several times in a row: for what the asker has, and for what the replica has.
+  private lastName = "";
+  private last: Held<Value> | undefined;
+
+  /** @param clock above the recovered ceiling. */
+  constructor(storage: ReplicaStorage, clock: Hlc, rules?: AcceptorRules) {
+    const { recoveredCeiling: restartFloor } = storage;
+    this.storage = storage;
+    this.clock = clock;
+    this.ceiling = new Ceiling(restartFloor);
+    this.acceptor = new Acceptor(rules === undefined ? { restartFloor } : { restartFloor, rules });
+  }
+
+  // HOT: several times an operation.
+  held(name: string): Held<Value> | undefined {
+    if (name === this.lastName) return this.last;
+    this.last = this.storage.held(name);
+    this.lastName = name;
+    return this.last;
+  }
+
+  // HOT: once per request.
+  /** @returns the answer, if the request has one; it waits for `afterLsn`. */
+  receive(request: Request<Value>): Reply<Value> | undefined {
+    const effects = this.acceptor.receive(request, this.held(request.key), PARTITION);
+    const { accepted, reply, underCeiling } = effects;
+    let lsn = effects.afterLsn;
+    if (accepted !== undefined) {
+      const record = encodeState(request.key, accepted.ballot, accepted.state);
+      const logged = this.storage.accept(record, accepted.chosen);
+      this.lastName = "";
+      if (effects.afterWrites) lsn = logged;
+      this.renew();
+    }
+    if (effects.marks && request.type !== "read") {
+      this.storage.mark(request.key, request.ballot);
+      this.lastName = "";
+    }
+    if (underCeiling > 0) lsn = Math.max(lsn, this.cover(underCeiling));
+    this.afterLsn = lsn <= this.storage.durableLsn ? 0 : lsn;
+    effects.clear();
+    return reply;
+  }
+
+  /** A batch is written anyway: let the ceiling rise with it. */
+  private renew(): void {
+    const ceiling = this.ceiling.renewal(this.clock.value());
+    if (ceiling > 0) this.ceiling.appended(ceiling, this.storage.logCeiling(ceiling));
+  }
+
+  /** @returns the position of the log that a message under `hlc` waits for; 0: it may leave. */
+  cover(hlc: number): number {
+    const lsn = this.ceiling.gate(hlc);
+    if (lsn !== UNLOGGED) return lsn;
+    const ceiling = this.ceiling.ahead(hlc);
+    const logged = this.storage.logCeiling(ceiling);
+    this.ceiling.appended(ceiling, logged);
+    return logged;
+  }
+
+  /** The log has come further. */
+  durable(): void {
+    this.ceiling.durable(this.storage.durableLsn);
+  }
+}

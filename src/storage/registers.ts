@@ -1,0 +1,233 @@
+/**
+ * storage/registers.ts: what a replica holds: the accepted state of every key, as records in the memory table and in the log. It does what
+ * the acceptor's effects say (cluster/replica.ts); which ballot may be accepted is not for it to judge.
+ *
+ * Durable, once the log is: the accepted record (ballot, value or tombstone, deadline, vector, cut), ceilings. Volatile: the chosen mark, a
+ * bit in front of the record in memory; positions.
+ * Invariants: a record is in the table and in the open batch, or in neither; the ballot of a key only rises, after a restart too: of two
+ * records the higher dot stays. What held() gave away never changes. The clock is above every dot that was seen.
+ */
+import {
+  encodeBody,
+  expireAtOf,
+  FLAG_TOMBSTONE,
+  HEADER_BYTES,
+  keyLength,
+  keyOffset,
+  readU32,
+  TYPE_CEILING,
+} from "../codec/record/record.js";
+import { compareDots, type Dot, sameDot } from "../core/clock/dot.js";
+import type { Held } from "../core/register/state.js";
+import { assert } from "../lib/assert.js";
+import { copyBytes } from "../lib/copy.js";
+import { highestHlc, hold, replayRegister, versionOf } from "./register-replay.js";
+import type { RegisterStore } from "./register-store.js";
+import { ballotOf, dbOf, decodeState, type RecordState, type Value } from "./state-record.js";
+import { walk } from "./walk.js";
+
+const TWO_32 = 4_294_967_296;
+const NAME_BYTES_START = 256;
+/** Names up to here are written byte by byte: a call of the buffer's own method costs as much as 40 of them. */
+const WRITTEN_HERE_CHARS_MAX = 40;
+const EMPTY: Buffer = Buffer.alloc(0);
+
+/** One record of a page: what a listing over several replicas is put together from. */
+export interface PageEntry {
+  /** Its place in SCAN's order: the same on every replica. */
+  readonly position: number;
+  /** A copy. */
+  readonly key: Buffer;
+  readonly ballot: Dot;
+  /** false: a tombstone. A key past its deadline is live: only a round ends it. */
+  readonly live: boolean;
+  /** Absolute ms, 0 = never. */
+  readonly expireAt: number;
+  /** TYPE_*; of no meaning for a tombstone. */
+  readonly type: number;
+  readonly chosen: boolean;
+  /** As KeyState.version. */
+  readonly version: number;
+  /** What this entry says must not leave before the log is durable up to here; 0: it is. */
+  readonly lsn: number;
+}
+
+export interface Page {
+  readonly entries: readonly PageEntry[];
+  /** Cursor of the next page; 0 = the end. */
+  readonly next: number;
+}
+
+export class Registers {
+  /** At or above every ceiling that was logged before this start and every dot in the log or a snapshot. Final once recovery ended. */
+  recoveredCeiling = 0;
+  private loggedCeiling = 0;
+  private readonly store: RegisterStore;
+  private name: Buffer = Buffer.allocUnsafeSlow(NAME_BYTES_START);
+  private readonly control: Buffer = Buffer.allocUnsafeSlow(HEADER_BYTES);
+
+  constructor(store: RegisterStore) {
+    this.store = store;
+  }
+
+  get durableLsn(): number {
+    return this.store.log.durableLsn;
+  }
+
+  get appendedLsn(): number {
+    return this.store.log.appendedLsn;
+  }
+
+  // HOT: several times an operation. Guard: bench/micro/registers.ts
+  /** What is held of a key; undefined: nothing, not even a tombstone. It stays as it is, whatever is accepted later. */
+  held(name: string): Held<Value> | undefined {
+    const ref = this.find(name);
+    if (ref === 0) return undefined;
+    const { table } = this.store;
+    const { body, bodyAt } = table;
+    // A buffer of its own is never written to again; what lies in a segment moves, and is written over.
+    let record = body;
+    if (!table.isExternal(ref)) {
+      const length = readU32(body, bodyAt);
+      record = Buffer.allocUnsafe(length);
+      copyBytes(body, bodyAt, record, 0, length);
+    }
+    return new HeldRecord(ballotOf(record, 0), record, table.isChosen(ref), this.store.pendingLsn(ref));
+  }
+
+  /** @returns the reference of a key's record, 0: there is none. Sets the table's cursor. */
+  private find(name: string): number {
+    const length = name.length;
+    if (this.name.length < length) this.name = Buffer.allocUnsafeSlow(length * 2);
+    const bytes = this.name;
+    if (length <= WRITTEN_HERE_CHARS_MAX) for (let i = 1; i < length; i++) bytes[i] = name.charCodeAt(i);
+    else bytes.latin1Write(name, 0);
+    return this.store.table.find(dbOf(name), bytes, 1, length - 1);
+  }
+
+  // HOT: once per accepted state.
+  /**
+   * Log a record and hold it, in place of an older state of its key.
+   * @param record one record and nothing else, found well-formed; copied. @param chosen known to be. @returns its position in the log.
+   * @throws DiskError when there is no log yet, for want of room: then nothing has changed.
+   */
+  accept(record: Buffer, chosen: boolean): number {
+    const { store } = this;
+    const { table } = store;
+    const length = record.length;
+    assert(readU32(record, 0) === length, "a record and nothing else", length);
+    const ref = table.find(record[4] >>> 4, record, keyOffset(record, 0), keyLength(record, 0));
+    assert(ref === 0 || this.isLater(record), "an accepted ballot only rises");
+    const lsn = store.log.append(record, 0, length);
+    const held = hold(table, ref, record, 0, length, lsn, store.usage.fresh());
+    if (chosen) table.setChosen(held, true);
+    store.hlc.witness(highestHlc(record, 0));
+    store.stats.dirty++;
+    return lsn;
+  }
+
+  /** Than what the last lookup found. */
+  private isLater(record: Buffer): boolean {
+    const { body, bodyAt } = this.store.table;
+    return compareDots(ballotOf(record, 0), ballotOf(body, bodyAt)) > 0;
+  }
+
+  /** This very ballot is chosen. Of no effect when another one is held by now. */
+  mark(name: string, ballot: Dot): void {
+    const ref = this.find(name);
+    const { table } = this.store;
+    if (ref !== 0 && sameDot(ballotOf(table.body, table.bodyAt), ballot)) table.setChosen(ref, true);
+  }
+
+  /** Log a ceiling (core/clock/ceiling.ts). @returns its position in the log. */
+  logCeiling(hlc: number): number {
+    const { control } = this;
+    const high = Math.floor(hlc / TWO_32);
+    encodeBody(control, 0, TYPE_CEILING, 0, hlc >>> 0, high, 0, EMPTY, 0, 0, EMPTY, 0, 0);
+    const lsn = this.store.log.append(control, 0, control.length);
+    if (hlc > this.loggedCeiling) this.loggedCeiling = hlc;
+    return lsn;
+  }
+
+  /**
+   * What a snapshot has to remember: the log before it goes, with the ceilings in it. At or above every dot, and every ceiling that was
+   * appended to the log so far: what was recovered lies at or below the clock, what was logged since is loggedCeiling.
+   */
+  get highestHlc(): number {
+    return Math.max(this.store.hlc.value(), this.loggedCeiling);
+  }
+
+  /** A record of a snapshot or of the log, at the start. */
+  replay(body: Buffer, at: number, length: number, lsn: number): void {
+    const { table, usage } = this.store;
+    this.witness(replayRegister(table, body, at, length, lsn, usage.fresh()));
+  }
+
+  /** At the start: an hlc that this directory has seen. */
+  witness(hlc: number): void {
+    if (hlc > this.recoveredCeiling) this.recoveredCeiling = hlc;
+    this.store.hlc.witness(hlc);
+  }
+
+  /** Records of a database from `cursor` (0 = the start) on, at least `count` unless it ends, in hash order, tombstones too. */
+  page(db: number, cursor: number, count: number): Page {
+    const entries: PageEntry[] = [];
+    const next = walk(this.store.table, db, cursor, count, (ref) => entries.push(this.entry(db, ref)));
+    return { entries, next };
+  }
+
+  private entry(db: number, ref: number): PageEntry {
+    const { store } = this;
+    const { table } = store;
+    table.locate(ref);
+    const { body, bodyAt: at } = table;
+    const keyAt = at + keyOffset(body, at);
+    const key = Buffer.from(body.subarray(keyAt, keyAt + keyLength(body, at)));
+    table.find(db, key, 0, key.length);
+    return {
+      position: table.cursorPartition * TWO_32 + (table.cursorHash >>> 0),
+      key,
+      ballot: ballotOf(body, at),
+      live: (body[at + 5] & FLAG_TOMBSTONE) === 0,
+      expireAt: expireAtOf(body, at),
+      type: body[at + 4] & 15,
+      chosen: table.isChosen(ref),
+      version: versionOf(body, at),
+      lsn: store.pendingLsn(ref),
+    };
+  }
+
+  /** Records that are no keys, in all databases. */
+  get tombstones(): number {
+    return this.store.table.tombstones.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Keys of a database as they lie here, those included that are past their deadline. */
+  keys(db: number): number {
+    return this.store.table.keys[db];
+  }
+}
+
+/** The state is decoded when it is asked for: an acceptor mostly wants the ballot. A class: a spread copy lacks `state`. */
+class HeldRecord implements Held<Value> {
+  readonly ballot: Dot;
+  readonly chosen: boolean;
+  readonly lsn: number;
+  private readonly record: Buffer;
+  private decoded: RecordState | undefined = undefined;
+
+  constructor(ballot: Dot, record: Buffer, chosen: boolean, lsn: number) {
+    this.ballot = ballot;
+    this.record = record;
+    this.chosen = chosen;
+    this.lsn = lsn;
+  }
+
+  get state(): RecordState {
+    if (this.decoded === undefined) {
+      this.decoded = decodeState(this.record);
+      assert(this.decoded !== undefined, "a record that no node made");
+    }
+    return this.decoded;
+  }
+}

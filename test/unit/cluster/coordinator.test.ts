@@ -1,0 +1,214 @@
+/**
+ * test/unit/cluster/coordinator.test.ts: three nodes over the model of a network: reads and writes from any of them, trips and syncs by the
+ * counters, forwarding, a node that dies, freezes or is cut off, majorities lost and found, a hot key, questions.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { ClusterWorld, said, work } from "../../lib/cluster-world.js";
+
+/** A key whose preferred proposer is the node. */
+function keyOf(world: ClusterWorld, node: number): string {
+  const { coordinator } = world.nodes[0].alive;
+  for (let i = 0; i < 1000; i++) {
+    if (coordinator.replicas(coordinator.partitionOf(`\0k${i}`))[0] === node) return `k${i}`;
+  }
+  throw new Error("no key");
+}
+
+test("what one node writes every node reads", async () => {
+  const world = await ClusterWorld.start();
+  for (let node = 0; node < 3; node++) {
+    const key = keyOf(world, node);
+    for (let writer = 0; writer < 3; writer++) {
+      const written = world.ask(writer, work(key, `set v${writer}`));
+      world.scheduler.advance(50);
+      assert.is(said(written), "OK");
+      const read = [0, 1, 2].map((reader) => world.ask(reader, work(key, "get")));
+      world.scheduler.advance(50);
+      assert.equal(read.map(said), [`v${writer}`, `v${writer}`, `v${writer}`]);
+    }
+  }
+});
+
+/** What the nodes have sent and synced since. */
+function counts(world: ClusterWorld): Record<string, number> {
+  let syncs = 0;
+  const sum: Record<string, number> = {};
+  for (const node of world.nodes) {
+    syncs += node.storage.syncs;
+    for (const [name, value] of Object.entries(node.alive.coordinator.figures())) sum[name] = (sum[name] ?? 0) + value;
+  }
+  return { ...sum, syncs };
+}
+
+function since(world: ClusterWorld, before: Record<string, number>): Record<string, number> {
+  const now = counts(world);
+  return Object.fromEntries(
+    ["sent_read", "sent_prepare", "sent_accept", "sent_learn", "syncs"].map((name) => [name, now[name] - before[name]]),
+  );
+}
+
+test("trips and syncs: a read 1 and 0, a write by the last proposer 1 and 1, another write 2 and 1", async () => {
+  const world = await ClusterWorld.start();
+  const key = keyOf(world, 0);
+  const measure = (text: string): Record<string, number> => {
+    const before = counts(world);
+    const asked = world.ask(0, work(key, text));
+    world.scheduler.advance(40);
+    assert.is.not(said(asked), "nothing yet");
+    return since(world, before);
+  };
+  // The first write logs a ceiling too.
+  measure("set a");
+  // Messages to peers: two replicas, one sync on each of three disks.
+  assert.equal(measure("set b"), { sent_read: 0, sent_prepare: 0, sent_accept: 2, sent_learn: 0, syncs: 3 });
+  assert.equal(measure("get"), { sent_read: 1, sent_prepare: 0, sent_accept: 0, sent_learn: 0, syncs: 0 });
+  const other = keyOf(world, 0).concat("{x}");
+  assert.ok(other);
+  let fresh = "";
+  for (let i = 0; fresh === ""; i++) {
+    const candidate = `fresh${i}`;
+    const { coordinator } = world.nodes[0].alive;
+    if (coordinator.replicas(coordinator.partitionOf(`\0${candidate}`))[0] === 0) fresh = candidate;
+  }
+  const before = counts(world);
+  const asked = world.ask(0, work(fresh, "set c"));
+  world.scheduler.advance(40);
+  assert.is(said(asked), "OK");
+  assert.equal(since(world, before), { sent_read: 0, sent_prepare: 2, sent_accept: 2, sent_learn: 0, syncs: 3 });
+});
+
+test("a node that dies: its keys go on at the others, and when it is back it knows what it acknowledged", async () => {
+  const world = await ClusterWorld.start();
+  const key = keyOf(world, 2);
+  const first = world.ask(0, work(key, "set a"));
+  world.scheduler.advance(50);
+  assert.is(said(first), "OK");
+  const inFlight = world.ask(0, work(key, "set b"));
+  world.kill(2);
+  world.scheduler.advance(20);
+  // It was forwarded: whether it was done is not known.
+  assert.is(said(inFlight), "maybe");
+  const next = world.ask(0, work(key, "incr"));
+  const read = world.ask(1, work(key, "get"));
+  world.scheduler.advance(100);
+  assert.is(said(next), "NaN");
+  assert.ok(["a", "b", "NaN"].includes(said(read)));
+  world.boot(2);
+  world.scheduler.advance(1000);
+  const back = world.ask(2, work(key, "get"));
+  const written = world.ask(1, work(key, "set c"));
+  world.scheduler.advance(100);
+  assert.is(said(back), "NaN");
+  assert.is(said(written), "OK");
+});
+
+test("a node that is cut off: others are suspected within 1.2 s, forwarded works in flight are uncertain, its own are refused for sure", async () => {
+  const world = await ClusterWorld.start();
+  const key = keyOf(world, 2);
+  for (const other of ["n1", "n2"]) {
+    world.network.swallow("n3", other);
+    world.network.swallow(other, "n3");
+  }
+  const forwarded = world.ask(0, work(key, "set a"));
+  const reader = world.ask(2, work(key, "get"));
+  const writer = world.ask(2, work(key, "set z"));
+  world.scheduler.advance(2100);
+  assert.is(said(forwarded), "maybe");
+  assert.is(said(reader), "no quorum");
+  assert.is(said(writer), "no quorum");
+  const now = world.ask(0, work(key, "set b"));
+  world.scheduler.advance(100);
+  assert.is(said(now), "OK");
+  world.scheduler.advance(3000);
+  world.network.heal();
+  world.scheduler.advance(8000);
+  const after = world.ask(2, work(key, "get"));
+  world.scheduler.advance(100);
+  assert.is(said(after), "b");
+});
+
+test("without a majority everything is refused, and it comes back by itself", async () => {
+  const world = await ClusterWorld.start();
+  const key = keyOf(world, 0);
+  const before = world.ask(0, work(key, "set a"));
+  world.scheduler.advance(50);
+  assert.is(said(before), "OK");
+  world.kill(1);
+  world.kill(2);
+  // What is forwarded to a node before its end is known may have been done.
+  world.scheduler.advance(20);
+  const read = world.ask(0, work(key, "get"));
+  const write = world.ask(0, work(keyOf(world, 1), "set b"));
+  world.scheduler.advance(2100);
+  assert.is(said(read), "no quorum");
+  assert.is(said(write), "no quorum");
+  world.boot(1);
+  world.scheduler.advance(6000);
+  const again = world.ask(0, work(key, "get"));
+  world.scheduler.advance(200);
+  const written = world.ask(1, work(key, "set c"));
+  world.scheduler.advance(200);
+  assert.is(said(again), "a");
+  assert.is(said(written), "OK");
+});
+
+test("a hot key: a thousand increments from three nodes give their exact number, in few rounds", async () => {
+  const world = await ClusterWorld.start();
+  const before = counts(world);
+  const asked = Array.from({ length: 999 }, (_, i) => world.ask(i % 3, work("counter", "incr")));
+  world.scheduler.advance(500);
+  assert.equal(
+    asked
+      .map(said)
+      .map(Number)
+      .sort((a, b) => a - b),
+    Array.from({ length: 999 }, (_, i) => i + 1),
+  );
+  const { sent_accept: accepts } = since(world, before);
+  assert.ok(accepts !== undefined && accepts < 60, `${accepts} accepts`);
+});
+
+test("works on one key in a row keep their order, wherever they are done", async () => {
+  const world = await ClusterWorld.start();
+  for (let node = 0; node < 3; node++) {
+    const key = keyOf(world, node);
+    const asked = ["set a", "get", "incr", "get", "del", "get"].map((text, i) => world.ask(0, work(key, text, i > 0)));
+    world.scheduler.advance(100);
+    assert.equal(asked.map(said), ["OK", "a", "NaN", "NaN", "1", "nil"]);
+  }
+});
+
+test("questions are answered by the member that was asked, or not at all", async () => {
+  const world = await ClusterWorld.start();
+  const { coordinator } = world.nodes[0].alive;
+  const answers: (string | undefined)[] = [];
+  for (const member of [0, 1, 2])
+    coordinator.ask(member, 3, Buffer.from("x"), (bytes) => answers.push(bytes?.toString()));
+  coordinator.ask(1, 15, Buffer.from("x"), (bytes) => answers.push(bytes?.toString()));
+  world.scheduler.advance(50);
+  assert.equal(answers.sort(), ["\u0003x", "\u0003x", "\u0003x", undefined]);
+  world.kill(1);
+  const lost: unknown[] = [];
+  coordinator.ask(1, 3, Buffer.from("x"), (bytes) => lost.push(bytes));
+  world.scheduler.advance(2000);
+  assert.equal(lost, [undefined]);
+});
+
+test("KV.EXPLAIN: who holds what", async () => {
+  const world = await ClusterWorld.start();
+  world.ask(0, work("k", "set abc"));
+  world.scheduler.advance(50);
+  world.kill(2);
+  let text = "";
+  world.nodes[0].alive.coordinator.explain("\0k", (explained) => {
+    text = explained;
+  });
+  world.scheduler.advance(1500);
+  assert.match(text, /n1: 3 bytes at .* known to be chosen/);
+  assert.match(text, /n2: 3 bytes/);
+  assert.match(text, /n3: no answer/);
+  assert.match(text, /a GET answers it in one trip/);
+});
+
+test.run();
