@@ -18,6 +18,7 @@ import { LINK_TIMES, type LinkTimes } from "./peer-link.js";
 import { Peers } from "./peers.js";
 import type { ReplicaStorage } from "./replica.js";
 import type { SendLimits } from "./send-queue.js";
+import type { ShippedStorage } from "./ship-source.js";
 import type { Performer } from "./work.js";
 
 const HANDSHAKE_MS = 2000;
@@ -42,7 +43,9 @@ export interface PeerRecords {
 
 export interface ClusterNodeParts {
   readonly members: Members;
-  readonly storage: ReplicaStorage;
+  readonly storage: ReplicaStorage & ShippedStorage;
+  /** By id: up to where of this node's log each peer was known to have everything, as it was saved. */
+  readonly positions: ReadonlyMap<string, number>;
   readonly clock: Hlc;
   /** Which start of this directory this is, counted durably; and what names the directory and the process. */
   readonly boot: number;
@@ -86,7 +89,7 @@ export class ClusterNode {
 
   private makeCoordinator(): Coordinator {
     const { members, storage, clock, boot, scheduler, random, performer, deadlineMs } = this.parts;
-    const { acceptorRules, proposerRules } = this.parts;
+    const { acceptorRules, proposerRules, positions } = this.parts;
     const { ids, selfIndex, ring, r, w, clusterId, addresses } = members;
     return new Coordinator({
       selfIndex,
@@ -96,6 +99,7 @@ export class ClusterNode {
       r,
       w,
       storage,
+      positions: ids.map((id) => positions.get(id) ?? 0),
       clock,
       boot,
       scheduler,
@@ -131,7 +135,10 @@ export class ClusterNode {
           onMet(peerId);
         },
         message: (link, reader) => this.coordinator.message(link, reader),
-        state: ({ peerId }, state) => onState(peerId, state),
+        state: (link, state) => {
+          if (state === "up") this.coordinator.up(link);
+          onState(link.peerId, state);
+        },
         lost: (link) => this.coordinator.lost(link),
         trouble: ({ peerId }, why) => onTrouble(`${peerId}: ${why}`),
       },
@@ -164,6 +171,18 @@ export class ClusterNode {
     // Of an even number the one that is nearer: two clocks cannot say which of them is wrong.
     const low = offsets[(offsets.length - 1) >> 1];
     return Math.min(Math.abs(low), Math.abs(offsets[middle]));
+  }
+
+  /** As in the parts, now: to be saved now and then. */
+  positions(): ReadonlyMap<string, number> {
+    const { ids, selfIndex } = this.parts.members;
+    const { positions } = this.coordinator.catchUp;
+    return new Map(ids.flatMap((id, index) => (index === selfIndex ? [] : [[id, positions[index] as number]])));
+  }
+
+  /** The least position of the log that a peer may still need. */
+  get retainFromLsn(): number {
+    return this.coordinator.catchUp.retainFromLsn;
   }
 
   /** The log has come further. */

@@ -13,61 +13,34 @@
  * refused before anything is done. This node's own replica is asked like the others, and its answers wait for its own disk.
  */
 import type { MessageReader } from "../codec/frame/message-reader.js";
-import type { Hlc } from "../core/clock/hlc.js";
-import type { AcceptorRules } from "../core/register/acceptor-rules.js";
 import type { Effect, Send, Surroundings, Timer } from "../core/register/effects.js";
 import type { ReadRequest, Reply } from "../core/register/messages.js";
 import type { Outcome } from "../core/register/operation.js";
 import { Proposer } from "../core/register/proposer.js";
-import type { ProposerRules } from "../core/register/proposer-rules.js";
 import type { ReplicaGroup } from "../core/register/quorum.js";
 import { Reader } from "../core/register/reader.js";
 import type { Held } from "../core/register/state.js";
-import type { Ring } from "../core/ring/ring.js";
-import type { Scheduler } from "../ports/scheduler.js";
 import type { Value } from "../storage/state-record.js";
+import { CatchUp } from "./catch-up.js";
+import type { CoordinatorOptions } from "./coordinator-options.js";
 import { Exchange } from "./exchange.js";
 import { Explain } from "./explain.js";
+import { figuresOf } from "./figures.js";
 import { Forwarding } from "./forwarding.js";
 import { HeldBack } from "./held-back.js";
 import { Inbound } from "./inbound.js";
 import { Job } from "./job.js";
-import { type MemberAddress, memberViews } from "./member-view.js";
+import { memberViews } from "./member-view.js";
 import type { PeerLink } from "./peer-link.js";
 import { Pulls } from "./pulls.js";
 import { Questions } from "./questions.js";
-import { Replica, type ReplicaStorage } from "./replica.js";
+import { Replica } from "./replica.js";
 import { Routing } from "./routing.js";
 import { Timers } from "./timers.js";
-import type { Answer, Cluster, MemberView, Performer, Work } from "./work.js";
+import type { Answer, Cluster, MemberView, Work } from "./work.js";
 
 /** Works in flight, of this node's clients and of other nodes. */
 const WORKS_MAX = 65_536;
-
-export interface CoordinatorOptions {
-  readonly selfIndex: number;
-  /** In the order of ids, this node among them. */
-  readonly members: readonly MemberAddress[];
-  readonly clusterId: string;
-  readonly ring: Ring;
-  readonly r: number;
-  readonly w: number;
-  readonly storage: ReplicaStorage;
-  /** The storage's own; above the recovered ceiling. */
-  readonly clock: Hlc;
-  /** This life of the process, durable before it is used. */
-  readonly boot: number;
-  readonly scheduler: Scheduler;
-  /** 0 <= x < 1. */
-  readonly random: () => number;
-  readonly performer: Performer;
-  /** Whether deadlines of keys count: not while this node's clock is far from the others'. */
-  readonly expires: () => boolean;
-  /** Within it every work is answered. */
-  readonly deadlineMs: number;
-  readonly acceptorRules?: AcceptorRules;
-  readonly proposerRules?: ProposerRules;
-}
 
 type Due = Timer | { readonly what: "deadline"; readonly id: number };
 
@@ -87,6 +60,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
   private readonly explaining: Explain;
   private readonly inbound: Inbound;
   private readonly pulls: Pulls;
+  readonly catchUp: CatchUp;
   private readonly proposer: Proposer<Value, Buffer>;
   private readonly reader: Reader<Value, Buffer>;
   private readonly timers: Timers<Due>;
@@ -129,8 +103,24 @@ export class Coordinator implements Cluster, Surroundings<Value> {
       read: (work, done) => this.perform(work, done),
     });
     const { exchange, forwarding, questions, replica, routing, pulls } = this;
+    const { positions } = options;
+    const parts = { storage, exchange, routing, replica, pulls, scheduler, selfIndex, positions };
+    this.catchUp = new CatchUp(parts);
+    const { catchUp } = this;
+    exchange.onMissed = (peer) => catchUp.missed(peer);
     const deliver = (from: number, reply: Reply<Value>): void => this.deliver(from, reply);
-    this.inbound = new Inbound({ exchange, forwarding, questions, replica, pulls, routing, selfIndex, clock, deliver });
+    this.inbound = new Inbound({
+      exchange,
+      forwarding,
+      questions,
+      catchUp,
+      replica,
+      pulls,
+      routing,
+      selfIndex,
+      clock,
+      deliver,
+    });
   }
 
   /** The links to the others, by index. */
@@ -261,26 +251,15 @@ export class Coordinator implements Cluster, Surroundings<Value> {
   }
 
   figures(): Readonly<Record<string, number>> {
-    const { counts, exchange, forwarding, jobs } = this;
+    const { counts, exchange, forwarding, pulls, catchUp, inbound } = this;
     return {
-      works_in_flight: jobs.size,
+      works_in_flight: this.jobs.size,
       works_read: counts.reads,
       works_write: counts.writes,
       works_refused: counts.refused,
       works_uncertain: counts.uncertain,
-      works_forwarded: forwarding.sent,
-      works_forwarded_here: forwarding.received,
-      sent_read: exchange.figures.read,
-      sent_prepare: exchange.figures.prepare,
-      sent_accept: exchange.figures.accept,
-      sent_learn: exchange.figures.learn,
-      sent_replies: exchange.figures.replies,
-      unsent: exchange.figures.unsent,
-      pulled: this.pulls.pulled,
-      pulls_waiting: this.pulls.size,
-      pulls_dropped: this.pulls.dropped,
-      strange_messages: this.inbound.strange,
       waiting_for_log: exchange.waiting + this.ownHeldBack.size,
+      ...figuresOf({ exchange, forwarding, pulls, catchUp, inbound }),
     };
   }
 
@@ -357,6 +336,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
     const { durableLsn } = this.options.storage;
     this.replica.durable();
     this.exchange.durable(durableLsn);
+    this.catchUp.durable(durableLsn);
     this.ownHeldBack.release(durableLsn, (reply) => this.own.push(reply));
     if (this.own.length === 0) return;
     this.observe();
@@ -368,6 +348,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
     this.stopped = true;
     this.timers.stop();
     this.pulls.stop();
+    this.catchUp.stop();
     for (const job of [...this.jobs.values()]) this.settle(job.id, { applied: "maybe" });
   }
 
@@ -389,12 +370,18 @@ export class Coordinator implements Cluster, Surroundings<Value> {
     this.carryOut();
   }
 
+  /** The link to a peer is open (again). */
+  up(link: PeerLink): void {
+    if (!this.stopped) this.catchUp.up(link);
+  }
+
   lost(link: PeerLink): void {
     const from = this.exchange.links.indexOf(link);
     if (from < 0 || this.stopped) return;
     this.observe();
     this.forwarding.lost(from);
     this.questions.lost(from);
+    this.catchUp.missed(from);
     this.carryOut();
   }
 }

@@ -15,6 +15,7 @@ import { HeldBack } from "./held-back.js";
 import type { PeerLink } from "./peer-link.js";
 import {
   type Asked,
+  declinedOf,
   readReply,
   replyBytes,
   requestBytes,
@@ -54,12 +55,16 @@ export interface ExchangeFigures {
   replies: number;
   /** There was no connection, or no room on it. */
   unsent: number;
+  /** A peer did nothing, for a reason that says nothing about ballots. */
+  declined: number;
 }
 
 export class Exchange {
-  readonly figures: ExchangeFigures = { read: 0, prepare: 0, accept: 0, learn: 0, replies: 0, unsent: 0 };
+  readonly figures: ExchangeFigures = { read: 0, prepare: 0, accept: 0, learn: 0, replies: 0, unsent: 0, declined: 0 };
   /** By index of the member; undefined: this node. */
   readonly links: (PeerLink | undefined)[];
+  /** A state did not leave for a peer. */
+  onMissed: (peer: number) => void = () => {};
   private readonly scheduler: Scheduler;
   private readonly heldBack: HeldBack<Outgoing> = new HeldBack();
   private readonly asked: (Asked | undefined)[] = new Array(ASKED_MAX).fill(undefined);
@@ -142,8 +147,10 @@ export class Exchange {
       request === undefined ? replyBytes(reply as Reply<Value>) : requestBytes(request),
       deadlineMs,
     );
-    if (writer === undefined) this.figures.unsent++;
-    else if (request === undefined) writeReply(writer, id, partition, reply as Reply<Value>);
+    if (writer === undefined) {
+      this.figures.unsent++;
+      if (request?.type === "accept" || request?.type === "learn") this.onMissed(to);
+    } else if (request === undefined) writeReply(writer, id, partition, reply as Reply<Value>);
     else writeRequest(writer, request.type === "learn" ? 0 : this.remember(to, request), partition, request);
   }
 
@@ -176,7 +183,9 @@ export class Exchange {
     const asked = this.asked[at];
     if (asked === undefined || this.askedIds[at] !== reader.id || this.askedWhom[at] !== from) return undefined;
     this.asked[at] = undefined;
-    return readReply(reader, asked);
+    const reply = readReply(reader, asked);
+    if (reply === undefined && declinedOf(reader) !== undefined) this.figures.declined++;
+    return reply;
   }
 
   private mark(to: number, notice: ChosenNotice): void {

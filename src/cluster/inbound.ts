@@ -17,12 +17,16 @@ import {
   MESSAGE_QUERY_REPLY,
   MESSAGE_READ,
   MESSAGE_READ_REPLY,
+  MESSAGE_SHIP,
+  MESSAGE_SHIP_ACK,
+  MESSAGE_SHIP_FROM,
 } from "../codec/frame/layout.js";
 import type { MessageReader } from "../codec/frame/message-reader.js";
 import type { Dot } from "../core/clock/dot.js";
 import { COUNTS_PER_MS, type Hlc } from "../core/clock/hlc.js";
 import type { Reply } from "../core/register/messages.js";
 import type { Value } from "../storage/state-record.js";
+import type { CatchUp } from "./catch-up.js";
 import type { Exchange } from "./exchange.js";
 import type { Forwarding } from "./forwarding.js";
 import type { Pulls } from "./pulls.js";
@@ -38,6 +42,7 @@ export interface InboundParts {
   readonly exchange: Exchange;
   readonly forwarding: Forwarding;
   readonly questions: Questions;
+  readonly catchUp: CatchUp;
   readonly replica: Replica;
   readonly pulls: Pulls;
   readonly routing: Routing;
@@ -63,7 +68,7 @@ export class Inbound {
   // HOT: once per message of a peer.
   /** @param from index of the peer. */
   message(from: number, reader: MessageReader): void {
-    const { exchange, forwarding, questions, deliver } = this.parts;
+    const { exchange, forwarding, questions, catchUp, deliver } = this.parts;
     switch (reader.type) {
       case MESSAGE_READ:
       case MESSAGE_PREPARE:
@@ -93,6 +98,15 @@ export class Inbound {
         break;
       case MESSAGE_QUERY_REPLY:
         questions.answered(from, reader);
+        break;
+      case MESSAGE_SHIP_FROM:
+        catchUp.asked(from, reader);
+        break;
+      case MESSAGE_SHIP:
+        catchUp.batch(from, reader);
+        break;
+      case MESSAGE_SHIP_ACK:
+        catchUp.acknowledged(from, reader);
         break;
       default:
         this.strange++;

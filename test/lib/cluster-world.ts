@@ -7,6 +7,7 @@ import { ClusterNode } from "../../src/cluster/cluster-node.js";
 import { membersOf } from "../../src/cluster/members.js";
 import type { PeerRecord } from "../../src/cluster/peer-identity.js";
 import type { ReplicaStorage } from "../../src/cluster/replica.js";
+import type { ShippedStorage } from "../../src/cluster/ship-source.js";
 import type { Answer, Performer, Work } from "../../src/cluster/work.js";
 import type { Dot } from "../../src/core/clock/dot.js";
 import { Hlc } from "../../src/core/clock/hlc.js";
@@ -15,7 +16,7 @@ import type { Held, RegisterState } from "../../src/core/register/state.js";
 import { Random } from "../../src/lib/random.js";
 import type { ConnectionHandler } from "../../src/ports/network.js";
 import type { Cancel, Scheduler } from "../../src/ports/scheduler.js";
-import { decodeState, nameOfRecord, type Value } from "../../src/storage/state-record.js";
+import { decodeState, keyOf, nameOfRecord, type Value } from "../../src/storage/state-record.js";
 import { FakeScheduler } from "./fake-scheduler.js";
 import { nonce } from "./peers.js";
 import { SimNetwork } from "./sim-network.js";
@@ -23,14 +24,21 @@ import { SimNetwork } from "./sim-network.js";
 const PORT = 7000;
 const NOBODY: ConnectionHandler = { onBytes: () => {}, onSent: () => {}, onEnd: () => {}, onClosed: () => {} };
 
+interface Logged {
+  readonly lsn: number;
+  readonly record?: Buffer;
+  readonly apply: (to: MapStorage) => void;
+}
+
 /** A log and a table; a restart keeps what was durable. */
-export class MapStorage implements ReplicaStorage {
+export class MapStorage implements ReplicaStorage, ShippedStorage {
   recoveredCeiling = 0;
   appendedLsn = 0;
   durableLsn = 0;
   syncs = 0;
   private table = new Map<string, Held<Value>>();
-  private log: { readonly lsn: number; readonly apply: (to: MapStorage) => void }[] = [];
+  private log: Logged[] = [];
+  private droppedLsn = 0;
 
   held(name: string): Held<Value> | undefined {
     return this.table.get(name);
@@ -45,7 +53,7 @@ export class MapStorage implements ReplicaStorage {
       to.recoveredCeiling = Math.max(to.recoveredCeiling, state.ballot.hlc);
     };
     apply(this, chosen, lsn);
-    this.log.push({ lsn, apply: (to) => apply(to, false, 0) });
+    this.log.push({ lsn, record, apply: (to) => apply(to, false, 0) });
     return lsn;
   }
 
@@ -66,6 +74,35 @@ export class MapStorage implements ReplicaStorage {
     return lsn;
   }
 
+  reachesBackTo(lsn: number): boolean {
+    return lsn >= this.droppedLsn;
+  }
+
+  readLog(after: number, bytesMax: number, each: (record: Buffer, at: number) => void): number {
+    let bytes = 0;
+    let last = after;
+    for (const { lsn, record } of this.log) {
+      if (lsn <= after || lsn > this.durableLsn) continue;
+      if (bytes > bytesMax) return last;
+      if (record !== undefined) each(record, 0);
+      bytes += record?.length ?? 0;
+      last = lsn;
+    }
+    return this.durableLsn;
+  }
+
+  page(db: number, cursor: number, count: number): { entries: { key: Buffer }[]; next: number } {
+    const names = [...this.table.keys()].filter((name) => name.charCodeAt(0) === db);
+    const end = cursor + count;
+    const entries = names.slice(cursor, end).map((name) => ({ key: keyOf(name) }));
+    return { entries, next: end < names.length ? end : 0 };
+  }
+
+  /** Nobody can read the log up to here any more: it stands for a snapshot, though. */
+  drop(lsn: number): void {
+    this.droppedLsn = lsn;
+  }
+
   /** All that was appended is durable. @returns whether that was anything. */
   sync(): boolean {
     if (this.durableLsn === this.appendedLsn) return false;
@@ -79,6 +116,8 @@ export class MapStorage implements ReplicaStorage {
     const next = new MapStorage();
     for (const { lsn, apply } of this.log) if (lsn <= this.durableLsn) apply(next);
     next.log = this.log.filter(({ lsn }) => lsn <= this.durableLsn);
+    next.appendedLsn = this.durableLsn;
+    next.durableLsn = this.durableLsn;
     return next;
   }
 }
@@ -123,6 +162,8 @@ export class WorldNode {
   boot = 0;
   readonly records: Map<string, PeerRecord> = new Map();
   readonly troubles: string[] = [];
+  /** As saved at the last kill. */
+  positions: ReadonlyMap<string, number> = new Map();
 
   constructor(id: string, storage: MapStorage) {
     this.id = id;
@@ -181,6 +222,7 @@ export class ClusterWorld {
     me.node = new ClusterNode({
       members: membersOf({ id: me.id, peers, n, r, w, partitions: 16, clusterName: "test" }),
       storage,
+      positions: new Map(me.positions),
       clock: new Hlc(),
       boot: me.boot,
       uuid: `uuid of ${me.id}`,
@@ -215,6 +257,7 @@ export class ClusterWorld {
   /** The process is gone, its connections with it. */
   kill(index: number): void {
     const me = this.nodes[index];
+    me.positions = me.node?.positions() ?? me.positions;
     me.node = undefined;
     if (me.life !== undefined) me.life.over = true;
     me.storage = me.storage.afterCrash();

@@ -179,6 +179,50 @@ test("works on one key in a row keep their order, wherever they are done", async
   }
 });
 
+/** What a node holds of every key, as text. */
+function holdings(world: ClusterWorld, node: number, keys: readonly string[]): (string | undefined)[] {
+  return keys.map((key) => world.nodes[node]?.storage.held(`\0${key}`)?.state.value?.bytes.toString());
+}
+
+function behind(world: ClusterWorld, node: number): readonly number[] {
+  return world.nodes[node].alive.coordinator.catchUp.behind;
+}
+
+for (const dropped of [false, true]) {
+  const how = dropped ? "from their tables, where the logs do not reach back" : "from their logs";
+  test(`a node that was down is brought up to date by its peers, ${how}`, async () => {
+    const world = await ClusterWorld.start();
+    const keys = Array.from({ length: 300 }, (_, i) => `k${i}`);
+    for (const key of keys) world.ask(0, work(key, "set old"));
+    world.scheduler.advance(8000);
+    assert.equal(
+      [0, 1, 2].flatMap((node) => behind(world, node)),
+      [],
+    );
+    world.kill(2);
+    world.scheduler.advance(100);
+    const written = keys.slice(0, 200).map((key) => world.ask(1, work(key, "set new")));
+    const deleted = keys.slice(200, 250).map((key) => world.ask(0, work(key, "del")));
+    world.scheduler.advance(500);
+    assert.ok(written.every((asked) => said(asked) === "OK") && deleted.every((asked) => said(asked) === "1"));
+    assert.ok(behind(world, 0).includes(2));
+    if (dropped) for (const node of [0, 1]) world.nodes[node].storage.drop(world.nodes[node].storage.durableLsn);
+    world.boot(2);
+    world.scheduler.advance(8000);
+    const expected = keys.map((_, i) => (i < 200 ? "new" : i < 250 ? undefined : "old"));
+    assert.equal(holdings(world, 2, keys), expected);
+    assert.equal(
+      [0, 1, 2].flatMap((node) => behind(world, node)),
+      [],
+    );
+    // Nothing is shipped again: the positions have moved on.
+    const before = world.nodes[0].alive.coordinator.figures();
+    world.scheduler.advance(10_000);
+    const after = world.nodes[0].alive.coordinator.figures();
+    assert.equal(after["records_shipped"], before["records_shipped"]);
+  });
+}
+
 test("questions are answered by the member that was asked, or not at all", async () => {
   const world = await ClusterWorld.start();
   const { coordinator } = world.nodes[0].alive;

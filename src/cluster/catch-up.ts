@@ -1,0 +1,168 @@
+/**
+ * cluster/catch-up.ts: both sides of catching up (replication by shipping the log): this node ships to each peer what that one is behind
+ * (cluster/shipping.ts), and takes what the others ship to it.
+ *
+ * A shipped record goes through this node's acceptor like any other: LEARN when it is known to be chosen, else ACCEPT. What the acceptor
+ * refuses, because it promised more or cannot know what it promised before it crashed, is pulled: read by a quorum, and learned.
+ * Invariant: a batch is acknowledged when all that it changed here is durable.
+ */
+import type { MessageReader } from "../codec/frame/message-reader.js";
+import type { Cancel, Scheduler } from "../ports/scheduler.js";
+import { decodeState, nameOfRecord } from "../storage/state-record.js";
+import type { Exchange } from "./exchange.js";
+import { HeldBack } from "./held-back.js";
+import type { PeerLink } from "./peer-link.js";
+import type { Pulls } from "./pulls.js";
+import type { Replica } from "./replica.js";
+import { EPOCH, type Routing } from "./routing.js";
+import { type ShippedStorage, ShipSource } from "./ship-source.js";
+import { SHIP_TICK_MS, Shipping } from "./shipping.js";
+
+/** A batch: long enough for a sync to be worth it, short enough for a turn of the loop. */
+const BATCH_BYTES_MAX: number = 64 * 1024;
+/** What a peer may ask for. */
+const ASKED_BYTES_MAX: number = 1024 * 1024;
+const SHIP_FROM_BYTES = 32;
+const SHIP_ACK_BYTES = 28;
+const SEND_MS = 5000;
+
+export interface CatchUpParts {
+  readonly storage: ShippedStorage;
+  readonly exchange: Exchange;
+  readonly routing: Routing;
+  readonly replica: Replica;
+  readonly pulls: Pulls;
+  readonly scheduler: Scheduler;
+  readonly selfIndex: number;
+  /** By index: up to where of this node's log each peer was known to have everything, when that was last saved. */
+  readonly positions: readonly number[];
+}
+
+interface Acknowledgement {
+  readonly from: number;
+  readonly boot: number;
+  readonly id: number;
+  readonly lsn: number;
+}
+
+export class CatchUp {
+  /** Records that peers shipped here, and those of them that were refused. */
+  received = 0;
+  refused = 0;
+  private readonly parts: CatchUpParts;
+  private readonly peers: (Shipping | undefined)[];
+  private readonly heldBack: HeldBack<Acknowledgement> = new HeldBack();
+  private timer: Cancel | undefined;
+
+  constructor(parts: CatchUpParts) {
+    this.parts = parts;
+    const { storage, exchange, routing, scheduler, selfIndex, positions } = parts;
+    const source = new ShipSource(storage, exchange, routing, () => scheduler.monotonicMs());
+    this.peers = exchange.links.map((_, peer) =>
+      peer === selfIndex ? undefined : new Shipping(peer, positions[peer] ?? 0, source),
+    );
+    this.await();
+  }
+
+  private await(): void {
+    this.timer = this.parts.scheduler.after(SHIP_TICK_MS, () => {
+      const nowMs = this.parts.scheduler.monotonicMs();
+      for (let peer = 0; peer < this.peers.length; peer++) {
+        const link = this.parts.exchange.links[peer];
+        if (link !== undefined) this.peers[peer]?.tick(link, nowMs);
+      }
+      this.await();
+    });
+  }
+
+  /** By index: as `positions`, now. */
+  get positions(): readonly number[] {
+    return this.peers.map((peer) => peer?.hasLsn ?? 0);
+  }
+
+  /** The log behind it is wanted still. */
+  get retainFromLsn(): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (const peer of this.peers) if (peer !== undefined) least = Math.min(least, peer.hasLsn + 1);
+    return least;
+  }
+
+  /** Peers that are not up to date with this node's log, by index. */
+  get behind(): readonly number[] {
+    return this.peers.flatMap((peer, index) => (peer?.behind === true ? [index] : []));
+  }
+
+  get shipped(): number {
+    let records = 0;
+    for (const peer of this.peers) records += peer?.records ?? 0;
+    return records;
+  }
+
+  /** A link opened: what does the peer have for us? */
+  up(link: PeerLink): void {
+    const writer = link.claim(SHIP_FROM_BYTES, this.parts.scheduler.monotonicMs() + SEND_MS);
+    // From where the peer knows us to be: it has counted.
+    writer?.shipFrom(this.parts.exchange.nextId(), 0, BATCH_BYTES_MAX);
+  }
+
+  /** Something for the peer may not have arrived. */
+  missed(peer: number): void {
+    this.peers[peer]?.missed();
+  }
+
+  /** SHIP_FROM */
+  asked(from: number, reader: MessageReader): void {
+    const link = this.parts.exchange.links[from];
+    if (link === undefined || reader.bytesMax === 0) return;
+    const bytesMax = Math.min(reader.bytesMax, ASKED_BYTES_MAX);
+    this.peers[from]?.asked(link, bytesMax, this.parts.scheduler.monotonicMs());
+  }
+
+  /** SHIP */
+  batch(from: number, reader: MessageReader): void {
+    const { boot, id, lastLsn } = reader;
+    let waits = 0;
+    while (reader.nextRecord()) waits = Math.max(waits, this.take(reader));
+    const acknowledgement = { from, boot, id, lsn: lastLsn };
+    if (waits > 0) this.heldBack.add(waits, acknowledgement);
+    else this.acknowledge(acknowledgement);
+  }
+
+  /** One record. @returns the position that it waits for, 0: none. */
+  private take(reader: MessageReader): number {
+    const { replica, routing, pulls, selfIndex } = this.parts;
+    const record = Buffer.from(reader.bytes.subarray(reader.at, reader.at + reader.length));
+    const state = decodeState(record);
+    const key = nameOfRecord(record, 0);
+    if (state === undefined || !routing.isReplica(routing.partitionOf(key), selfIndex)) return 0;
+    this.received++;
+    const { ballot } = state;
+    const type = reader.chosen ? "learn" : "accept";
+    const reply = replica.receive({ type, key, epoch: EPOCH, ballot, state });
+    if (reply?.type === "nack") {
+      this.refused++;
+      pulls.heard(key, ballot);
+    }
+    return replica.afterLsn;
+  }
+
+  private acknowledge({ from, boot, id, lsn }: Acknowledgement): void {
+    const link = this.parts.exchange.links[from];
+    if (link === undefined || link.peerBoot !== boot) return;
+    link.claim(SHIP_ACK_BYTES, this.parts.scheduler.monotonicMs() + SEND_MS)?.shipAck(id, lsn);
+  }
+
+  /** SHIP_ACK */
+  acknowledged(from: number, reader: MessageReader): void {
+    const link = this.parts.exchange.links[from];
+    if (link !== undefined) this.peers[from]?.acknowledged(link, reader.id, this.parts.scheduler.monotonicMs());
+  }
+
+  durable(lsn: number): void {
+    this.heldBack.release(lsn, (acknowledgement) => this.acknowledge(acknowledgement));
+  }
+
+  stop(): void {
+    this.timer?.();
+  }
+}

@@ -1,0 +1,38 @@
+/** cluster/coordinator-options.ts: what a coordinator is made with: who it is, what it stands on, and what is asked of it. */
+
+import type { Hlc } from "../core/clock/hlc.js";
+import type { AcceptorRules } from "../core/register/acceptor-rules.js";
+import type { ProposerRules } from "../core/register/proposer-rules.js";
+import type { Ring } from "../core/ring/ring.js";
+import type { Scheduler } from "../ports/scheduler.js";
+import type { MemberAddress } from "./member-view.js";
+import type { ReplicaStorage } from "./replica.js";
+import type { ShippedStorage } from "./ship-source.js";
+import type { Performer } from "./work.js";
+
+export interface CoordinatorOptions {
+  readonly selfIndex: number;
+  /** In the order of ids, this node among them. */
+  readonly members: readonly MemberAddress[];
+  readonly clusterId: string;
+  readonly ring: Ring;
+  readonly r: number;
+  readonly w: number;
+  readonly storage: ReplicaStorage & ShippedStorage;
+  /** By index: up to where of this node's log each peer was known to have everything, as it was saved. */
+  readonly positions: readonly number[];
+  /** The storage's own; above the recovered ceiling. */
+  readonly clock: Hlc;
+  /** This life of the process, durable before it is used. */
+  readonly boot: number;
+  readonly scheduler: Scheduler;
+  /** 0 <= x < 1. */
+  readonly random: () => number;
+  readonly performer: Performer;
+  /** Whether deadlines of keys count: not while this node's clock is far from the others'. */
+  readonly expires: () => boolean;
+  /** Within it every work is answered. */
+  readonly deadlineMs: number;
+  readonly acceptorRules?: AcceptorRules;
+  readonly proposerRules?: ProposerRules;
+}

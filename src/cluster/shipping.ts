@@ -1,0 +1,129 @@
+/**
+ * cluster/shipping.ts: what one peer is behind, and how it is brought up to date: the records of this node's own log that lie behind the
+ * position up to which the peer has everything. The log is the hint log: there is no second store of what a peer missed.
+ *
+ *   up to date --link breaks, something could not be sent--> behind --peer asks (SHIP_FROM), link is up--> shipping
+ *       ^                                                                                                      |
+ *       `--------------------- the last batch is durable at the peer (SHIP_ACK) -------------------------------'
+ *
+ * While the peer is up to date, what it has moves on with the log: what was logged SETTLE_MS ago was sent by whoever proposed it, over a
+ * link that did not break here; where another node's link to the peer broke, that node ships. What an ACCEPT could not do
+ * there (refused, or lost with nobody left to ship it) is found by CHOSEN (cluster/pulls.ts) and by readers.
+ * A log that does not reach back so far any more: first all that the table holds, then the log from where that began.
+ *
+ * Shipped is what this replica still holds: a record that was replaced is passed over, its successor lies further on. A record known to be
+ * chosen is learned by the peer, others are accepted under the rules of ACCEPT: a log holds accepted states, not chosen ones.
+ * Invariants: one batch is under way; `hasLsn` only rises, and never beyond what the peer said is durable there, or what was settled.
+ */
+import type { PeerLink } from "./peer-link.js";
+import type { ShipSource, Walk } from "./ship-source.js";
+
+const SETTLE_MS = 4000;
+export const SHIP_TICK_MS = 1000;
+/** A batch that is not answered by then was lost with its link, or the peer is not able to. */
+const ANSWER_MS = 5000;
+
+export class Shipping {
+  /** The peer has everything of this node's log up to here that concerns it. */
+  hasLsn: number;
+  behind = true;
+  batches = 0;
+  records = 0;
+  private readonly peer: number;
+  private readonly source: ShipSource;
+  private bytesMax = 0;
+  /** Under way; 0: none. */
+  private batchId = 0;
+  private batchLsn = 0;
+  private batchSentMs = 0;
+  private batchEnds = false;
+  /** Positions of the log at the last ticks, the oldest first. */
+  private readonly noted: number[] = [];
+  /** In the table, when the log does not reach back. */
+  private walk: Walk | undefined;
+
+  constructor(peer: number, hasLsn: number, source: ShipSource) {
+    this.peer = peer;
+    this.hasLsn = hasLsn;
+    this.source = source;
+  }
+
+  /** The peer is ready for what it misses. @param bytesMax of a batch. */
+  asked(link: PeerLink, bytesMax: number, nowMs: number): void {
+    this.bytesMax = bytesMax;
+    this.missed();
+    this.next(link, nowMs);
+  }
+
+  /** Something that the peer should have had may not have arrived. */
+  missed(): void {
+    this.behind = true;
+    this.noted.length = 0;
+    this.batchId = 0;
+    // What was on its way of it may be lost.
+    this.walk = undefined;
+  }
+
+  /** Every SHIP_TICK_MS. */
+  tick(link: PeerLink, nowMs: number): void {
+    if (link.state === "down" || this.bytesMax === 0) {
+      this.noted.length = 0;
+      return;
+    }
+    if (!this.behind) this.settle();
+    else if (this.batchId === 0) this.next(link, nowMs);
+    else if (nowMs - this.batchSentMs > ANSWER_MS) this.missed();
+  }
+
+  private settle(): void {
+    this.noted.push(this.source.durableLsn);
+    if (this.noted.length <= SETTLE_MS / SHIP_TICK_MS) return;
+    this.hasLsn = Math.max(this.hasLsn, this.noted.shift() as number);
+  }
+
+  /** A batch is durable at the peer. */
+  acknowledged(link: PeerLink, id: number, nowMs: number): void {
+    if (id !== this.batchId || id === 0) return;
+    this.batchId = 0;
+    if (this.walk === undefined) this.hasLsn = Math.max(this.hasLsn, this.batchLsn);
+    if (this.batchEnds) this.ended();
+    if (this.behind) this.next(link, nowMs);
+  }
+
+  private ended(): void {
+    if (this.walk !== undefined) {
+      this.hasLsn = Math.max(this.hasLsn, this.walk.fromLsn);
+      this.walk = undefined;
+      return;
+    }
+    this.behind = false;
+    this.noted.length = 0;
+  }
+
+  private next(link: PeerLink, nowMs: number): void {
+    const { source, peer, bytesMax } = this;
+    if (link.state === "down") return;
+    if (this.walk === undefined && !source.reachesBackTo(this.hasLsn)) {
+      this.walk = { fromLsn: source.durableLsn, db: 0, cursor: 0 };
+    }
+    const batch =
+      this.walk === undefined
+        ? source.fromLog(peer, this.hasLsn, bytesMax)
+        : source.fromTable(peer, this.walk, bytesMax);
+    // Nothing in it concerns the peer: there is nothing to wait for.
+    if (batch.records.length === 0 && batch.ends) {
+      this.batchLsn = batch.lastLsn;
+      if (this.walk === undefined) this.hasLsn = Math.max(this.hasLsn, batch.lastLsn);
+      this.ended();
+      if (this.behind) this.next(link, nowMs);
+      return;
+    }
+    this.batchId = source.send(link, batch);
+    this.batchSentMs = nowMs;
+    this.batchLsn = batch.lastLsn;
+    this.batchEnds = batch.ends;
+    if (this.batchId === 0) return;
+    this.batches++;
+    this.records += batch.records.length;
+  }
+}
