@@ -1,8 +1,8 @@
 import { planOf } from "./plan.js";
 import { Simulation } from "./simulation.js";
-import { THIN_MAKERS } from "./thin-node.js";
+import { WHOLE_MAKERS } from "./whole-node.js";
 import { textOf } from "./history.js";
-const sim = new Simulation(planOf(Number(process.argv[2]), 5000, {pipeline:1}), THIN_MAKERS);
+const sim = new Simulation(planOf(Number(process.argv[2]), 5000, {pipeline:1}), WHOLE_MAKERS);
 const r = sim.run();
 console.log(r.violation);
 const id = Number(process.argv[3]);

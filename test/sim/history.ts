@@ -2,6 +2,8 @@
  * test/sim/history.ts: what clients asked and heard, in the order in which they asked.
  */
 import type { Dot } from "../../src/core/clock/dot.js";
+import { COUNTS_PER_MS, ORIGIN_MS } from "../../src/core/clock/hlc.js";
+import { START_WALL_MS } from "./host.js";
 import type { Ask } from "./model.js";
 import type { Replied } from "./works.js";
 
@@ -66,10 +68,19 @@ export class History {
 
 export class Violation extends Error {}
 
+/** When the simulation begins, as a clock that is right has it. */
+export const HLC_ORIGIN: number = (START_WALL_MS - ORIGIN_MS) * COUNTS_PER_MS;
+
+export function dotText({ hlc, node }: Dot): string {
+  return hlc === 0 ? "-" : `${hlc - HLC_ORIGIN}.${node}`;
+}
+
 export function textOf(entry: Entry): string {
-  const { ask, heard, ballot, replied, invoked, responded, at } = entry;
-  const dot = ballot === undefined ? "-" : `${ballot.hlc}.${ballot.node}`;
-  const found = replied === undefined ? "" : ` found ${replied.found ? `${replied.seq}:${replied.writers.join(",")}` : "nothing"} on ${replied.base.hlc}.${replied.base.node}`;
-  const said = replied === undefined ? heard : `${JSON.stringify(replied.result)}${found} at ${dot}`;
-  return `#${ask.id} ${ask.kind} ${ask.text}${ask.expected === "" ? "" : `/${ask.expected}`} on ${at} [${invoked}..${responded}] = ${said}`;
+  const { ask, name, heard, ballot, replied, invoked, responded, at } = entry;
+  const asked = `#${ask.id} ${ask.kind} ${JSON.stringify(name.slice(1))} ${ask.text}${ask.expected === "" ? "" : `/${ask.expected}`}`;
+  const when = `on ${at} [${invoked}..${responded}]`;
+  if (replied === undefined) return `${asked} ${when}: ${heard}`;
+  const found = replied.found ? `${replied.seq}:${replied.writers.join(",")}` : "nothing";
+  const dot = ballot === undefined ? "-" : dotText(ballot);
+  return `${asked} ${when}: ${JSON.stringify(replied.result)}, found ${found}, base ${dotText(replied.base)}, dot ${dot}`;
 }

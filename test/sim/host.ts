@@ -30,7 +30,9 @@ export class Host implements Scheduler {
   pausedUntil = 0;
   /** Does the machine have power? Else nobody tells its peers that it is gone. */
   powered = true;
-  /** Called when the power goes within a call: the host is to be crashed. */
+  /** The power has gone within the call that runs now: nothing leaves any more. */
+  dying = false;
+  /** Called after that: the host is to be crashed. */
   onPowerLoss: () => void = () => {};
   /** Called with what the node threw. */
   onError: (error: Error) => void = (error) => {
@@ -99,7 +101,7 @@ export class Host implements Scheduler {
     this.ending = true;
     for (const run of turn) {
       run();
-      if (!this.up) break;
+      if (this.dying || !this.up) break;
     }
     this.ending = false;
   };
@@ -118,15 +120,17 @@ export class Host implements Scheduler {
       run();
     } catch (error) {
       this.ending = false;
-      if (error instanceof PowerLoss) this.onPowerLoss();
+      if (error instanceof PowerLoss) this.dying = true;
       else this.onError(error as Error);
     }
+    if (this.dying) this.onPowerLoss();
   }
 
   /** The process is gone, and everything it had asked for. */
   end(): void {
     this.life++;
     this.up = false;
+    this.dying = false;
     this.pausedUntil = 0;
     this.turn = [];
     this.turnAsked = false;

@@ -28,8 +28,6 @@ export class SimNet {
   readonly events: Events;
   readonly hosts: readonly Host[];
   readonly times: LinkTimes;
-  /** Of messages between nodes without links. */
-  lossShare = 0.002;
   connects = 0;
   resets = 0;
   bytes = 0;
@@ -233,7 +231,7 @@ class End implements Connection {
   }
 
   write(bytes: Buffer, from: number, to: number): boolean {
-    if (this.closed) return false;
+    if (this.closed || this.host.dying) return false;
     if (this.writing) throw new Error("a write while one was under way");
     if (this.ended) throw new Error("a write after end()");
     this.send(Buffer.from(bytes.subarray(from, to)));

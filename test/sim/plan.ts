@@ -126,7 +126,7 @@ export function planOf(seed: number, ops: number, changes: Changes = {}): Plan {
     hotShare: chance(0.3) ? between(0.1, 0.7) : 0,
     plainEvery: pick([1, 2, 3, 1000]),
     clientsPerNode: pick([2, 4, 8, 16, 32]),
-    pipeline: 1,
+    pipeline: pick([1, 1, 2, 4]),
     thinkMs: pick([0, 0, 0.5, 2]),
     burstMs: pick([5, 20, 80]),
     restMs: pick([50, 200, 800]),

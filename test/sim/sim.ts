@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { planOf } from "./plan.js";
 import { PLANTS } from "./plants.js";
 import { Simulation } from "./simulation.js";
-import { THIN_MAKERS } from "./thin-node.js";
+import { WHOLE_MAKERS } from "./whole-node.js";
 
 const { values } = parseArgs({
   options: {
@@ -26,7 +26,7 @@ if (values.plants) {
     let found: string | undefined;
     let seed = 1;
     for (; found === undefined && performance.now() - began < 60_000; seed++) {
-      found = new Simulation(planOf(seed, ops), THIN_MAKERS, plant).run().violation;
+      found = new Simulation(planOf(seed, ops), WHOLE_MAKERS, plant).run().violation;
     }
     console.log(`${plant.name}: ${found === undefined ? "NOT FOUND" : "found"} ${((performance.now() - began) / 1000).toFixed(1)} s, ${seed - 1} seeds: ${found?.split("\n")[0].slice(0, 150)}`);
   }
@@ -37,7 +37,7 @@ const from = Number(values.seed ?? 1);
 const count = values.seed === undefined ? Number(values.seeds) : 1;
 for (let seed = from; seed < from + count; seed++) {
   const plan = planOf(seed, ops);
-  const { violation, hash, counts } = new Simulation(plan, THIN_MAKERS).run();
+  const { violation, hash, counts } = new Simulation(plan, WHOLE_MAKERS).run();
   for (const [name, n] of Object.entries(counts)) total[name] = (total[name] ?? 0) + n;
   if (values.seed !== undefined) console.log(plan);
   console.log(seed, hash, counts["operations"], counts["yes"], counts["no"], counts["maybe"], counts["simulated ms"], violation ?? "");

@@ -12,7 +12,7 @@ import { Clients, hear, workOf } from "./clients.js";
 import { Evidence } from "./evidence.js";
 import { Events } from "./events.js";
 import { Faults } from "./faults.js";
-import { Entry, History, textOf, Violation } from "./history.js";
+import { dotText, Entry, History, textOf, Violation } from "./history.js";
 import { Host } from "./host.js";
 import type { Machine, MachineParts, Store } from "./machine.js";
 import { SimNet } from "./network.js";
@@ -30,7 +30,7 @@ const BLACK_BOX_STEPS = 20_000;
 const LOADS_EVERY = 512;
 
 export type Makers = {
-  readonly store: (host: Host, random: Random, plan: Plan) => Store;
+  readonly store: (host: Host, random: Random, plan: Plan, nowTick: () => number) => Store;
   readonly machine: (parts: MachineParts, store: Store) => Machine;
 };
 
@@ -79,7 +79,8 @@ export class Simulation {
       this.open.push(new Map());
     }
     this.net = new SimNet(this.events, this.hosts, plan.links);
-    for (const host of this.hosts) this.stores.push(makers.store(host, this.random, plan));
+    const nowTick = (): number => this.events.now;
+    for (const host of this.hosts) this.stores.push(makers.store(host, this.random, plan, nowTick));
     for (let i = 0; i < plan.keys; i++) {
       const bytes = Buffer.from(`key:${i}`);
       this.names.push(nameOf(0, bytes, 0, bytes.length));
@@ -258,7 +259,6 @@ export class Simulation {
     this.healing = true;
     if (this.random.below(3) > 0) this.powerCut();
     this.net.heal();
-    this.net.lossShare = 0;
     for (const store of this.stores) store.heal();
     for (const host of this.hosts) host.pausedUntil = Math.min(host.pausedUntil, this.events.now + 64);
     this.until(() => this.machines.every((machine) => machine !== undefined), HEAL_MS_MAX);
@@ -322,7 +322,7 @@ export class Simulation {
   private equal(name: string): void {
     const dots = (this.machines[0] as Machine).replicas(name).map((node) => {
       const held = this.machines[node]?.held(name);
-      return held === undefined ? "nothing" : `${held.ballot.hlc}.${held.ballot.node}`;
+      return held === undefined ? "nothing" : dotText(held.ballot);
     });
     if (new Set(dots).size > 1) throw new Violation(`convergence: replicas of ${JSON.stringify(name)} hold ${dots.join(", ")}`);
   }

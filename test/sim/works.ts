@@ -15,9 +15,6 @@ import type { RegisterState } from "../../src/core/register/state.js";
 import type { Value } from "../../src/storage/state-record.js";
 import { type Ask, type Content, isRead, KINDS, perform } from "./model.js";
 
-/** Of all partitions: there is one configuration. */
-const EPOCH = 1;
-
 export class SimWork implements Work {
   readonly name: string;
   readonly writes: boolean;
@@ -90,7 +87,7 @@ export function decodeReply(reply: Buffer): Replied {
     expireAt: reply.readDoubleLE(0),
     found: reply[8] === 1,
     seq: reply.readUInt32LE(9),
-    base: { epoch: hlc === 0 ? 0 : EPOCH, hlc, node: reply[21] },
+    base: { epoch: 0, hlc, node: reply[21] },
     writers,
     result: reply.latin1Slice(REPLY_HEAD_BYTES + 1 + count * 4),
   };
