@@ -84,6 +84,7 @@ export class RunningNode {
       partitions: config.partitions,
       segmentBytes: config.walSegmentBytes,
       snapshotLogBytes: () => config.snapshotWalBytes,
+      retainBytes: () => config.walRetainBytes,
       newNode: () => ({
         node: randomBytes(20).toString("hex"),
         hashSecret: [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()],

@@ -49,9 +49,9 @@ import {
   expireAtOf,
   FLAG_TOMBSTONE,
   HEADER_BYTES,
+  isStateType,
   keyLength,
   keyOffset,
-  TYPE_FLUSH,
   VECTOR_ENTRY_BYTES,
 } from "../codec/record/record.js";
 import { type Dot, NO_DOT, sameDot } from "../core/clock/dot.js";
@@ -324,8 +324,8 @@ function isNameOf(record: Buffer, name: string): boolean {
 /** The state in the record that the reader points at, in memory of its own. undefined: no node made it. */
 function readState(reader: MessageReader): RecordState | undefined {
   const { bytes, at, length } = reader;
-  // A flush is a record of the log, and no key's state.
-  if ((bytes[at + 4] & 15) === TYPE_FLUSH) return undefined;
+  // Flushes and ceilings are records of the log; and what this version cannot read after a restart, it must not keep.
+  if (!isStateType(bytes[at + 4] & 15)) return undefined;
   if ((bytes[at + 5] & FLAG_TOMBSTONE) !== 0 && expireAtOf(bytes, at) !== 0) return undefined;
   const record = Buffer.allocUnsafe(length);
   copyBytes(bytes, at, record, 0, length);

@@ -19,6 +19,7 @@ import { type DirectoryMeta, openMeta } from "./directory-meta.js";
 import { Disposal } from "./disposal.js";
 import { LogOf, NoLog } from "./engine-log.js";
 import type { LogExtent, SyncMode, WalEnd } from "./log.js";
+import { LogCursor } from "./log-cursor.js";
 import { Recovery } from "./recovery.js";
 import { RegisterStore } from "./register-store.js";
 import { Registers } from "./registers.js";
@@ -52,6 +53,9 @@ export interface EngineOptions {
   readonly snapshotLogBytes: () => number;
   /** This directory is one of a cluster of several nodes: it holds a replica, whose keys change by rounds (storage/registers.ts). */
   readonly register?: boolean;
+  /** The least position of the log that a peer still needs, Infinity: none does; and how many bytes of log to keep for that at most. */
+  readonly retainFromLsn?: () => number;
+  readonly retainBytes?: () => number;
   /** For a new directory: node id (40 hex digits) and hash secret, which all members of a cluster have in common; and the seed of sampling. */
   readonly newNode: () => { node: string; hashSecret: [number, number] };
   readonly seed: number;
@@ -203,6 +207,8 @@ export class Engine {
       this.appendedBefore = appended;
       if (!this.sliceAsked) this.slice();
       this.considerSnapshot();
+      // Peers catch up at any time.
+      if (this.options.retainFromLsn !== undefined) this.dropNeedless();
       this.scheduleUpkeep();
     });
   }
@@ -303,7 +309,11 @@ export class Engine {
     if (this.held) return;
     const oldest = this.snapshots[this.snapshots.length - 1];
     if (oldest === undefined || this.wal === undefined) return;
-    for (const name of this.wal.segments.dropBefore(oldest + 1)) this.disposal.remove(name);
+    const { retainFromLsn, retainBytes } = this.options;
+    const from = retainFromLsn?.() ?? Number.POSITIVE_INFINITY;
+    // Where the disk is full the log is needed for writes: a peer that is behind is not worth refusing them.
+    const bytes = this.wal.outOfSpace() ? 0 : (retainBytes?.() ?? 0);
+    for (const name of this.wal.segments.dropBefore(oldest + 1, from, bytes)) this.disposal.remove(name);
   }
 
   /** Start LSN of the newest snapshot; undefined when there is none. */
@@ -313,6 +323,11 @@ export class Engine {
 
   extent(): LogExtent {
     return (this.wal as Wal).extent();
+  }
+
+  /** Read the log from a position on, while the node runs. Not before recovery ended. */
+  logFrom(lsn: number): LogCursor {
+    return new LogCursor(this.disk, () => this.extent(), lsn);
   }
 
   /** Copy a snapshot and the log behind it to `target` (storage/backup.ts). @returns false when a backup is under way. */

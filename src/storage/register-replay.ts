@@ -16,11 +16,11 @@ import {
   FLAG_VECTOR,
   HEADER_BYTES,
   hlcOf,
+  isStateType,
   keyLength,
   keyOffset,
   readU32,
   TYPE_CEILING,
-  TYPE_STRING,
   VECTOR_ENTRY_BYTES,
 } from "../codec/record/record.js";
 import { copyBytes } from "../lib/copy.js";
@@ -76,7 +76,7 @@ export function replayRegister(
 ): number {
   const type = body[at + 4] & 15;
   if (type === TYPE_CEILING && lsn > 0) return hlcOf(body, at);
-  if (type !== TYPE_STRING) throw new RecordTypeError(type, lsn);
+  if (!isStateType(type)) throw new RecordTypeError(type, lsn);
   const ref = table.find(body[at + 4] >>> 4, body, at + keyOffset(body, at), keyLength(body, at));
   if (ref === 0 || compareDots(table.body, table.bodyAt, body, at) < 0) hold(table, ref, body, at, length, lsn, clock);
   return highestHlc(body, at);

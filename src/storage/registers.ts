@@ -12,6 +12,7 @@ import {
   expireAtOf,
   FLAG_TOMBSTONE,
   HEADER_BYTES,
+  isStateType,
   keyLength,
   keyOffset,
   readU32,
@@ -116,6 +117,7 @@ export class Registers {
     const { table } = store;
     const length = record.length;
     assert(readU32(record, 0) === length, "a record and nothing else", length);
+    assert(isStateType(record[4] & 15), "no key's state");
     const ref = table.find(record[4] >>> 4, record, keyOffset(record, 0), keyLength(record, 0));
     assert(ref === 0 || this.isLater(record), "an accepted ballot only rises");
     const lsn = store.log.append(record, 0, length);

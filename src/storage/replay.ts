@@ -10,10 +10,10 @@ import {
   expireAtOf,
   FLAG_TOMBSTONE,
   hlcOf,
+  isStateType,
   keyLength,
   keyOffset,
   TYPE_FLUSH,
-  TYPE_STRING,
 } from "../codec/record/record.js";
 import type { Hlc } from "../core/clock/hlc.js";
 import { copyBytes } from "../lib/copy.js";
@@ -37,7 +37,7 @@ export function replay(
   hlc.witness(hlcOf(body, at));
   const db = body[at + 4] >>> 4;
   const type = body[at + 4] & 15;
-  if (type !== TYPE_STRING) {
+  if (!isStateType(type)) {
     if (type !== TYPE_FLUSH) throw new RecordTypeError(type, lsn);
     replayFlush(table, keyLength(body, at) > 0 ? -1 : db, hlcOf(body, at));
     return;

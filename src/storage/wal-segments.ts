@@ -53,11 +53,25 @@ export class WalSegments {
     this.all.push({ name, firstLsn, bytes: made.bytes });
   }
 
-  /** Segments whose records all lie below `lsn` do not belong to the log any more. @returns their names: the caller deletes them. */
-  dropBefore(lsn: number): string[] {
-    let dropped = 0;
-    while (dropped + 1 < this.all.length && this.all[dropped + 1].firstLsn <= lsn) dropped++;
+  /**
+   * Segments whose records all lie below `lsn` do not belong to the log any more, but for those that hold records from `retainLsn` on: of them
+   * the newest stay, up to so many bytes. @returns the names of the others: the caller deletes them.
+   */
+  dropBefore(lsn: number, retainLsn: number, retainBytes: number): string[] {
+    let dropped = this.needlessBefore(lsn);
+    const unwanted = Math.min(dropped, this.needlessBefore(retainLsn));
+    for (let bytes = 0; dropped > unwanted; dropped--) {
+      bytes += this.all[dropped - 1].bytes;
+      if (bytes > retainBytes) break;
+    }
     return this.all.splice(0, dropped).map(({ name }) => name);
+  }
+
+  /** How many segments hold nothing from `lsn` on. The last one is never among them. */
+  private needlessBefore(lsn: number): number {
+    let count = 0;
+    while (count + 1 < this.all.length && this.all[count + 1].firstLsn <= lsn) count++;
+    return count;
   }
 
   diskBytes(): number {

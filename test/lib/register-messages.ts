@@ -29,7 +29,7 @@ export const name: fc.Arbitrary<string> = fc
   .tuple(fc.nat(15), bytes)
   .map(([db, key]) => nameOf(db, key, 0, key.length));
 
-const value: fc.Arbitrary<Value> = fc.record({ type: fc.nat(14), raw: fc.boolean(), bytes }, PLAIN);
+const value: fc.Arbitrary<Value> = fc.record({ type: fc.constant(0), raw: fc.boolean(), bytes }, PLAIN);
 const vector: fc.Arbitrary<VersionVector> = fc
   .uniqueArray(ballot, { selector: (dot) => dot.node, maxLength: 5 })
   .map((dots) => VersionVector.of(dots.sort((a, b) => a.node - b.node)));

@@ -29,6 +29,11 @@ export const TYPE_CEILING = 14;
 /** A record of the log that empties a database, or all of them when its key is "*": no key's state. */
 export const TYPE_FLUSH = 15;
 
+/** Can a key's state have this type? Nobody may keep one that it does not know: it would be lost on those who cannot read it. */
+export function isStateType(type: number): boolean {
+  return type === TYPE_STRING;
+}
+
 export const FLAG_EXPIRES = 1;
 export const FLAG_VECTOR = 2;
 export const FLAG_TOMBSTONE = 4;

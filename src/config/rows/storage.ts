@@ -99,6 +99,7 @@ export interface DurabilityValues {
   readonly appendfsync: "everysec" | "always" | "no";
   readonly walSegmentBytes: number;
   readonly walBatchBytesMax: number;
+  readonly walRetainBytes: number;
   readonly snapshotWalBytes: number;
 }
 
@@ -133,6 +134,14 @@ export const durabilityRows: Rows<DurabilityValues> = {
     min: 64 * 1024,
     max: 64 * 1024 ** 2,
     doc: "Bytes of writes that may wait for one sync; above it, clients that write are not read until the log has come further.",
+  },
+  walRetainBytes: {
+    kind: "bytes",
+    default: 1024 ** 3,
+    min: 0,
+    max: 1024 ** 4,
+    change: "reloadable",
+    doc: "Log kept for peers that are behind, beyond what this node needs itself. A full disk comes first: then none is. Without effect on a node alone.",
   },
   snapshotWalBytes: {
     kind: "bytes",

@@ -53,6 +53,8 @@ test("a record that no node made is no request", () => {
   assert.is(request({ vector: [OTHER, DOT] }), undefined, "a vector out of order");
   assert.is(request({ vector: [DOT, DOT] }), undefined, "a node twice");
   assert.is(request({ type: 15 }), undefined, "a flush");
+  assert.is(request({ type: 14 }), undefined, "a ceiling");
+  assert.is(request({ type: 1 }), undefined, "of a type that could not be read after a restart");
   assert.is(request({ hlc: 0 }), undefined, "before every dot");
   assert.is(request({ node: CUT_NODE }), undefined, "no member's");
   const gone = { tombstone: true, value: Buffer.alloc(0) };
