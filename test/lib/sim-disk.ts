@@ -291,7 +291,12 @@ export class SimDisk implements Disk {
     // It begins at once: at a crash some of it may be there.
     this.alive();
     const open = this.handle(handle, true);
-    enter(open);
+    try {
+      enter(open);
+    } catch (error) {
+      this.scheduler.after(latencyMs, () => done(error as Error));
+      return;
+    }
     if (open.durable) this.mostUnderWay = Math.max(this.mostUnderWay, ++this.underWay);
     this.scheduler.after(latencyMs, () => this.inAnotherTurn(done, () => finish(open)));
   }

@@ -11,10 +11,11 @@
 import { compareDots, type Dot, NO_DOT, sameDot } from "../../src/core/clock/dot.js";
 import type { Accepted, Evidence } from "./evidence.js";
 import { type Entry, type History, textOf, Violation } from "./history.js";
-import { type Content, perform, WRITERS_MAX } from "./model.js";
+import { type Content, type Kind, perform, WRITERS_MAX } from "./model.js";
 import type { Replied } from "./works.js";
 
-const TRIES_MAX = 10_000;
+/** No operation writes it. */
+const UNKNOWN = "\u0000";
 
 export class OrderChecker {
   private readonly history: History;
@@ -26,7 +27,6 @@ export class OrderChecker {
   private readonly order: Entry[] = [];
   private latestInvoked = -1;
   private latest: Entry | undefined;
-  private tries = 0;
   /** Operations that nobody was told of and that remove. */
   private readonly removers: readonly Entry[];
 
@@ -43,12 +43,12 @@ export class OrderChecker {
     this.checkDots(answered);
     answered.sort((a, b) => compareDots(baseOf(a), baseOf(b)) || a.invoked - b.invoked);
     let from = 0;
-    if (answered.length > 0) this.reach(baseOf(answered[0]), answered[0]);
     while (from < answered.length) {
       let to = from + 1;
       const base = baseOf(answered[from]);
       while (to < answered.length && sameDot(baseOf(answered[to]), base)) to++;
-      this.group(answered.slice(from, to), answered[to]);
+      this.reach(base, answered[from]);
+      this.group(answered.slice(from, to));
       from = to;
     }
     return answered.length;
@@ -127,71 +127,27 @@ export class OrderChecker {
     return this.removers.find(({ placed, invoked }) => !placed && invoked < entry.responded);
   }
 
-  /** All operations based on one state, and from there to what the next one is based on. */
-  private group(group: readonly Entry[], next: Entry | undefined): void {
-    // A change that another one's state has shown already is answered late, and names a later dot.
-    let first: Violation | undefined;
-    const search = (rest: readonly Entry[]): boolean => {
-      let left = rest;
-      for (;;) {
-        for (const entry of left) if (!changes(entry) && this.fits(entry)) this.place(entry);
-        left = left.filter(({ placed }) => !placed);
-        if (left.length === 0) {
-          if (next !== undefined) this.reach(baseOf(next), next);
-          return true;
-        }
-        const options = this.options(left);
-        if (options.length > 1) return this.tryAll(options, left, search, (error) => (first ??= error));
-        options[0]();
-        left = left.filter(({ placed }) => !placed);
-      }
-    };
-    if (!search(group.filter(({ placed }) => !placed))) throw first ?? new Violation("order: none fits");
-  }
-
-  /** What may come next: more than one only where several found nothing. */
-  private options(left: readonly Entry[]): (() => void)[] {
-    const fitting = left.filter((entry) => changes(entry) && this.fits(entry));
-    if (fitting.length === 0) return [() => this.reveal(left)];
-    if (fitting.length === 1 && this.content !== undefined) return [() => this.place(fitting[0])];
-    // First one that another of the round has seen.
-    const isSeen = ({ ask }: Entry): number => Number(left.some(({ replied }) => replied?.writers.includes(ask.id)));
-    fitting.sort((a, b) => isSeen(b) - isSeen(a));
-    const options = fitting.map((entry) => () => this.place(entry));
-    if (left.some((entry) => this.beganUnseen(entry, left))) options.push(() => this.reveal(left.filter(({ replied }) => replied?.found)));
-    return options;
-  }
-
-  /** Is what it found made of changes that nobody was told of? */
-  private beganUnseen({ replied }: Entry, left: readonly Entry[]): boolean {
-    const { found, seq, writers } = replied as Replied;
-    return found && seq <= writers.length && !left.some(({ ask }) => ask.id === writers[0]);
-  }
-
-  private tryAll(
-    options: readonly (() => void)[],
-    left: readonly Entry[],
-    search: (left: readonly Entry[]) => boolean,
-    failed: (error: Violation) => void,
-  ): boolean {
-    const { base, content, latest, latestInvoked } = this;
-    const { length } = this.order;
-    for (const option of options) {
-      if (this.tries++ > TRIES_MAX) throw new Violation(`order: too many orders are possible of ${textOf(left[0])}`);
-      try {
-        option();
-        if (search(left.filter(({ placed }) => !placed))) return true;
-      } catch (error) {
-        if (!(error instanceof Violation)) throw error;
-        failed(error);
-      }
-      for (const entry of this.order.splice(length)) entry.placed = false;
-      this.base = base;
-      this.content = content;
-      this.latest = latest;
-      this.latestInvoked = latestInvoked;
+  /** All operations based on one state: those that only looked at it, then the round that changed it, in its own order. */
+  private group(group: readonly Entry[]): void {
+    const later: Entry[] = [];
+    for (const entry of group) {
+      // A change that another one's state has shown already is answered late, and names a later dot.
+      if (entry.placed) continue;
+      if (!changes(entry) && this.fits(entry) && this.isNext(entry)) this.place(entry);
+      else later.push(entry);
     }
-    return false;
+    later.sort((a, b) => turnOf(a) - turnOf(b));
+    for (const entry of later) {
+      if (entry.placed) continue;
+      for (let tries = 0; !this.fits(entry) && tries < 2; tries++) this.reveal(entry);
+      this.place(entry);
+    }
+  }
+
+  /** Is what its client sent before already there? The key may have been absent several times. */
+  private isNext({ after }: Entry): boolean {
+    const before = this.history.of(after);
+    return this.content !== undefined || before === undefined || before.heard !== "yes" || before.placed;
   }
 
   private fits({ replied }: Entry): boolean {
@@ -204,30 +160,46 @@ export class OrderChecker {
   private place(entry: Entry): void {
     const { replied, ask } = entry;
     if (entry.placed) this.fail(`#${ask.id} took effect twice`, entry);
+    if (replied !== undefined && !this.fits(entry)) this.fail("what it found never was", entry);
     if (entry.heard === "no") this.fail(`#${ask.id} was surely not applied, and was`, entry);
     if (entry.responded < this.latestInvoked)
       this.fail(`it was answered before #${this.latest?.ask.id} was asked, and comes after it`, entry);
     const before = this.history.of(entry.after);
     if (before !== undefined && before.heard === "yes" && !before.placed)
       this.fail(`it comes before #${entry.after}, which its client sent first`, entry);
-    const { result, changes: changing, after } = perform(ask, this.content, Number.NaN);
-    if (replied !== undefined && replied.result !== result)
-      this.fail(`it should have answered ${JSON.stringify(result)}`, entry);
     entry.placed = true;
     this.order.push(entry);
     if (entry.invoked > this.latestInvoked) {
       this.latestInvoked = entry.invoked;
       this.latest = entry;
     }
+    if (this.content?.text === UNKNOWN) return this.placeOnUnknown(entry);
+    const { result, changes: changing, after } = perform(ask, this.content, Number.NaN);
+    if (replied !== undefined && replied.result !== result)
+      this.fail(`it should have answered ${JSON.stringify(result)}`, entry);
     if (!changing) return;
     this.content = after === undefined ? undefined : { ...after, expireAt: replied?.expireAt ?? after.expireAt };
   }
 
-  /** None of `left` found what is there now: within their round there are changes that nobody was told of. */
-  private reveal(left: readonly Entry[]): void {
-    // The one that found the least.
-    let entry = left[0];
-    for (const other of left) if (seen(other) < seen(entry)) entry = other;
+  /** So many changes that nobody was told of came before that the text is not known: the answer is believed. */
+  private placeOnUnknown({ ask, replied }: Entry): void {
+    const here = this.content as Content;
+    if (ask.kind === "get") this.content = { ...here, text: replied?.result ?? UNKNOWN };
+    const { changes: changing, after } = perform(ask, here, Number.NaN);
+    const didChange = replied === undefined ? changing : changes({ ask, replied });
+    if (!didChange) return;
+    if (removesKind(ask.kind)) {
+      this.content = undefined;
+      return;
+    }
+    const told = ask.kind === "incr" ? replied?.result : ask.kind === "append" || ask.kind === "persist" ? UNKNOWN : ask.text;
+    const writers = [...here.writers.slice(1 - WRITERS_MAX), ask.id];
+    const expireAt = replied?.expireAt ?? after?.expireAt ?? 0;
+    this.content = { text: told ?? UNKNOWN, seq: here.seq + 1, writers, expireAt };
+  }
+
+  /** It did not find what is there now: within its round there are changes that nobody was told of. */
+  private reveal(entry: Entry): void {
     const { found, seq, writers } = entry.replied as Replied;
     const here = this.content;
     const grown = seq - (here?.seq ?? 0);
@@ -239,13 +211,26 @@ export class OrderChecker {
       else this.place(remover);
       return;
     }
+    if (grown > writers.length && writers.length === WRITERS_MAX) return this.adopt(entry);
     if (grown <= 0 || grown > writers.length) this.fail("what it found never was", entry);
     for (const id of writers.slice(-grown)) {
       const hidden = this.history.of(id);
       if (hidden === undefined || hidden.name !== entry.name) this.fail(`nobody wrote #${id}`, entry);
       this.place(hidden);
     }
-    if (!this.fits(entry)) this.fail("what it found never was", entry);
+  }
+
+  /** More changes than a value remembers lie before it. */
+  private adopt(entry: Entry): void {
+    const { seq, writers, expireAt } = entry.replied as Replied;
+    for (const id of writers) {
+      const hidden = this.history.of(id);
+      if (hidden === undefined || hidden.name !== entry.name) this.fail(`nobody wrote #${id}`, entry);
+      if (hidden.heard === "no") this.fail(`#${id} was surely not applied, and was`, hidden);
+      hidden.placed = true;
+      this.order.push(hidden);
+    }
+    this.content = { text: UNKNOWN, seq, writers, expireAt };
   }
 
   private fail(what: string, entry: Entry): never {
@@ -265,16 +250,20 @@ function baseOf({ replied }: Entry): Dot {
   return (replied as Replied).base;
 }
 
-function seen({ replied }: Entry): number {
-  return replied?.found ? replied.seq : 0;
+function turnOf({ replied }: Entry): number {
+  return (replied as Replied).turn;
 }
 
 function removes({ ask }: Entry): boolean {
-  return ask.kind === "del" || ask.kind === "getdel";
+  return removesKind(ask.kind);
+}
+
+function removesKind(kind: Kind): boolean {
+  return kind === "del" || kind === "getdel";
 }
 
 /** Did it change something, by its own account? */
-function changes({ ask, replied }: Entry): boolean {
+function changes({ ask, replied }: Pick<Entry, "ask" | "replied">): boolean {
   const { found, result } = replied as Replied;
   switch (ask.kind) {
     case "get":

@@ -8,7 +8,7 @@ import type { Random } from "../../src/lib/random.js";
 import { Entry } from "./history.js";
 import { type Ask, KINDS, type Kind } from "./model.js";
 import type { Simulation } from "./simulation.js";
-import { decodeReply, SimWork } from "./works.js";
+import { decodeReply, SimWork, type Turns } from "./works.js";
 
 class Client {
   node: number;
@@ -135,8 +135,9 @@ export class Clients {
     const ask: Ask = { kind, id, text: writesText(kind) ? text : "", expected, ttlMs };
     const busy = client.busy.get(name) ?? { count: 0, last: 0 };
     const entry = new Entry(ask, name, client.node, sim.events.now, busy.count > 0 ? busy.last : 0);
+    // A read that nothing of its client was before takes a way of its own: what comes behind it may overtake it.
+    if (kind !== "get" || busy.last !== 0) busy.last = id;
     busy.count++;
-    busy.last = id;
     client.busy.set(name, busy);
     history.add(entry);
     return entry;
@@ -193,6 +194,6 @@ export function hear(entry: Entry, answer: Answer | undefined, now: number): voi
   entry.replied = decodeReply(answer.result);
 }
 
-export function workOf(entry: Entry): SimWork {
-  return new SimWork(entry.name, entry.ask, entry.after !== 0);
+export function workOf(entry: Entry, turns: Turns): SimWork {
+  return new SimWork(entry.name, entry.ask, entry.after !== 0, turns);
 }

@@ -1,13 +1,15 @@
 import { planOf } from "./plan.js";
 import { Simulation } from "./simulation.js";
 import { WHOLE_MAKERS } from "./whole-node.js";
-import { textOf } from "./history.js";
-const sim = new Simulation(planOf(Number(process.argv[2]), 5000, {pipeline:1}), WHOLE_MAKERS);
+import { textOf, dotText } from "./history.js";
+const sim = new Simulation(planOf(Number(process.argv[2]), Number(process.argv[5] ?? 5000)), WHOLE_MAKERS);
 const r = sim.run();
 console.log(r.violation);
 const id = Number(process.argv[3]);
+const span = Number(process.argv[4] ?? 150);
 const e = sim.history.of(id)!;
-if (e) for (const o of sim.history.byName.get(e.name)!) if (Math.abs(o.ask.id - id) < Number(process.argv[4] ?? 150)) console.log(textOf(o));
-if (e) for (const [k, v] of (sim.evidence as any).byName.get(e.name)) if (k > "1:392940792889350" && k < "1:392940809273370") console.log(k, v.holders.toString(2), JSON.stringify(v.content), v.vv.dots.map((d:any)=>`${d.hlc}.${d.node}`).join(" "));
-console.log(sim.plan);
-console.log(sim.names.map((n)=>JSON.stringify(n)+" "+sim.machines.map((m)=>{const h=m?.held(n) as any;return h&&`${h.ballot.hlc}.${h.ballot.node}${h.chosen}`})+ " of "+(sim.machines[0] as any).replicas(n)));
+if (e) for (const o of sim.history.byName.get(e.name)!) if (Math.abs(o.ask.id - id) < span) console.log(textOf(o));
+if (e) for (const v of [...(sim.evidence as any).byName.get(e.name).values()].sort((a:any,b:any)=>a.ballot.hlc-b.ballot.hlc)) {
+  const base = e.replied?.base ?? e.ballot;
+  if (base && Math.abs(v.ballot.hlc - base.hlc) < 4096*Number(process.argv[6] ?? 200)) console.log(dotText(v.ballot), v.holders.toString(2), JSON.stringify(v.content), v.vv.dots.map(dotText).join(" "));
+}

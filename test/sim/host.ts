@@ -121,7 +121,8 @@ export class Host implements Scheduler {
     } catch (error) {
       this.ending = false;
       if (error instanceof PowerLoss) this.dying = true;
-      else this.onError(error as Error);
+      // What follows from a power loss is not the node's fault.
+      else if (!this.dying) this.onError(error as Error);
     }
     if (this.dying) this.onPowerLoss();
   }

@@ -11,6 +11,7 @@ import type { Host } from "./host.js";
 import type { SimNet } from "./network.js";
 import type { Plan } from "./plan.js";
 import type { Plant } from "./plants.js";
+import type { Turns } from "./works.js";
 
 export interface Machine {
   /** @param ready when it serves. @throws what a start fails with. */
@@ -32,6 +33,7 @@ export interface MachineParts {
   readonly plan: Plan;
   readonly plant: Plant | undefined;
   readonly evidence: Evidence;
+  readonly turns: Turns;
   /** Draws 0 <= x < 1. */
   readonly unit: () => number;
   /** The process ends itself. */

@@ -80,8 +80,8 @@ export interface Plan {
   readonly diskMs: readonly [least: number, more: number];
   readonly segmentBytes: number;
   readonly snapshotLogBytes: number;
-  readonly promisesMax: number;
-  readonly ownedMax: number;
+  /** Of log, kept for peers that are behind. */
+  readonly retainBytes: number;
   /** Each with the mean time between two, ms. */
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
 }
@@ -151,8 +151,7 @@ export function planOf(seed: number, ops: number, changes: Changes = {}): Plan {
     ]),
     segmentBytes: pick([65536, 65536, 262144]),
     snapshotLogBytes: pick([20_000, 60_000, 500_000]),
-    promisesMax: pick([1, 4, 65536, 65536]),
-    ownedMax: pick([1, 65536]),
+    retainBytes: pick([0, 100_000, 10_000_000]),
     faults: gentle ? {} : faultsOf(random),
   };
   return changed(plan, changes);

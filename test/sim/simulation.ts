@@ -4,6 +4,7 @@
  */
 import type { Answer } from "../../src/cluster/work.js";
 import { compareDots } from "../../src/core/clock/dot.js";
+import { DiskError } from "../../src/lib/errors.js";
 import { Random } from "../../src/lib/random.js";
 import { nameOf } from "../../src/storage/state-record.js";
 import { isLinearizable } from "./check-linearizable.js";
@@ -18,6 +19,7 @@ import type { Machine, MachineParts, Store } from "./machine.js";
 import { SimNet } from "./network.js";
 import type { Plan } from "./plan.js";
 import type { Plant } from "./plants.js";
+import { Turns } from "./works.js";
 
 /** Nothing takes longer than this to be answered on a node that runs, ms: two seconds, and timers that come late. */
 const ANSWER_MS_MAX = 2500;
@@ -50,6 +52,7 @@ export class Simulation {
   readonly history: History = new History();
   readonly evidence: Evidence = new Evidence();
   readonly names: string[] = [];
+  private readonly turns: Turns = new Turns();
   readonly counts: Record<string, number> = {};
   private readonly plant: Plant | undefined;
   private readonly makers: Makers;
@@ -154,16 +157,21 @@ export class Simulation {
     const host = this.hosts[index];
     host.powered = true;
     host.up = true;
-    const { plan, plant, net, hosts, evidence } = this;
+    const { plan, plant, net, hosts, evidence, turns } = this;
     const exit = (why: string): void => this.exit(index, why);
     const unit = (): number => this.random.unit();
     const life = host.life;
     host.enter(() => {
-      const parts = { index, host, hosts, net, plan, plant, evidence, unit, exit };
-      const machine = this.makers.machine(parts, this.stores[index]);
-      machine.start(() => {
-        if (host.life === life) this.machines[index] = machine;
-      });
+      const parts = { index, host, hosts, net, plan, plant, evidence, turns, unit, exit };
+      try {
+        const machine = this.makers.machine(parts, this.stores[index]);
+        machine.start(() => {
+          if (host.life === life) this.machines[index] = machine;
+        });
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        exit("disk at start");
+      }
     });
   }
 
@@ -219,7 +227,7 @@ export class Simulation {
     entry.wallLeastMs = this.wall(Math.min);
     this.open[entry.at].set(entry, done);
     host.enter(() =>
-      machine.perform(workOf(entry), (answer) => {
+      machine.perform(workOf(entry, this.turns), (answer) => {
         if (host.life !== life) return;
         if (!this.open[entry.at].delete(entry)) throw new Violation(`answered twice: ${textOf(entry)}`);
         events.note(entry.ask.id);

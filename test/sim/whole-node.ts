@@ -4,30 +4,29 @@
  */
 import { ClusterNode } from "../../src/cluster/cluster-node.js";
 import { type Members, membersOf } from "../../src/cluster/members.js";
-import type { PeerRecord } from "../../src/cluster/peer-identity.js";
-import type { ReplicaStorage } from "../../src/cluster/replica.js";
 import type { Answer, Work } from "../../src/cluster/work.js";
-import type { Dot } from "../../src/core/clock/dot.js";
 import type { Held } from "../../src/core/register/state.js";
 import { crc32 } from "../../src/lib/crc.js";
 import { DiskError } from "../../src/lib/errors.js";
 import { Random } from "../../src/lib/random.js";
 import { Engine } from "../../src/storage/engine.js";
+import { type MemberData, openMember, writeMember } from "../../src/storage/member-file.js";
 import type { Registers } from "../../src/storage/registers.js";
+import { ReplicaStorage } from "../../src/storage/replica-storage.js";
 import type { Value } from "../../src/storage/state-record.js";
-import { PowerLoss, SimDisk } from "../lib/sim-disk.js";
+import { SimDisk } from "../lib/sim-disk.js";
 import type { Evidence } from "./evidence.js";
 import { TICKS_PER_MS } from "./events.js";
 import type { Host } from "./host.js";
 import type { Machine, MachineParts, Store } from "./machine.js";
 import type { Plan } from "./plan.js";
 import { acceptorRules, proposerRules } from "./plants.js";
-import { PERFORMER } from "./works.js";
+import { performer } from "./works.js";
 
 const DEADLINE_MS = 2000;
 const LOAD_SLICE_MS = 5;
 const PORT = 7000;
-const MEMBER_FILE = "sim-member";
+const POSITIONS_MS = 5000;
 
 /** A disk, from process to process. */
 export class WholeStore implements Store {
@@ -101,17 +100,11 @@ export class WholeStore implements Store {
   }
 }
 
-/** Which start this is, and what is known of peers: replaced as a whole, durably. */
-interface MemberFile {
-  boot: number;
-  records: Record<string, PeerRecord>;
-}
-
 export class WholeNode implements Machine {
   private readonly parts: MachineParts;
   private readonly store: WholeStore;
   private readonly engine: Engine;
-  private readonly file: MemberFile;
+  private member: MemberData;
   private readonly members: Members;
   private node: ClusterNode | undefined;
 
@@ -119,8 +112,11 @@ export class WholeNode implements Machine {
     const { plan, index, host, plant } = parts;
     this.parts = parts;
     this.store = store;
-    const known = this.readFile();
-    this.file = { boot: known.boot + (plant?.node?.keepsBoot && known.boot > 0 ? 0 : 1), records: known.records };
+    this.members = membersFor(plan, index);
+    const { ids } = this.members;
+    this.member = openMember(store.disk, ids[index], ids);
+    const { boot } = this.member;
+    if (plant?.node?.keepsBoot && boot > 1) this.member = { ...this.member, boot: boot - 1 };
     this.engine = new Engine(store.disk, host, {
       mode: "always",
       partitions: plan.partitions,
@@ -129,15 +125,16 @@ export class WholeNode implements Machine {
       register: true,
       newNode: () => ({ node: String(index).repeat(40), hashSecret: [3, 4] }),
       seed: plan.seed,
+      retainFromLsn: () => this.node?.coordinator.catchUp.retainFromLsn ?? 0,
+      retainBytes: () => plan.retainBytes,
     });
-    this.members = membersFor(plan, index);
   }
 
   start(ready: () => void): void {
     const { engine, parts } = this;
-    this.writeFile();
+    const { host } = parts;
     engine.load(LOAD_SLICE_MS, (error) => {
-      if (error instanceof PowerLoss) return;
+      if (host.dying) return;
       if (error instanceof DiskError) return parts.exit("disk at start");
       if (error !== undefined) throw error;
       const { wal } = engine;
@@ -154,21 +151,20 @@ export class WholeNode implements Machine {
   }
 
   private serve(): void {
-    const { engine, file, members, parts } = this;
+    const { engine, members, parts, member } = this;
     const { host, index, net, unit, plant, evidence } = parts;
-    const boot = file.boot;
     const node = new ClusterNode({
       members,
       storage: new WatchedStorage(engine.registers, index, evidence, plant?.node?.losesCeiling === true),
+      positions: new Map(Object.entries(member.shipped)),
       clock: engine.store.hlc,
-      boot,
+      boot: member.boot,
       uuid: `uuid ${index}`,
       run: `run ${host.life} of ${index}`,
       records: {
-        recordOf: (id) => file.records[id],
-        record: (id, { uuid, run, boot: peerBoot, ceiling }) => {
-          file.records[id] = { uuid, run, boot: peerBoot, ceiling };
-          this.writeFile();
+        recordOf: (id) => this.member.peers[id],
+        record: (id, { uuid, run, boot, ceiling }) => {
+          this.remember({ ...this.member, peers: { ...this.member.peers, [id]: { uuid, run, boot, ceiling } } });
         },
       },
       scheduler: host,
@@ -177,7 +173,7 @@ export class WholeNode implements Machine {
       nonce: () => nonceFrom(unit),
       mac,
       secret: "secret",
-      performer: PERFORMER,
+      performer: performer(parts.turns),
       deadlineMs: DEADLINE_MS,
       valueBytesMax: 1 << 20,
       acceptorRules: acceptorRules(plant),
@@ -190,6 +186,11 @@ export class WholeNode implements Machine {
     if (engine.wal !== undefined) engine.wal.onDurable = () => node.durable();
     net.listen(host, node.accept);
     node.start();
+    const savePositions = (): void => {
+      this.remember({ ...this.member, shipped: Object.fromEntries(node.positions()) });
+      host.after(POSITIONS_MS, savePositions);
+    };
+    host.after(POSITIONS_MS, savePositions);
   }
 
   perform(work: Work, done: (answer: Answer) => void): void {
@@ -227,68 +228,37 @@ export class WholeNode implements Machine {
     };
   }
 
-  private readFile(): MemberFile {
-    const { disk } = this.store;
-    if (!disk.exists(MEMBER_FILE)) return { boot: 0, records: {} };
-    const file = disk.open(MEMBER_FILE, { readonly: true });
-    const bytes = Buffer.alloc(disk.size(file));
-    disk.read(file, bytes, 0, bytes.length, 0);
-    disk.close(file);
-    return JSON.parse(bytes.toString()) as MemberFile;
-  }
-
-  private writeFile(): void {
-    const { disk } = this.store;
-    const temporary = `${MEMBER_FILE}.tmp`;
+  private remember(data: MemberData): void {
+    this.member = data;
     try {
-      if (disk.exists(temporary)) disk.remove(temporary);
-      const bytes = Buffer.from(JSON.stringify(this.file));
-      const file = disk.open(temporary, { create: true });
-      disk.write(file, bytes, 0, bytes.length, 0);
-      disk.sync(file);
-      disk.close(file);
-      disk.rename(temporary, MEMBER_FILE);
-      disk.syncDirectory();
+      writeMember(this.store.disk, data);
     } catch (error) {
-      if (error instanceof PowerLoss) throw error;
+      if (!(error instanceof DiskError)) throw error;
       this.parts.exit("disk: member file");
-      throw new PowerLoss();
     }
   }
 }
 
 /** The replica's storage, watched: every record it takes is evidence. */
-class WatchedStorage implements ReplicaStorage {
-  readonly recoveredCeiling: number;
-  private readonly registers: Registers;
+class WatchedStorage extends ReplicaStorage {
   private readonly node: number;
   private readonly evidence: Evidence;
+  private readonly losesCeiling: boolean;
 
   constructor(registers: Registers, node: number, evidence: Evidence, losesCeiling: boolean) {
-    this.registers = registers;
+    super(registers);
     this.node = node;
     this.evidence = evidence;
-    this.recoveredCeiling = losesCeiling ? 0 : registers.recoveredCeiling;
+    this.losesCeiling = losesCeiling;
   }
 
-  get appendedLsn(): number {
-    return this.registers.appendedLsn;
+  override get recoveredCeiling(): number {
+    return this.losesCeiling ? 0 : super.recoveredCeiling;
   }
-  get durableLsn(): number {
-    return this.registers.durableLsn;
-  }
-  held(name: string): Held<Value> | undefined {
-    return this.registers.held(name);
-  }
-  accept(record: Buffer, chosen: boolean): number {
+
+  override accept(record: Buffer, chosen: boolean): number {
     this.evidence.accepted(this.node, record);
-    return this.registers.accept(record, chosen);
-  }
-  mark(name: string, ballot: Dot): void {
-    this.registers.mark(name, ballot);
-  }
-  logCeiling(hlc: number): number {
-    return this.registers.logCeiling(hlc);
+    return super.accept(record, chosen);
   }
 }
 

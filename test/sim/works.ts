@@ -3,7 +3,7 @@
  *
  *   value   u32 seq, u8 writers, u32 each, text
  *   reply   f64 expireAt after it (0: none), u8 found, u32 seq, f64 hlc, u8 node (of the dot that last changed the state which the
- *           round was based on), u8 writers, u32 each (of what it found), result
+ *           round was based on), u32 turn, u8 writers, u32 each (of what it found), result
  *   work    u8 kind, u32 id, u32 ttlMs, u8 bytes of text, text, expected
  */
 import type { Performer, Work } from "../../src/cluster/work.js";
@@ -15,13 +15,20 @@ import type { RegisterState } from "../../src/core/register/state.js";
 import type { Value } from "../../src/storage/state-record.js";
 import { type Ask, type Content, isRead, KINDS, perform } from "./model.js";
 
+/** Counts how often any work was applied, which tells the order of those of one round. What a work does to the key does not depend on it. */
+export class Turns {
+  count = 0;
+}
+
 export class SimWork implements Work {
   readonly name: string;
   readonly writes: boolean;
   readonly ordered: boolean;
   readonly ask: Ask;
+  private readonly turns: Turns;
 
-  constructor(name: string, ask: Ask, ordered: boolean) {
+  constructor(name: string, ask: Ask, ordered: boolean, turns: Turns) {
+    this.turns = turns;
     this.name = name;
     this.ask = ask;
     this.writes = !isRead(ask);
@@ -31,7 +38,8 @@ export class SimWork implements Work {
   apply(state: RegisterState<Value>, now: number): Change<Value, Buffer> {
     const before = state.value === undefined ? undefined : contentOf(state.value.bytes, state.expireAt);
     const { result, changes, after } = perform(this.ask, before, now);
-    const reply = encodeReply(state.vv, before, changes ? after?.expireAt : before?.expireAt, result);
+    const expireAt = changes ? after?.expireAt : before?.expireAt;
+    const reply = encodeReply(state.vv, ++this.turns.count, before, expireAt, result);
     if (!changes) return { result: reply, next: undefined };
     if (after === undefined) return { result: reply, next: { value: undefined, expireAt: 0 } };
     const value = { type: TYPE_STRING, raw: false, bytes: encodeContent(after) };
@@ -51,24 +59,28 @@ export class SimWork implements Work {
   }
 }
 
-export const PERFORMER: Performer = {
-  decode: (name, bytes) => {
-    const to = 10 + bytes[9];
-    const ask: Ask = {
-      kind: KINDS[bytes[0]],
-      id: bytes.readUInt32LE(1),
-      ttlMs: bytes.readUInt32LE(5),
-      text: bytes.latin1Slice(10, to),
-      expected: bytes.latin1Slice(to),
-    };
-    return new SimWork(name, ask, false);
-  },
-  answer: () => undefined,
-};
+export function performer(turns: Turns): Performer {
+  return {
+    decode: (name, bytes) => {
+      const to = 10 + bytes[9];
+      const ask: Ask = {
+        kind: KINDS[bytes[0]],
+        id: bytes.readUInt32LE(1),
+        ttlMs: bytes.readUInt32LE(5),
+        text: bytes.latin1Slice(10, to),
+        expected: bytes.latin1Slice(to),
+      };
+      return new SimWork(name, ask, false, turns);
+    },
+    answer: () => undefined,
+  };
+}
 
 export interface Replied {
   /** The dot that last changed the state which its round was based on. */
   readonly base: Dot;
+  /** Operations of one round took effect in the order of their turns. */
+  readonly turn: number;
   /** What the operation found; its text is not told, its writers are. */
   readonly found: boolean;
   readonly seq: number;
@@ -77,7 +89,7 @@ export interface Replied {
   readonly result: string;
 }
 
-const REPLY_HEAD_BYTES = 22;
+const REPLY_HEAD_BYTES = 26;
 
 export function decodeReply(reply: Buffer): Replied {
   const count = reply[REPLY_HEAD_BYTES];
@@ -88,6 +100,7 @@ export function decodeReply(reply: Buffer): Replied {
     found: reply[8] === 1,
     seq: reply.readUInt32LE(9),
     base: { epoch: 0, hlc, node: reply[21] },
+    turn: reply.readUInt32LE(22),
     writers,
     result: reply.latin1Slice(REPLY_HEAD_BYTES + 1 + count * 4),
   };
@@ -95,6 +108,7 @@ export function decodeReply(reply: Buffer): Replied {
 
 function encodeReply(
   vv: VersionVector,
+  turn: number,
   before: Content | undefined,
   expireAt: number | undefined,
   result: string,
@@ -108,6 +122,7 @@ function encodeReply(
   out.writeUInt32LE(before?.seq ?? 0, 9);
   out.writeDoubleLE(base.hlc, 13);
   out[21] = base.node;
+  out.writeUInt32LE(turn, 22);
   const at = writeWriters(out, REPLY_HEAD_BYTES, writers);
   out.latin1Write(result, at);
   return out;
