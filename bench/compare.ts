@@ -12,22 +12,28 @@ import { coldStart } from "./compare/cold-start.js";
 import { cpu } from "./compare/cpu.js";
 import { disk } from "./compare/disk.js";
 import { durable } from "./compare/durable.js";
+import { hotKey } from "./compare/hot-key.js";
 import { lone } from "./compare/lone.js";
 import { many } from "./compare/many.js";
 import { memory } from "./compare/memory.js";
+import { quorum } from "./compare/quorum.js";
 import { restart } from "./compare/restart.js";
 import { scale } from "./compare/scale.js";
 import { type Context, met, type Scenario } from "./compare/scenario.js";
+import { trips } from "./compare/trips.js";
 import { turns } from "./compare/turns.js";
 import { machineFacts } from "./lib/machine.js";
 import { type Report, type Section, table, writeReport } from "./lib/report.js";
 import { cleanUp, findRedisBenchmark, findRedisServer, RunningServer } from "./lib/servers.js";
 
 const ROOT: string = fileURLToPath(new URL("..", import.meta.url));
-const SCENARIOS: readonly Scenario[] = [cpu, durable, lone, memory, restart, coldStart, scale, turns, many, disk];
+const ALONE: readonly Scenario[] = [cpu, durable, lone, memory, restart, coldStart, scale, turns, many, disk];
+const OF_CLUSTER: readonly Scenario[] = [quorum, hotKey, trips];
+const SCENARIOS: readonly Scenario[] = [...ALONE, ...OF_CLUSTER];
 
 const HELP = `Usage: npm run bench:compare -- [options]
   --quick            small loads, one run: shows that it works, proves nothing
+  --cluster          only those of three nodes: ${OF_CLUSTER.map(({ name }) => name).join(", ")}
   --only NAME,NAME   only these scenarios: ${SCENARIOS.map(({ name }) => name).join(", ")}
   --runs N           runs of each measurement (default 3; 1 with --quick)
   --out DIR          where compare.json, compare.md and compare.svg go (default bench-results)
@@ -51,6 +57,7 @@ function options(): Options {
   const { values } = parseArgs({
     options: {
       quick: { type: "boolean", default: false },
+      cluster: { type: "boolean", default: false },
       only: { type: "string" },
       runs: { type: "string" },
       out: { type: "string", default: "bench-results" },
@@ -62,7 +69,7 @@ function options(): Options {
     process.stdout.write(HELP);
     process.exit(0);
   }
-  const only = values.only?.split(",") ?? SCENARIOS.map(({ name }) => name);
+  const only = values.only?.split(",") ?? (values.cluster ? OF_CLUSTER : SCENARIOS).map(({ name }) => name);
   const unknown = only.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
   const runs = Number(values.runs ?? (values.quick ? 1 : 3));
   if (unknown.length > 0 || !Number.isInteger(runs) || runs < 1 || runs > 100) {

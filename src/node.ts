@@ -1,15 +1,17 @@
 /**
  * node.ts: one node, wired: disk, engine, server, sockets. A table of contents: what there is and in which order it starts and
  * stops; no rule of its own.
- * Start: lock the directory, open the engine, listen (clients hear -LOADING), recover, serve. Stop: take no more clients, answer
- * what was asked, flush, seal, let go of the directory. A failed log: those who wait hear -UNCERTAIN, then the node fails.
+ * Start: lock the directory, open the engine, listen (clients hear -LOADING), recover, join the peers, serve. Stop: take no more clients,
+ * answer what was asked, say goodbye to the peers, flush, seal, let go of the directory. A failed log: those who wait hear -UNCERTAIN, then
+ * the node fails.
  */
 import { randomBytes, randomInt } from "node:crypto";
-import fs from "node:fs";
 import { version } from "./cli/version.js";
+import { type Performer, QUESTION_NODE } from "./cluster/work.js";
 import type { Config } from "./config/config.js";
 import { keySlot } from "./core/ring/slot.js";
-import { EXIT_PORT_IN_USE } from "./lib/errors.js";
+import { type Member, memberOf } from "./node-cluster.js";
+import { listenForClients, shownAddresses } from "./node-listen.js";
 import { BackupDirectory } from "./platform/backup-directory.js";
 import { lockDirectory } from "./platform/directory-lock.js";
 import { type LogLevel, lineLogger } from "./platform/log.js";
@@ -18,10 +20,9 @@ import { NodeDisk } from "./platform/node-disk.js";
 import { releaseMemory } from "./platform/node-memory.js";
 import { NodeScheduler } from "./platform/node-scheduler.js";
 import { NodeSystem } from "./platform/node-system.js";
-import { createNetwork } from "./platform/sockets.js";
-import { readTls } from "./platform/tls-files.js";
 import type { Disk } from "./ports/disk.js";
-import type { Listener, ListenOptions, TlsOptions } from "./ports/network.js";
+import type { Listener } from "./ports/network.js";
+import { ServerPerformer } from "./server/performer.js";
 import type { ServerParts, ShutdownRequest } from "./server/ports.js";
 import { Server } from "./server/server.js";
 import { startScreen } from "./server/start-screen.js";
@@ -59,6 +60,8 @@ export class RunningNode {
   listeners: Listener[] = [];
   private readonly scheduler: NodeScheduler = new NodeScheduler();
   private readonly served: ServedStorage;
+  /** Undefined: a node alone. */
+  private readonly member: Member | undefined;
   private readonly release: () => void;
   private readonly log: (level: LogLevel, text: string) => void;
   private readonly memory: boolean;
@@ -79,15 +82,19 @@ export class RunningNode {
     this.failed = new Promise((resolve) => {
       this.end = resolve;
     });
+    this.member = memberOf({ config, disk, scheduler: this.scheduler, log: this.log });
+    const secret = this.member?.hashSecret;
     this.engine = new Engine(disk, this.scheduler, {
+      register: this.member !== undefined,
       mode: config.appendfsync,
       partitions: config.partitions,
       segmentBytes: config.walSegmentBytes,
       snapshotLogBytes: () => config.snapshotWalBytes,
+      ...(this.member === undefined ? {} : { retainFromLsn: this.member.retainFromLsn }),
       retainBytes: () => config.walRetainBytes,
       newNode: () => ({
         node: randomBytes(20).toString("hex"),
-        hashSecret: [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()],
+        hashSecret: secret ?? [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()],
       }),
       seed: randomInt(2 ** 31),
       releaseMemory,
@@ -105,6 +112,7 @@ export class RunningNode {
 
   private serverParts(): ServerParts {
     return {
+      ...(this.member === undefined ? {} : { cluster: this.member.cluster }),
       space: this.engine.store,
       storage: this.served,
       scheduler: this.scheduler,
@@ -136,47 +144,8 @@ export class RunningNode {
     config.onWarning((text) => this.log("warning", text));
   }
 
-  async listen(): Promise<void> {
-    const { config } = this;
-    const network = createNetwork();
-    const accept = this.server.accept.bind(this.server);
-    const common = { backlog: config.tcpBacklog, keepAliveSeconds: () => config.tcpKeepalive };
-    const tcp: { port: number; tls?: TlsOptions }[] = [];
-    if (config.port > 0 || config.anyPort) tcp.push({ port: config.port });
-    if (config.tlsPort > 0) tcp.push({ port: config.tlsPort, tls: readTls(config) });
-    for (const { port, tls } of tcp) {
-      for (const address of config.bind) {
-        const options: ListenOptions = {
-          ...common,
-          host: hostOf(address),
-          port,
-          ...(tls === undefined ? {} : { tls }),
-        };
-        try {
-          this.listeners.push(await network.listen(options, accept));
-        } catch (error) {
-          const code = (error as NodeJS.ErrnoException).code;
-          if (address.startsWith("-") && (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT")) continue;
-          throw listenError(error, `${hostOf(address)}:${port}`);
-        }
-      }
-    }
-    if (config.unixsocket !== "") await this.listenUnix(network, common);
-  }
-
-  private async listenUnix(
-    network: ReturnType<typeof createNetwork>,
-    common: { backlog: number; keepAliveSeconds: () => number },
-  ): Promise<void> {
-    const { unixsocket, unixsocketperm } = this.config;
-    // As Redis: a socket file left behind by a process that died is in nobody's use.
-    if (fs.lstatSync(unixsocket, { throwIfNoEntry: false })?.isSocket()) fs.unlinkSync(unixsocket);
-    try {
-      this.listeners.push(await network.listen({ ...common, path: unixsocket }, this.server.accept.bind(this.server)));
-    } catch (error) {
-      throw listenError(error, unixsocket);
-    }
-    if (unixsocketperm !== 0) fs.chmodSync(unixsocket, unixsocketperm);
+  listen(): Promise<void> {
+    return listenForClients(this.config, (connection) => this.server.accept(connection), this.listeners);
   }
 
   /** Recover, then serve. @throws CorruptionError, FormatError, DiskError, each with an exit code. */
@@ -186,10 +155,12 @@ export class RunningNode {
       engine.load(LOAD_SLICE_MS, (error) => (error === undefined ? resolve() : reject(error)));
     });
     const wal = engine.wal as NonNullable<typeof engine.wal>;
-    wal.onDurable = () => server.durable();
+    const { member } = this;
+    wal.onDurable = member === undefined ? () => server.durable() : () => this.durable(member);
     wal.waiters = () => server.waiters;
     wal.onFailed = (error) => {
       this.log("warning", `${error.message}: nothing is acknowledged any more`);
+      void member?.stop();
       server.logFailed();
       server.stopAccepting();
       this.scheduler.after(LAST_WORDS_MS, () => this.end({ code: error.exitCode, message: error.message }));
@@ -198,20 +169,35 @@ export class RunningNode {
       this.log("warning", "no room on the disk for the log: read-only until there is");
       engine.onWritable = () => this.log("notice", "there is room for the log again: writes are taken");
     }
+    await member?.start(engine, this.performer());
     this.served.ready();
     this.startScreen = startScreen({
       version: version(),
       config: this.config,
-      addresses: this.listeners.map((listener) =>
-        listener.path === "" ? `${listener.host}:${listener.port}` : listener.path,
-      ),
+      addresses: shownAddresses(this.listeners),
       directory: this.memory ? undefined : this.config.dir,
       keys: engine.store.table.keys.reduce((sum, keys) => sum + keys, 0),
       loadMs: engine.loadMs,
       droppedBytes: engine.recovery?.droppedBytes ?? 0,
       pid: process.pid,
+      cluster: member && { view: member.cluster, peerAddresses: member.peerAddresses },
     });
     engine.recovery = undefined;
+  }
+
+  /** First what waited for this node's own disk, so that replies leave with the news. */
+  private durable(member: Member): void {
+    member.durable();
+    this.server.durable();
+  }
+
+  private performer(): Performer {
+    const { engine, config, server } = this;
+    const performer = new ServerPerformer({ space: engine.store, config, keys: engine.registers, keySlot });
+    return {
+      decode: (name, bytes) => performer.decode(name, bytes),
+      answer: (kind, bytes) => (kind === QUESTION_NODE ? server.face.cardBytes() : performer.answer(kind, bytes)),
+    };
   }
 
   private shutdown(request: ShutdownRequest, refused: (error: string) => void): void {
@@ -251,6 +237,7 @@ export class RunningNode {
     server.stopAccepting();
     const closed = this.listeners.map((listener) => listener.close());
     await this.drained(now);
+    const parted = this.member?.stop();
     server.close(now);
     const quick = engine.store.usedBytes() <= STOP_SNAPSHOT_BYTES_MAX && engine.store.stats.dirty > 0;
     const { wal } = engine;
@@ -262,9 +249,17 @@ export class RunningNode {
     const failure = await new Promise<Error | undefined>((resolve) => engine.stop(resolve));
     server.close(true);
     server.stop();
-    await Promise.all(closed);
+    await Promise.all([...closed, parted]);
     this.release();
     if (failure !== undefined) throw failure;
+  }
+
+  /** It could not be started. */
+  abandon(): void {
+    for (const listener of this.listeners) void listener.close();
+    void this.member?.stop();
+    this.server.close(true);
+    this.server.stop();
   }
 
   private async drained(now: boolean): Promise<void> {
@@ -291,27 +286,10 @@ export async function start(config: Config, parts: NodeParts = {}): Promise<Runn
     await node.load();
     return node;
   } catch (error) {
-    for (const listener of node?.listeners ?? []) void listener.close();
-    node?.server.close(true);
-    node?.server.stop();
+    node?.abandon();
     release();
     throw error;
   }
-}
-
-function hostOf(address: string): string {
-  const host = address.replace(/^-/, "");
-  if (host === "*") return "0.0.0.0";
-  return host === "::*" ? "::" : host;
-}
-
-function listenError(error: unknown, where: string): Error {
-  const { code } = error as NodeJS.ErrnoException;
-  const what =
-    code === "EADDRINUSE"
-      ? `${where} is in use by another process. Stop that one, or choose another port with --port`
-      : `cannot listen on ${where}: ${(error as Error).message}`;
-  return Object.assign(new Error(what, { cause: error }), { exitCode: EXIT_PORT_IN_USE });
 }
 
 function levelOf(config: Config): LogLevel {

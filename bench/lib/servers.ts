@@ -150,7 +150,8 @@ function commandLine(spec: ServerSpec, port: number, directory: string): { comma
   return { command: path, args: [...common, "--save", "", ...spec.args] };
 }
 
-function freePort(): Promise<number> {
+/** A port that nobody listened on a moment ago. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);

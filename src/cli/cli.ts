@@ -7,7 +7,7 @@ import { nearest } from "../config/nearest.js";
 import { EXIT_USAGE } from "./exit.js";
 
 const SERVER_VERBS = ["serve", "config", "inspect", "restore"];
-const CLIENT_VERBS = ["put", "get", "delete", "backup"];
+const CLIENT_VERBS = ["put", "get", "delete", "backup", "cluster"];
 
 async function main(argv: readonly string[]): Promise<number> {
   const first = argv[0] ?? "";

@@ -40,7 +40,8 @@ function dbArgument(text: string): number {
   return db;
 }
 
-function clientVerb(program: Command, grammar: string, description: string, timeout = "5s"): Command {
+/** A verb that talks to a server, and the options of all such. */
+export function clientVerb(program: Command, grammar: string, description: string, timeout = "5s"): Command {
   return program
     .command(grammar)
     .description(description)
@@ -87,7 +88,10 @@ export async function runClientVerb(argv: readonly string[]): Promise<number> {
     .action(async (directory, options) => {
       code = await (await import("./verbs/backup.js")).backup(directory, options);
     });
-  for (const verb of program.commands) verb.exitOverride();
+  (await import("./cluster-verbs.js")).addClusterVerbs(program, (ended) => {
+    code = ended;
+  });
+  for (const verb of program.commands) for (const one of [verb, ...verb.commands]) one.exitOverride();
   try {
     await program.parseAsync(argv, { from: "user" });
     return code;

@@ -15,7 +15,7 @@ import type { PeerLink } from "./peer-link.js";
 import type { Pulls } from "./pulls.js";
 import type { Replica } from "./replica.js";
 import { EPOCH, type Routing } from "./routing.js";
-import { type ShippedStorage, ShipSource } from "./ship-source.js";
+import { type LogReader, type ShippedStorage, ShipSource } from "./ship-source.js";
 import { SHIP_TICK_MS, Shipping } from "./shipping.js";
 
 /** A batch: long enough for a sync to be worth it, short enough for a turn of the loop. */
@@ -28,6 +28,7 @@ const SEND_MS = 5000;
 
 export interface CatchUpParts {
   readonly storage: ShippedStorage;
+  readonly logFrom: (lsn: number) => LogReader;
   readonly exchange: Exchange;
   readonly routing: Routing;
   readonly replica: Replica;
@@ -36,6 +37,7 @@ export interface CatchUpParts {
   readonly selfIndex: number;
   /** By index: up to where of this node's log each peer was known to have everything, when that was last saved. */
   readonly positions: readonly number[];
+  readonly onDamage: (error: Error) => void;
 }
 
 interface Acknowledgement {
@@ -56,8 +58,9 @@ export class CatchUp {
 
   constructor(parts: CatchUpParts) {
     this.parts = parts;
-    const { storage, exchange, routing, scheduler, selfIndex, positions } = parts;
-    const source = new ShipSource(storage, exchange, routing, () => scheduler.monotonicMs());
+    const { storage, logFrom, exchange, routing, scheduler, selfIndex, positions, onDamage } = parts;
+    const nowMs = (): number => scheduler.monotonicMs();
+    const source = new ShipSource({ storage, logFrom, exchange, routing, nowMs, onDamage });
     this.peers = exchange.links.map((_, peer) =>
       peer === selfIndex ? undefined : new Shipping(peer, positions[peer] ?? 0, source),
     );
@@ -164,5 +167,6 @@ export class CatchUp {
 
   stop(): void {
     this.timer?.();
+    for (const peer of this.peers) peer?.close();
   }
 }

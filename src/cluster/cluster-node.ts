@@ -18,7 +18,7 @@ import { LINK_TIMES, type LinkTimes } from "./peer-link.js";
 import { Peers } from "./peers.js";
 import type { ReplicaStorage } from "./replica.js";
 import type { SendLimits } from "./send-queue.js";
-import type { ShippedStorage } from "./ship-source.js";
+import type { LogReader, ShippedStorage } from "./ship-source.js";
 import type { Performer } from "./work.js";
 
 const HANDSHAKE_MS = 2000;
@@ -37,13 +37,14 @@ const MESSAGE_OVERHEAD_BYTES: number = 1024 * 1024;
 /** What is known of peers, kept durably. */
 export interface PeerRecords {
   recordOf(id: string): PeerRecord | undefined;
-  /** Durable when it returns. */
+  /** Durable when it returns. @throws DiskError: it could not be written. */
   record(id: string, record: PeerRecord): void;
 }
 
 export interface ClusterNodeParts {
   readonly members: Members;
   readonly storage: ReplicaStorage & ShippedStorage;
+  readonly logFrom: (lsn: number) => LogReader;
   /** By id: up to where of this node's log each peer was known to have everything, as it was saved. */
   readonly positions: ReadonlyMap<string, number>;
   readonly clock: Hlc;
@@ -68,8 +69,8 @@ export interface ClusterNodeParts {
   readonly acceptorRules?: AcceptorRules;
   readonly proposerRules?: ProposerRules;
   readonly onMet: (id: string) => void;
-  /** For the log: what a link or a stranger was about. */
-  readonly onTrouble: (text: string) => void;
+  /** For the log: what a link or a stranger was about. @param grave somebody has to see to it, or nodes will not talk. */
+  readonly onTrouble: (text: string, grave: boolean) => void;
   readonly onState: (id: string, state: "up" | "suspect" | "down") => void;
 }
 
@@ -89,7 +90,7 @@ export class ClusterNode {
 
   private makeCoordinator(): Coordinator {
     const { members, storage, clock, boot, scheduler, random, performer, deadlineMs } = this.parts;
-    const { acceptorRules, proposerRules, positions } = this.parts;
+    const { acceptorRules, proposerRules, positions, logFrom, onTrouble } = this.parts;
     const { ids, selfIndex, ring, r, w, clusterId, addresses } = members;
     return new Coordinator({
       selfIndex,
@@ -99,6 +100,8 @@ export class ClusterNode {
       r,
       w,
       storage,
+      logFrom,
+      onDamage: (error) => onTrouble(`the log cannot be read for a peer: ${error.message}`, true),
       positions: ids.map((id) => positions.get(id) ?? 0),
       clock,
       boot,
@@ -114,7 +117,7 @@ export class ClusterNode {
 
   private makePeers(): Peers {
     const { scheduler, dialer, times = LINK_TIMES, random, nonce, mac, secret, records, valueBytesMax } = this.parts;
-    const { onMet, onTrouble, onState } = this.parts;
+    const { onTrouble, onState } = this.parts;
     return new Peers({
       scheduler,
       dialer,
@@ -130,20 +133,30 @@ export class ClusterNode {
       self: () => this.identity(),
       recordOf: (id) => records.recordOf(id),
       events: {
-        met: ({ peerId }, { uuid, run, boot, ceiling }) => {
-          records.record(peerId, { uuid, run, boot, ceiling });
-          onMet(peerId);
-        },
+        met: ({ peerId }, { uuid, run, boot, ceiling }) => this.met(peerId, { uuid, run, boot, ceiling }),
         message: (link, reader) => this.coordinator.message(link, reader),
         state: (link, state) => {
           if (state === "up") this.coordinator.up(link);
           onState(link.peerId, state);
         },
         lost: (link) => this.coordinator.lost(link),
-        trouble: ({ peerId }, why) => onTrouble(`${peerId}: ${why}`),
+        trouble: ({ peerId }, why, refused) => onTrouble(`${peerId}: ${why}`, refused),
       },
-      turnedAway: (remote, why) => onTrouble(`a connection from ${remote} was turned away: ${why}`),
+      turnedAway: (remote, why, refused) => onTrouble(`a connection from ${remote} was turned away: ${why}`, refused),
     });
+  }
+
+  /** @returns false: it could not be put on record, so nothing is to be heard of it. */
+  private met(peerId: string, record: PeerRecord): boolean {
+    const { records, onMet, onTrouble } = this.parts;
+    try {
+      records.record(peerId, record);
+    } catch (error) {
+      onTrouble(`${peerId}: ${(error as Error).message}`, true);
+      return false;
+    }
+    onMet(peerId);
+    return true;
   }
 
   private identity(): OwnIdentity {

@@ -7,7 +7,7 @@ import type { Ring } from "../core/ring/ring.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import type { MemberAddress } from "./member-view.js";
 import type { ReplicaStorage } from "./replica.js";
-import type { ShippedStorage } from "./ship-source.js";
+import type { LogReader, ShippedStorage } from "./ship-source.js";
 import type { Performer } from "./work.js";
 
 export interface CoordinatorOptions {
@@ -21,6 +21,9 @@ export interface CoordinatorOptions {
   readonly storage: ReplicaStorage & ShippedStorage;
   /** By index: up to where of this node's log each peer was known to have everything, as it was saved. */
   readonly positions: readonly number[];
+  readonly logFrom: (lsn: number) => LogReader;
+  /** The log cannot be read where it is to be shipped from. */
+  readonly onDamage: (error: Error) => void;
   /** The storage's own; above the recovered ceiling. */
   readonly clock: Hlc;
   /** This life of the process, durable before it is used. */

@@ -103,8 +103,8 @@ export class Coordinator implements Cluster, Surroundings<Value> {
       read: (work, done) => this.perform(work, done),
     });
     const { exchange, forwarding, questions, replica, routing, pulls } = this;
-    const { positions } = options;
-    const parts = { storage, exchange, routing, replica, pulls, scheduler, selfIndex, positions };
+    const { positions, logFrom, onDamage } = options;
+    const parts = { storage, logFrom, exchange, routing, replica, pulls, scheduler, selfIndex, positions, onDamage };
     this.catchUp = new CatchUp(parts);
     const { catchUp } = this;
     exchange.onMissed = (peer) => catchUp.missed(peer);

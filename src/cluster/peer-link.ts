@@ -49,15 +49,15 @@ export interface PeerAddress {
 }
 
 export interface LinkEvents {
-  /** A handshake ended well: what the peer says it is, to be recorded. Before the first message. */
-  met(link: PeerLink, peer: Identity): void;
+  /** A handshake ended well: what the peer says it is, to be recorded. Before the first message. @returns false: it could not be. */
+  met(link: PeerLink, peer: Identity): boolean;
   /** Borrowed until it returns. Heartbeats are the link's own. */
   message(link: PeerLink, reader: MessageReader): void;
   state(link: PeerLink, state: LinkState): void;
   /** What is in flight to the peer may not have arrived, and its answers may not come. */
   lost(link: PeerLink): void;
-  /** For the log: why a connection ended or an attempt failed. Not told again while it is the same. */
-  trouble(link: PeerLink, why: string): void;
+  /** For the log: why a connection ended or an attempt failed. Not told again while it is the same. @param refused by either side. */
+  trouble(link: PeerLink, why: string, refused: boolean): void;
 }
 
 export interface LinkOptions {
@@ -145,7 +145,7 @@ export class PeerLink implements ConnectionOwner {
   adopt(connection: PeerConnection): void {
     if (this.stopped) return connection.destroy("this node stops");
     const { selfId, scheduler, times, events } = this.options;
-    events.met(this, connection.peer as Identity);
+    if (!events.met(this, connection.peer as Identity)) return connection.destroy("it could not be put on record");
     const before = this.connections.slice();
     connection.owner = this;
     // First the new one, or the link would seem to be down between the two.
@@ -184,7 +184,7 @@ export class PeerLink implements ConnectionOwner {
   closed(connection: PeerConnection, why: string, clean: boolean): void {
     const wasOpen = this.remove(connection) || this.retiring.delete(connection);
     if (this.shaking === connection) this.shaking = undefined;
-    if (!clean) this.tell(why);
+    if (!clean) this.tell(why, connection.refusal !== "");
     if (wasOpen && !clean) this.options.events.lost(this);
     this.dialLater();
   }
@@ -227,10 +227,10 @@ export class PeerLink implements ConnectionOwner {
     this.options.events.state(this, state);
   }
 
-  private tell(why: string): void {
+  private tell(why: string, refused = false): void {
     if (why === this.trouble) return;
     this.trouble = why;
-    this.options.events.trouble(this, why);
+    this.options.events.trouble(this, why, refused);
   }
 
   private dial(): void {

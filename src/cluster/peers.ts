@@ -32,8 +32,8 @@ export interface PeersOptions {
   readonly self: () => OwnIdentity;
   readonly recordOf: (id: string) => PeerRecord | undefined;
   readonly events: LinkEvents;
-  /** A connection that came in and found no link: from where, and why. */
-  readonly turnedAway: (remote: string, why: string) => void;
+  /** A connection that came in and found no link: from where, and why. @param refused it was no mere accident. */
+  readonly turnedAway: (remote: string, why: string, refused: boolean) => void;
 }
 
 export class Peers implements ConnectionOwner {
@@ -52,7 +52,7 @@ export class Peers implements ConnectionOwner {
   /** To be given to the listener of the peer port. */
   readonly accept: Accept = (connection) => {
     if (this.stopped || this.shaking.size >= this.options.shakingMax) {
-      this.options.turnedAway(connection.remote, "too many are shaking hands");
+      this.options.turnedAway(connection.remote, "too many are shaking hands", true);
       connection.destroy();
       return NOBODY;
     }
@@ -117,7 +117,7 @@ export class Peers implements ConnectionOwner {
 
   closed(connection: PeerConnection, why: string): void {
     this.shaking.delete(connection);
-    this.options.turnedAway(connection.remote, why);
+    this.options.turnedAway(connection.remote, why, connection.refusal !== "");
   }
 
   private connectionOptions(

@@ -16,18 +16,27 @@ import type { Routing } from "./routing.js";
 export interface ShippedStorage {
   readonly durableLsn: number;
   held(name: string): Held<Value> | undefined;
-  /** Is the record behind `lsn` still in the log? */
-  reachesBackTo(lsn: number): boolean;
-  /**
-   * Durable records behind `lsn`, in order, about `bytesMax` of them. `each` borrows. @returns the last position looked at; equal to
-   * durableLsn: there is no more.
-   */
-  readLog(lsn: number, bytesMax: number, each: (record: Buffer, at: number) => void): number;
   page(
     db: number,
     cursor: number,
     count: number,
   ): { readonly entries: readonly { readonly key: Buffer }[]; readonly next: number };
+}
+
+/** The log from a position on; storage/log-cursor.ts. */
+export interface LogReader {
+  /** Everything before it was handed out. */
+  readonly nextLsn: number;
+  /**
+   * Durable records, about `bytesMax` of them; `take` borrows. gone: the log does not reach back so far any more.
+   * @throws when it is damaged.
+   */
+  read(
+    bytesMax: number,
+    done: () => boolean,
+    take: (lsn: number, body: Buffer, at: number) => void,
+  ): "more" | "end" | "gone";
+  close(): void;
 }
 
 export interface Batch {
@@ -48,36 +57,53 @@ export interface Walk {
 const DATABASES = 16;
 const PAGE_KEYS = 100;
 const SEND_MS = 5000;
+/** Of a turn of the loop. */
+const READ_MS = 1;
+
+export interface ShipSourceParts {
+  readonly storage: ShippedStorage;
+  readonly logFrom: (lsn: number) => LogReader;
+  readonly exchange: Exchange;
+  readonly routing: Routing;
+  /** Steady clock. */
+  readonly nowMs: () => number;
+  /** The log cannot be read. */
+  readonly onDamage: (error: Error) => void;
+}
 
 export class ShipSource {
-  private readonly storage: ShippedStorage;
-  private readonly exchange: Exchange;
-  private readonly routing: Routing;
-  private readonly nowMs: () => number;
+  private readonly parts: ShipSourceParts;
 
-  constructor(storage: ShippedStorage, exchange: Exchange, routing: Routing, nowMs: () => number) {
-    this.storage = storage;
-    this.exchange = exchange;
-    this.routing = routing;
-    this.nowMs = nowMs;
+  constructor(parts: ShipSourceParts) {
+    this.parts = parts;
   }
 
   get durableLsn(): number {
-    return this.storage.durableLsn;
+    return this.parts.storage.durableLsn;
   }
 
-  reachesBackTo(lsn: number): boolean {
-    return this.storage.reachesBackTo(lsn);
+  logFrom(lsn: number): LogReader {
+    return this.parts.logFrom(lsn);
   }
 
-  fromLog(peer: number, afterLsn: number, bytesMax: number): Batch {
+  /** @returns undefined: the log does not reach back so far, or cannot be read. */
+  fromLog(peer: number, reader: LogReader, bytesMax: number): Batch | undefined {
     const records: Batch["records"][number][] = [];
-    const lastLsn = this.storage.readLog(afterLsn, bytesMax, (bytes, at) => {
-      const item = this.item(peer, nameOfRecord(bytes, at));
-      // A record that was replaced lies further on in its new state.
-      if (item !== undefined && sameDot(ballotOf(item.record, 0), ballotOf(bytes, at))) records.push(item);
-    });
-    return { records, firstLsn: afterLsn, lastLsn, ends: lastLsn >= this.storage.durableLsn };
+    const firstLsn = reader.nextLsn;
+    const untilMs = this.parts.nowMs() + READ_MS;
+    const late = (): boolean => this.parts.nowMs() >= untilMs;
+    try {
+      const state = reader.read(bytesMax, late, (_lsn, bytes, at) => {
+        const item = this.item(peer, nameOfRecord(bytes, at));
+        // A record that was replaced lies further on in its new state.
+        if (item !== undefined && sameDot(ballotOf(item.record, 0), ballotOf(bytes, at))) records.push(item);
+      });
+      return state === "gone" ? undefined : { records, firstLsn, lastLsn: reader.nextLsn - 1, ends: state === "end" };
+    } catch (error) {
+      // What it holds is in memory too. The damage is for a person.
+      this.parts.onDamage(error as Error);
+      return undefined;
+    }
   }
 
   /** The next part of the table; the walk moves on. */
@@ -85,7 +111,7 @@ export class ShipSource {
     const records: Batch["records"][number][] = [];
     let bytes = 0;
     while (walk.db < DATABASES && bytes < bytesMax) {
-      const { entries, next } = this.storage.page(walk.db, walk.cursor, PAGE_KEYS);
+      const { entries, next } = this.parts.storage.page(walk.db, walk.cursor, PAGE_KEYS);
       for (const { key } of entries) {
         const item = this.item(peer, nameOf(walk.db, key, 0, key.length));
         if (item === undefined) continue;
@@ -99,10 +125,10 @@ export class ShipSource {
   }
 
   private item(peer: number, name: string): Batch["records"][number] | undefined {
-    if (!this.routing.isReplica(this.routing.partitionOf(name), peer)) return undefined;
-    const held = this.storage.held(name);
+    if (!this.parts.routing.isReplica(this.parts.routing.partitionOf(name), peer)) return undefined;
+    const held = this.parts.storage.held(name);
     // What is not durable yet lies behind the last position that is looked at, and comes later.
-    if (held === undefined || held.lsn > this.storage.durableLsn) return undefined;
+    if (held === undefined || held.lsn > this.parts.storage.durableLsn) return undefined;
     return { record: encodeState(name, held.ballot, held.state), chosen: held.chosen };
   }
 
@@ -110,9 +136,9 @@ export class ShipSource {
   send(link: PeerLink, { records, firstLsn, lastLsn, ends }: Batch): number {
     let bytes = SHIP_BYTES;
     for (const { record } of records) bytes += 1 + record.length;
-    const writer = link.claim(bytes + MESSAGE_HEADER_BYTES, this.nowMs() + SEND_MS);
+    const writer = link.claim(bytes + MESSAGE_HEADER_BYTES, this.parts.nowMs() + SEND_MS);
     if (writer === undefined) return 0;
-    const id = this.exchange.nextId();
+    const id = this.parts.exchange.nextId();
     writer.shipBegin(id, firstLsn, lastLsn, !ends);
     for (const { record, chosen } of records) writer.shipAdd(chosen, record, 0, record.length);
     writer.shipEnd();

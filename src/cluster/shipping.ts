@@ -16,7 +16,7 @@
  * Invariants: one batch is under way; `hasLsn` only rises, and never beyond what the peer said is durable there, or what was settled.
  */
 import type { PeerLink } from "./peer-link.js";
-import type { ShipSource, Walk } from "./ship-source.js";
+import type { Batch, LogReader, ShipSource, Walk } from "./ship-source.js";
 
 const SETTLE_MS = 4000;
 export const SHIP_TICK_MS = 1000;
@@ -41,6 +41,7 @@ export class Shipping {
   private readonly noted: number[] = [];
   /** In the table, when the log does not reach back. */
   private walk: Walk | undefined;
+  private reader: LogReader | undefined;
 
   constructor(peer: number, hasLsn: number, source: ShipSource) {
     this.peer = peer;
@@ -60,8 +61,9 @@ export class Shipping {
     this.behind = true;
     this.noted.length = 0;
     this.batchId = 0;
-    // What was on its way of it may be lost.
+    // What was on its way may be lost.
     this.walk = undefined;
+    this.close();
   }
 
   /** Every SHIP_TICK_MS. */
@@ -98,18 +100,30 @@ export class Shipping {
     }
     this.behind = false;
     this.noted.length = 0;
+    this.close();
+  }
+
+  private read(): Batch {
+    const { source, peer, bytesMax } = this;
+    if (this.walk === undefined) {
+      this.reader ??= source.logFrom(this.hasLsn + 1);
+      const batch = source.fromLog(peer, this.reader, bytesMax);
+      if (batch !== undefined) return batch;
+      this.close();
+      this.walk = { fromLsn: source.durableLsn, db: 0, cursor: 0 };
+    }
+    return source.fromTable(peer, this.walk, bytesMax);
+  }
+
+  /** Let go of the log. */
+  close(): void {
+    this.reader?.close();
+    this.reader = undefined;
   }
 
   private next(link: PeerLink, nowMs: number): void {
-    const { source, peer, bytesMax } = this;
     if (link.state === "down") return;
-    if (this.walk === undefined && !source.reachesBackTo(this.hasLsn)) {
-      this.walk = { fromLsn: source.durableLsn, db: 0, cursor: 0 };
-    }
-    const batch =
-      this.walk === undefined
-        ? source.fromLog(peer, this.hasLsn, bytesMax)
-        : source.fromTable(peer, this.walk, bytesMax);
+    const batch = this.read();
     // Nothing in it concerns the peer: there is nothing to wait for.
     if (batch.records.length === 0 && batch.ends) {
       this.batchLsn = batch.lastLsn;
@@ -118,7 +132,7 @@ export class Shipping {
       if (this.behind) this.next(link, nowMs);
       return;
     }
-    this.batchId = source.send(link, batch);
+    this.batchId = this.source.send(link, batch);
     this.batchSentMs = nowMs;
     this.batchLsn = batch.lastLsn;
     this.batchEnds = batch.ends;

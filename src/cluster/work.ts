@@ -1,5 +1,6 @@
 /**
- * cluster/work.ts: what the server asks of the cluster, and what it hears. Types only; cluster/coordinator.ts does it.
+ * cluster/work.ts: what the server asks of the cluster, and what it hears; cluster/coordinator.ts does it. With the few words of core and
+ * storage that the server needs to say it.
  *
  *   Work      one operation on one key: a command, or an EXEC whose writes are all on it. It is a function from the key's state to a reply
  *             and perhaps a new state; the preferred proposer runs it, which may be another node: then its encoding travels.
@@ -10,7 +11,14 @@ import type { RegisterState } from "../core/register/state.js";
 import type { Value } from "../storage/state-record.js";
 import type { LinkState } from "./link-health.js";
 
-/** Replies are whole RESP replies in the protocol of the client who asked. */
+export { compareDots, type Dot } from "../core/clock/dot.js";
+export { dbOf, keyOf, nameOf } from "../storage/state-record.js";
+
+/** What a work is shown, and what it makes of it. */
+export type KeyRegister = RegisterState<Value>;
+export type KeyChange = Change<Value, Buffer>;
+
+/** The result is for whoever made the work; it travels as it is. */
 export interface Work {
   /** storage/state-record.ts: nameOf(). */
   readonly name: string;
@@ -19,7 +27,7 @@ export interface Work {
   /** It must come after works on the same key that the same client asked for before, which may not be over yet. */
   readonly ordered: boolean;
   /** A function of its arguments: it may run several times, on different states. @param now wall clock, ms. */
-  apply(state: RegisterState<Value>, now: number): Change<Value, Buffer>;
+  apply(state: KeyRegister, now: number): KeyChange;
   /** As bytes, for Performer.decode on another node. */
   encode(): Buffer;
 }

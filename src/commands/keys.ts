@@ -156,14 +156,17 @@ export function flushAll(c: Context): void {
 
 /** ASYNC and SYNC are the same here: the keys are gone at once, and memory is given back in slices afterwards. */
 function flush(c: Context, db: number): void {
-  const args = c.args;
-  const valid = args.count === 1 || (args.count === 2 && (isWord(args, 1, "async") || isWord(args, 1, "sync")));
-  if (!valid) {
-    c.reply.error(SYNTAX);
-    return;
-  }
+  if (!flushArgsOk(c)) return;
   c.space.flush(db);
   c.reply.ok();
+}
+
+/** @returns false after having written an error. */
+export function flushArgsOk(c: Context): boolean {
+  const args = c.args;
+  if (args.count === 1 || (args.count === 2 && (isWord(args, 1, "async") || isWord(args, 1, "sync")))) return true;
+  c.reply.error(SYNTAX);
+  return false;
 }
 
 /** Exchanging two databases would rename every record of both, in the log and on every replica. */

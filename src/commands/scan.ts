@@ -17,7 +17,7 @@ const COUNT_MAX = Number.MAX_SAFE_INTEGER;
 const KEYS_STEP = 1000;
 
 /** The keys that pass a filter, as replies. */
-class Found {
+export class Found {
   readonly keys: ReplyWriter = new ReplyWriter(1024);
   count = 0;
   private readonly pattern: Buffer | undefined;
@@ -29,17 +29,19 @@ class Found {
     this.type = type;
   }
 
-  readonly visit = (state: KeyState): void => {
-    const { pattern, type } = this;
-    if (type !== undefined && TYPE_NAMES[state.type] !== type) return;
-    if (pattern !== undefined && !globMatches(pattern, state.bytes, state.keyAt, state.keyBytes)) return;
-    this.count++;
-    this.keys.bulk(state.bytes, state.keyAt, state.keyBytes);
-  };
+  readonly visit = (state: KeyState): void => this.add(state.type, state.bytes, state.keyAt, state.keyBytes);
 
-  write(c: Context): void {
-    c.reply.array(this.count);
-    c.reply.raw(this.keys.buf.subarray(0, this.keys.at));
+  add(keyType: number, bytes: Buffer, at: number, length: number): void {
+    const { pattern, type } = this;
+    if (type !== undefined && TYPE_NAMES[keyType] !== type) return;
+    if (pattern !== undefined && !globMatches(pattern, bytes, at, length)) return;
+    this.count++;
+    this.keys.bulk(bytes, at, length);
+  }
+
+  write(reply: ReplyWriter): void {
+    reply.array(this.count);
+    reply.raw(this.keys.buf.subarray(0, this.keys.at));
   }
 }
 
@@ -48,7 +50,7 @@ export function keys(c: Context): void {
   let cursor = 0;
   do cursor = c.space.scan(c.db, cursor, KEYS_STEP, found.visit);
   while (cursor !== 0);
-  found.write(c);
+  found.write(c.reply);
 }
 
 export function randomKey(c: Context): void {
@@ -57,12 +59,19 @@ export function randomKey(c: Context): void {
   else c.reply.nullBulk();
 }
 
-export function scan(c: Context): void {
+export interface ScanRequest {
+  readonly cursor: number;
+  readonly count: number;
+  readonly found: Found;
+}
+
+/** The arguments of SCAN. @returns undefined after having written an error. */
+export function parseScan(c: Context): ScanRequest | undefined {
   const args = c.args;
   const cursor = parseCursor(upToNul(args.text(1)));
   if (cursor === undefined) {
     c.reply.error("ERR invalid cursor");
-    return;
+    return undefined;
   }
   let count = COUNT_DEFAULT;
   let pattern: Buffer | undefined;
@@ -71,22 +80,32 @@ export function scan(c: Context): void {
     const more = i + 1 < args.count;
     if (more && isWord(args, i, "count")) {
       const given = integerArg(c, i + 1);
-      if (given === undefined) return;
+      if (given === undefined) return undefined;
       count = clamp(given, 0, COUNT_MAX);
     } else if (more && isWord(args, i, "match")) pattern = args.view(i + 1);
     else if (more && isWord(args, i, "type")) type = args.lower(i + 1);
     else count = 0;
     if (count < 1) {
       c.reply.error(SYNTAX);
-      return;
+      return undefined;
     }
   }
-  const found = new Found(pattern, type);
+  return { cursor, count, found: new Found(pattern, type) };
+}
+
+export function scan(c: Context): void {
+  const request = parseScan(c);
+  if (request === undefined) return;
+  const { cursor, count, found } = request;
   // No cursor that was given out is as large as that: such an iteration is over.
   const next = cursor > Number.MAX_SAFE_INTEGER ? 0 : c.space.scan(c.db, cursor, count, found.visit);
-  c.reply.array(2);
-  c.reply.bulkText(String(next));
-  found.write(c);
+  writeScan(c.reply, next, found);
+}
+
+export function writeScan(reply: ReplyWriter, next: number, found: Found): void {
+  reply.array(2);
+  reply.bulkText(String(next));
+  found.write(reply);
 }
 
 const UINT64_MAX = 0xffffffffffffffffn;

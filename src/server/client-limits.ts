@@ -8,6 +8,12 @@ import type { Session } from "./session.js";
 /** From here on it is asked whether the disk has room for a command or an EXEC; smaller ones fit into what the log keeps free. */
 export const LARGE_BYTES: number = 64 * 1024;
 
+/** Replies of one run are written at once when they are so long, so that the shared buffer stays small. */
+export const FLUSH_BYTES: number = 64 * 1024;
+/** So many bytes of replies unsent: above the first reading stops, below the second it goes on. */
+export const UNSENT_HIGH_BYTES: number = 1024 * 1024;
+export const UNSENT_LOW_BYTES: number = 256 * 1024;
+
 /**
  * After replies were put behind others: is it too much?
  * @param waitingBefore what waited before them: a single reply of any size is let pass when little did.
@@ -48,5 +54,6 @@ export function checkTimes(session: Session, nowMs: number): void {
     else if (nowMs - session.overSoftMs > softSeconds * 1000) cutOff(session);
   } else session.overSoftMs = 0;
   const idle = timeout > 0 && nowMs - session.activeMs > timeout * 1000;
-  if (idle && !session.blocked && !session.monitor) session.destroy();
+  const waits = session.blocked || session.worksInFlight > 0;
+  if (idle && !waits && !session.monitor) session.destroy();
 }

@@ -43,6 +43,8 @@ export class ClientState {
   activeMs = 0;
   /** Since when more than the soft output limit waits; 0: not. */
   overSoftMs = 0;
+  /** In a cluster: what was asked of it and not answered yet. */
+  worksInFlight = 0;
   transaction: Transaction | undefined = undefined;
   lastCommand: CommandSpec | undefined = undefined;
 }

@@ -8,7 +8,7 @@
  * Ids: 40 hex digits, as Redis has them, made from cluster and member: all nodes say the same, also of one that was never met.
  */
 import { createHash } from "node:crypto";
-import type { Cluster, MemberView } from "../cluster/work.js";
+import type { MemberView } from "../cluster/work.js";
 import { isLoopback } from "../config/peers.js";
 import type { Cancel } from "../ports/scheduler.js";
 import { type NodeCard, writeCard } from "./node-card.js";
@@ -27,24 +27,18 @@ export interface ClientAddress {
 }
 
 export class ClusterFace {
-  /** Undefined: this node is alone, or has not recovered yet. */
-  cluster: Cluster | undefined;
-  view: ClusterView = alone();
+  readonly view: ClusterView;
   private readonly parts: ServerParts;
-  private cards: NodeCards | undefined;
+  private readonly cards: NodeCards | undefined;
   private readonly ids = new Map<number, string>();
   private cancel: Cancel = () => {};
 
   constructor(parts: ServerParts) {
+    const { cluster } = parts;
     this.parts = parts;
-  }
-
-  /** This node has recovered, and is a member of a cluster. */
-  join(cluster: Cluster): void {
-    this.cluster = cluster;
-    this.view = cluster;
-    this.cards = new NodeCards(cluster);
-    this.tick();
+    this.view = cluster ?? alone();
+    this.cards = cluster === undefined ? undefined : new NodeCards(cluster);
+    if (cluster !== undefined) this.tick();
   }
 
   private tick(): void {
@@ -64,10 +58,11 @@ export class ClusterFace {
   }
 
   idOf(member: MemberView): string {
-    if (this.cluster === undefined) return this.parts.nodeId;
+    const { cluster, nodeId } = this.parts;
+    if (cluster === undefined) return nodeId;
     let id = this.ids.get(member.index);
     if (id === undefined) {
-      id = createHash("sha1").update(`kvorum ${this.cluster.clusterId} ${member.id}`).digest("hex");
+      id = createHash("sha1").update(`kvorum ${cluster.clusterId} ${member.id}`).digest("hex");
       this.ids.set(member.index, id);
     }
     return id;
@@ -88,6 +83,7 @@ export class ClusterFace {
     };
   }
 
+  /** The answer to QUESTION_NODE. */
   cardBytes(): Buffer {
     return writeCard(this.card());
   }

@@ -10,9 +10,9 @@ import { slotHealth } from "./slot-map.js";
 const UNMEASURED = -1;
 
 export function clusterFields(server: Server): Field[] {
-  const { config, face } = server;
+  const { config } = server;
+  const { cluster } = server.parts;
   const fields: Field[] = [["cluster_enabled", config.clusterEnabled ? 1 : 0]];
-  const { cluster } = face;
   if (cluster === undefined) return fields;
   const members = cluster.members();
   const { ok, suspect, fail } = slotHealth(cluster);

@@ -71,8 +71,8 @@ const LARGE_BYTES = 64 * 1024;
 const SUGGESTED_NAMES: readonly string[] = COMMANDS.map(({ name }) => name);
 
 export class Dispatcher {
-  private readonly server: Server;
-  private readonly context: Context;
+  protected readonly server: Server;
+  protected readonly context: Context;
   private readonly bits: Uint16Array;
   private readonly hosts: readonly (HostHandler | undefined)[];
 
@@ -134,9 +134,13 @@ export class Dispatcher {
     else execute(c, spec);
     // An array with errors in it (EXEC) is no failure of its own: those were counted where they arose.
     if (reply.errors !== errors && reply.buf[before] === MINUS) this.countError(spec);
-    if ((server.guards & GUARD_MONITORED) !== 0 && (this.bits[index] & HIDDEN_FROM_MONITOR) === 0)
-      server.monitors.feed(session, args);
+    if ((server.guards & GUARD_MONITORED) !== 0) this.show(session, spec, args);
     if (timed || reply.at - before > LARGE_BYTES || largeArgs(args)) server.measureOne(spec, args);
+  }
+
+  /** To those who watch. */
+  show(session: Session, spec: CommandSpec, args: Args): void {
+    if ((this.bits[spec.index] & HIDDEN_FROM_MONITOR) === 0) this.server.monitors.feed(session, args);
   }
 
   /** May the command's time go to the slow log? */
@@ -247,7 +251,7 @@ export class Dispatcher {
     this.refused(session, spec);
   }
 
-  private countError(spec: CommandSpec): void {
+  protected countError(spec: CommandSpec): void {
     const { statistics } = this.server;
     statistics.failed[spec.index]++;
     statistics.error(this.context.reply.lastErrorCode, 1);
@@ -255,7 +259,6 @@ export class Dispatcher {
 
   /** CLIENT REPLY OFF and SKIP: take the reply back. */
   private silence(session: Session): void {
-    const { reply } = this.context;
     if (session.replyMode === REPLY_SKIP_NEXT) {
       // The skipping begins with the next command; CLIENT REPLY itself is not answered either.
       if (session.skipping) {
@@ -264,7 +267,12 @@ export class Dispatcher {
         session.guards &= ~GUARD_SILENT;
       } else session.skipping = true;
     } else if (session.replyMode !== REPLY_OFF) return;
-    reply.at = session.replyFrom;
+    this.takeBack(session);
+  }
+
+  /** The command that ran is not to be answered. */
+  protected takeBack(session: Session): void {
+    this.context.reply.at = session.replyFrom;
   }
 }
 

@@ -16,6 +16,8 @@ export const STALLED_BLOCKED = 4;
 export const STALLED_PAUSED = 8;
 /** The log has more than enough to write. */
 export const STALLED_LOG = 16;
+/** In a cluster: enough of its commands are under way, or one of them must be over first. */
+export const STALLED_WORKS = 32;
 
 /** What a client that runs nothing may send ahead before it is not read any more. */
 const AHEAD_BYTES_MAX: number = 128 * 1024;
@@ -47,9 +49,9 @@ export class Flow {
     this.stopReading();
   }
 
-  /** Run nothing before the next turn; read on. */
-  giveWay(): void {
-    this.stalled |= STALLED_SLICE;
+  /** Run nothing, for a while that is likely to be short: read on. */
+  giveWay(why: number): void {
+    this.stalled |= why;
   }
 
   clear(why: number): void {

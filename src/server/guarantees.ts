@@ -11,15 +11,17 @@ type Quorum = Pick<ClusterView, "n" | "r" | "w">;
 
 /** @param quorum undefined: a node alone. */
 export function survives(mode: Config["appendfsync"], memory: boolean, quorum: Quorum | undefined): string {
-  const where = quorum === undefined ? "" : " on all nodes";
   if (memory) return `process crash NO, power loss NO (memory only)`;
   const disks = quorum === undefined ? "loss of this disk NO (one node)" : disksLine(quorum);
   if (mode === "always") {
     const synced = quorum === undefined ? "synced" : `synced on ${quorum.w} of ${quorum.n} disks`;
+    const where = quorum === undefined ? "" : " on all nodes";
     return `process crash yes, power loss${where} yes (${synced} before each reply), ${disks}`;
   }
   const seconds = mode === "everysec" ? "UP TO A SECOND OF WRITES IS LOST" : "WHAT THE SYSTEM HAD NOT WRITTEN IS LOST";
-  return `process crash yes, power loss${where} NO: ${seconds} (appendfsync ${mode}), ${disks}`;
+  // It has forgotten what it voted for, and the next quorum may be one of those who never heard of it.
+  const any = quorum === undefined ? "" : " of any node";
+  return `process crash yes, power loss${any} NO: ${seconds} (appendfsync ${mode}), ${disks}`;
 }
 
 function disksLine({ n, w }: Quorum): string {

@@ -5,14 +5,13 @@
  * What there is not is shown so: each node is a master, of the slots that it serves first; nobody is elected, so epochs stay as they are.
  */
 
-import { type Cluster, type MemberView, QUESTION_SLOT } from "../cluster/work.js";
+import type { MemberView } from "../cluster/work.js";
 import type { ReplyWriter } from "../codec/resp/reply-writer.js";
 import type { Context } from "../commands/context.js";
 import { NOT_INTEGER } from "../commands/texts.js";
 import type { HostHandler } from "./hosts.js";
 import { parseInteger } from "./numbers.js";
 import type { Session } from "./session.js";
-import { answerSlot, readSlotAnswer, type SlotAnswer, writeSlotQuestion } from "./slot-keys.js";
 import { SLOTS, type SlotRange, shardsOf, slotHealth, slotRanges } from "./slot-map.js";
 import { CLUSTER_DISABLED } from "./texts.js";
 
@@ -154,57 +153,27 @@ function keyslot(session: Session, c: Context): void {
   c.reply.int(session.server.parts.keySlot(c.args.bytes, c.args.start[2], c.args.length[2]));
 }
 
-function countkeysinslot(session: Session, c: Context): void {
+/** Alone; in a cluster they ask several nodes (keyspace-calls.ts). */
+function countkeysinslot({ server }: Session, c: Context): void {
   const slot = parseInteger(c.args, 2);
   if (slot === undefined) c.reply.error(NOT_INTEGER);
   else if (slot < 0 || slot >= SLOTS) c.reply.error("ERR Invalid slot");
-  else askSlot(session, c, slot, 0, ({ count }) => c.reply.int(count));
+  else c.reply.int(server.space.keysInSlot(slot, Number.POSITIVE_INFINITY, () => {}));
 }
 
-function getkeysinslot(session: Session, c: Context): void {
+function getkeysinslot({ server }: Session, c: Context): void {
   const slot = parseInteger(c.args, 2);
   const most = parseInteger(c.args, 3);
   if (slot === undefined || most === undefined) c.reply.error(NOT_INTEGER);
   else if (slot < 0 || slot >= SLOTS || most < 0) c.reply.error("ERR Invalid slot or number of keys");
-  else if (most === 0) c.reply.array(0);
   else {
-    askSlot(session, c, slot, most, ({ keys }) => {
-      c.reply.array(keys.length);
-      for (const key of keys) c.reply.bulk(key, 0, key.length);
-    });
-  }
-}
-
-/** The keys of a slot, from this node when it has them, else from the first of those that do. */
-function askSlot(
-  session: Session,
-  { reply }: Context,
-  slot: number,
-  keysMax: number,
-  write: (a: SlotAnswer) => void,
-): void {
-  const { face, space } = session.server;
-  const { view, cluster } = face;
-  const question = writeSlotQuestion(slot, keysMax);
-  const answered = (bytes: Buffer | undefined): void => {
-    const answer = bytes === undefined ? undefined : readSlotAnswer(bytes);
-    if (answer === undefined) reply.error("CLUSTERDOWN no node that holds the slot answered");
-    else write(answer);
-  };
-  const replicas = view.replicas(Math.floor((slot * view.partitions) / SLOTS));
-  if (cluster === undefined || replicas.includes(view.selfIndex)) answered(answerSlot(space, question));
-  else if (session.inExec) reply.error("ERR other nodes hold this slot, and MULTI waits for none");
-  else {
-    const token = session.block();
-    cluster.ask(firstUp(cluster, replicas), QUESTION_SLOT, question, (bytes) =>
-      session.unblock(token, () => answered(bytes)),
+    const keys: Buffer[] = [];
+    server.space.keysInSlot(slot, most, ({ bytes, keyAt, keyBytes }) =>
+      keys.push(Buffer.from(bytes.subarray(keyAt, keyAt + keyBytes))),
     );
+    c.reply.array(keys.length);
+    for (const key of keys) c.reply.bulk(key, 0, key.length);
   }
-}
-
-function firstUp(cluster: Cluster, replicas: readonly number[]): number {
-  const members = cluster.members();
-  return replicas.find((member) => members[member].state === "up") ?? replicas[0];
 }
 
 /** READONLY and READWRITE: every node answers reads and writes anyway. */
@@ -215,15 +184,15 @@ function nothingToDo(_session: Session, c: Context): void {
 /** KV.EXPLAIN GET key: what each replica of the key says about it. */
 function explain(session: Session, c: Context): void {
   const { args, reply } = c;
-  const { face, space } = session.server;
+  const { space, parts } = session.server;
   if (args.lower(1) !== "get") {
     reply.error("ERR KV.EXPLAIN explains GET key only");
     return;
   }
-  const { cluster } = face;
+  const { cluster } = parts;
   if (cluster === undefined) {
     const found = space.find(c.db, args.bytes, args.start[2], args.length[2], c.key, false);
-    const slot = session.server.parts.keySlot(args.bytes, args.start[2], args.length[2]);
+    const slot = parts.keySlot(args.bytes, args.start[2], args.length[2]);
     const version = found ? `version ${c.key.version}, ${c.key.valueBytes} bytes` : "absent";
     reply.verbatim(`slot ${slot}\nthis node, which is alone: ${version}\n`);
     return;

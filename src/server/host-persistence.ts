@@ -58,27 +58,36 @@ function lastsave(session: Session, c: Context): void {
 }
 
 /** WAITAOF numlocal numreplicas timeout: [1 when everything written so far is on this disk, replicas that have it]. */
-function waitaof(session: Session, c: Context): void {
+/** The arguments of WAITAOF. @returns undefined after having written an error. */
+export function waitaofArgs(c: Context): { local: number; timeoutMs: number } | undefined {
   const { args, reply } = c;
   const local = parseInteger(args, 1);
   if (local === undefined || local < 0 || local > 1) {
     reply.error(local === undefined ? NOT_INTEGER : "ERR value is out of range, must be between 0 and 1");
-    return;
+    return undefined;
   }
   const replicas = parseInteger(args, 2);
   if (replicas === undefined || replicas < 0) {
     reply.error(replicas === undefined ? NOT_INTEGER : "ERR value is out of range, must be positive");
-    return;
+    return undefined;
   }
   const timeout = parseInteger(args, 3);
   if (timeout === undefined) {
     reply.error("ERR timeout is not an integer or out of range");
-    return;
+    return undefined;
   }
   if (timeout < 0) {
     reply.error("ERR timeout is negative");
-    return;
+    return undefined;
   }
+  return { local, timeoutMs: timeout };
+}
+
+function waitaof(session: Session, c: Context): void {
+  const { reply } = c;
+  const asked = waitaofArgs(c);
+  if (asked === undefined) return;
+  const { local, timeoutMs } = asked;
   const { server } = session;
   const { storage } = server;
   const wanted = storage.appendedLsn;
@@ -94,7 +103,7 @@ function waitaof(session: Session, c: Context): void {
   const token = session.block();
   const done = (): void => session.unblock(token, answer);
   storage.sync(done);
-  if (timeout > 0) server.after(timeout, done);
+  if (timeoutMs > 0) server.after(timeoutMs, done);
 }
 
 function shutdown(session: Session, c: Context): void {

@@ -148,7 +148,7 @@ function persistence(s: Server): Field[] {
     ["aof_current_size", figures.logBytes],
     ["aof_pending_bio_fsync", 0],
     ["kvorum_appendfsync", config.appendfsync],
-    ["kvorum_acknowledged_writes_survive", survives(config.appendfsync, storage.backup === undefined, s.face.cluster)],
+    ["kvorum_acknowledged_writes_survive", survives(config.appendfsync, storage.backup === undefined, s.parts.cluster)],
     ["kvorum_appended_lsn", storage.appendedLsn],
     ["kvorum_durable_lsn", s.space.durableLsn],
     ["kvorum_synced_lsn", storage.syncedLsn],

@@ -2,6 +2,7 @@
  * server/ports.ts: what the server room needs of the rest of a node. node.ts puts real things in; tests put models in.
  * Invariants: everything here is synchronous; what takes time calls back later, never inside the call.
  */
+import type { Cluster, Dot } from "../cluster/work.js";
 import type { Config } from "../config/config.js";
 import type { Keyspace } from "../ports/keyspace.js";
 import type { Scheduler } from "../ports/scheduler.js";
@@ -67,7 +68,34 @@ export interface ShutdownRequest {
   readonly force: boolean;
 }
 
+/** A key as this node holds it as a replica, for listings over several replicas. */
+export interface PageEntry {
+  /** Its place in SCAN's order: the same on every replica. Partition * 2^32 + hash. */
+  readonly position: number;
+  readonly key: Buffer;
+  readonly ballot: Dot;
+  /** false: a tombstone. A key past its deadline is live. */
+  readonly live: boolean;
+  readonly type: number;
+  readonly expireAt: number;
+  /** Known to be. */
+  readonly chosen: boolean;
+  /** Where it lies in the log. */
+  readonly lsn: number;
+}
+
+/** What lies on this node as a replica, tombstones included. */
+export interface ReplicaKeys {
+  readonly durableLsn: number;
+  /** From `cursor` (0 = the start) on, at least `count` unless it ends; all of one position in one page. next 0 = the end. */
+  page(db: number, cursor: number, count: number): { readonly entries: readonly PageEntry[]; readonly next: number };
+  /** Keys, no tombstones, of one partition of a database. */
+  keysIn(db: number, partition: number): number;
+}
+
 export interface ServerParts {
+  /** The cluster that this node is part of; absent: alone. */
+  readonly cluster?: Cluster;
   readonly space: Space;
   readonly storage: Storage;
   readonly scheduler: Scheduler;

@@ -13,8 +13,11 @@ import { ALL_SPECS } from "../commands/table.js";
 import type { Config } from "../config/config.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
+import { NOBODY, newSession, refusalOf } from "./admission.js";
+import { Answers } from "./answers.js";
 import { checkTimes, LARGE_BYTES } from "./client-limits.js";
 import { GUARD_UNAUTHENTICATED } from "./client-state.js";
+import { ClusterDispatcher } from "./cluster-dispatch.js";
 import { ClusterFace } from "./cluster-face.js";
 import { Departures } from "./departures.js";
 import {
@@ -28,10 +31,9 @@ import {
 import { LatencyMonitor } from "./latency.js";
 import { Monitors } from "./monitor.js";
 import type { ServerParts, Space, Storage } from "./ports.js";
-import { Session } from "./session.js";
+import type { Session } from "./session.js";
 import { SlowLog } from "./slowlog.js";
 import { Statistics, Traffic } from "./statistics.js";
-import { PROTECTED_MODE } from "./texts.js";
 import { Turns } from "./turns.js";
 
 /** Keys that are fetched ahead at a time: more would push the first ones out of the nearest cache again. */
@@ -62,6 +64,8 @@ export class Server {
   readonly sessions: Map<number, Session> = new Map();
   readonly turns: Turns;
   readonly departures: Departures;
+  /** In a cluster: clients that the cluster has answered. */
+  readonly answers: Answers;
   /** Sessions whose next replies wait for the log: the first `waiting` of the list. (Emptying an array is slow, counting is not.) */
   private waitingSessions: Session[] = [];
   private waiting = 0;
@@ -89,7 +93,7 @@ export class Server {
   private tickQueue: Session[] = [];
   private cancelPauseTimer: Cancel = () => {};
   private stopped = false;
-  private accepting = true;
+  accepting = true;
 
   constructor(parts: ServerParts) {
     this.parts = parts;
@@ -103,13 +107,17 @@ export class Server {
     this.face = new ClusterFace(parts);
     this.context = new Context(parts.space, parts.config);
     this.departures = new Departures(this.context.reply);
-    this.turns = new Turns(parts.scheduler, () => this.departures.send());
+    this.turns = new Turns(parts.scheduler, () => {
+      if (parts.cluster !== undefined) this.answers.serve();
+      this.departures.send();
+    });
+    this.answers = new Answers(this.turns, () => parts.scheduler.monotonicMs());
     this.sharedArgs = this.context.args;
     this.requestLimits = { ...LIMITS_DEFAULT };
     this.slowlog = new SlowLog(parts.config);
     this.latency = new LatencyMonitor(parts.config);
     this.monitors = new Monitors(this);
-    this.dispatcher = new Dispatcher(this);
+    this.dispatcher = parts.cluster === undefined ? new Dispatcher(this) : new ClusterDispatcher(this, parts.cluster);
     this.readConfig();
     this.config.onChange("*", () => {
       this.readConfig();
@@ -140,7 +148,7 @@ export class Server {
   /** Serve a new connection. For Network.listen. */
   accept(connection: Connection): ConnectionHandler {
     this.traffic.connections++;
-    const refusal = this.refusal(connection);
+    const refusal = refusalOf(this, connection);
     if (refusal !== undefined) {
       this.traffic.rejected++;
       const text = Buffer.from(`-${refusal}\r\n`);
@@ -148,17 +156,10 @@ export class Server {
       connection.end();
       return NOBODY;
     }
-    const session = new Session(this.nextId++, connection, this);
+    const session = newSession(this, this.nextId++, connection);
     this.sessions.set(session.id, session);
     this.lock(session);
     return session;
-  }
-
-  private refusal(connection: Connection): string | undefined {
-    if (!this.accepting) return "ERR the server is going down";
-    if (this.sessions.size >= this.config.maxclients) return "ERR max number of clients reached";
-    if (this.config.protectedMode && this.config.requirepass === "" && !connection.loopback) return PROTECTED_MODE;
-    return undefined;
   }
 
   /** A session that has not logged in (any more), where a password is set. */
@@ -233,7 +234,7 @@ export class Server {
     const usec = (now - this.markMs) * 1000;
     this.markMs = now;
     this.statistics.attribute(usec);
-    this.noteSlow(spec, args, usec);
+    this.noteSlow(this.current, spec, args, usec);
   }
 
   /** Time that no command is to be charged with has passed. */
@@ -249,15 +250,19 @@ export class Server {
     this.storage.nudge();
   }
 
+  monotonicMs(): number {
+    return this.scheduler.monotonicMs();
+  }
+
   /** Milliseconds since the present run began. */
   elapsedMs(): number {
     return this.scheduler.monotonicMs() - this.runStartMs;
   }
 
-  private noteSlow(spec: CommandSpec, args: Args, usec: number): void {
+  noteSlow(session: Session | undefined, spec: CommandSpec, args: Args, usec: number): void {
     const threshold = this.config.slowlogLogSlowerThan;
     if (threshold >= 0 && usec >= threshold && this.dispatcher.slowlogged(spec))
-      this.slowlog.add(this.current, args, usec, this.nowMs);
+      this.slowlog.add(session, args, usec, this.nowMs);
     const limitMs = this.config.latencyMonitorThreshold;
     if (limitMs > 0 && usec >= limitMs * 1000)
       this.latency.add(spec.flags.includes("fast") ? "fast-command" : "command", usec / 1000, this.nowMs);
@@ -383,11 +388,3 @@ export class Server {
     this.cancelPauseTimer();
   }
 }
-
-/** Handler of a connection that was refused. */
-const NOBODY: ConnectionHandler = {
-  onBytes: () => {},
-  onSent: () => {},
-  onEnd: () => {},
-  onClosed: () => {},
-};

@@ -14,7 +14,7 @@
 import type { Args } from "../codec/resp/args.js";
 import { DONE, ERROR, RequestParser } from "../codec/resp/request-parser.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
-import { checkOutput, queryTooLong } from "./client-limits.js";
+import { checkOutput, FLUSH_BYTES, queryTooLong, UNSENT_HIGH_BYTES, UNSENT_LOW_BYTES } from "./client-limits.js";
 import { ClientState, REPLY_OFF } from "./client-state.js";
 import { Flow, STALLED_BLOCKED, STALLED_FULL, STALLED_LOG, STALLED_PAUSED, STALLED_SLICE } from "./flow.js";
 import { Gate } from "./gate.js";
@@ -24,11 +24,6 @@ import type { Server } from "./server.js";
 import { UNCERTAIN } from "./texts.js";
 import { endTransaction } from "./transaction.js";
 
-/** Replies of one run are written at once when they are so long, so that the shared buffer stays small. */
-const FLUSH_BYTES = 64 * 1024;
-/** Above the first reading stops, below the second it goes on. */
-const UNSENT_HIGH_BYTES = 1024 * 1024;
-const UNSENT_LOW_BYTES = 256 * 1024;
 /** Commands between two looks at the clock; how long one client may run while others wait. */
 const COMMANDS_PER_LOOK = 64;
 const SLICE_MS = 0.5;
@@ -40,7 +35,7 @@ export class Session extends ClientState implements ConnectionHandler {
   readonly parser: RequestParser;
   readonly outbox: Outbox = new Outbox();
 
-  private readonly flow: Flow;
+  protected readonly flow: Flow;
   private readonly inbox: Inbox = new Inbox();
   /** A command that CLIENT PAUSE holds back. */
   private postponed: Args | undefined = undefined;
@@ -68,8 +63,13 @@ export class Session extends ClientState implements ConnectionHandler {
     return this.inbox.length;
   }
 
-  get unsentBytes(): number {
+  /** Of replies on their way. */
+  protected get sendingBytes(): number {
     return this.departing + this.outbox.bytes + this.connection.unsentBytes;
+  }
+
+  get unsentBytes(): number {
+    return this.sendingBytes;
   }
 
   get blocked(): boolean {
@@ -142,7 +142,7 @@ export class Session extends ClientState implements ConnectionHandler {
         server.measure();
         this.flush();
         server.skipTime();
-        if (this.unsentBytes > UNSENT_HIGH_BYTES) {
+        if (this.sendingBytes > UNSENT_HIGH_BYTES) {
           this.flow.stall(STALLED_FULL);
           break;
         }
@@ -160,7 +160,7 @@ export class Session extends ClientState implements ConnectionHandler {
   }
 
   // HOT: once per command.
-  private command(args: Args): void {
+  protected command(args: Args): void {
     const { server } = this;
     const { space } = server;
     const before = server.context.reply.at;
@@ -171,10 +171,10 @@ export class Session extends ClientState implements ConnectionHandler {
   }
 
   /** End a run: hand on its replies, and stop reading if the client does not take them. */
-  private finish(): void {
+  protected finish(): void {
     this.server.measure();
     this.flush();
-    if (!this.flow.has(STALLED_FULL) && this.unsentBytes > UNSENT_HIGH_BYTES) this.flow.stall(STALLED_FULL);
+    if (!this.flow.has(STALLED_FULL) && this.sendingBytes > UNSENT_HIGH_BYTES) this.flow.stall(STALLED_FULL);
     if (this.server.storage.congested === true) this.holdWrites();
     this.server.finish();
     if (this.closing) this.endWhenSent();
@@ -182,7 +182,7 @@ export class Session extends ClientState implements ConnectionHandler {
 
   // HOT: once per read.
   /** What may leave of this client's replies in the shared writer departs; the rest, and all if something waits already, goes to the outbox. */
-  private flush(): void {
+  protected flush(): void {
     const { gate, outbox, server } = this;
     const { departures } = server;
     const { reply } = server.context;
@@ -191,7 +191,7 @@ export class Session extends ClientState implements ConnectionHandler {
     if (total === from) return;
     server.traffic.outBytes += total - from;
     const gated = gate.waitsFrom(total, server.space.durableLsn);
-    const waitingBefore = this.unsentBytes;
+    const waitingBefore = this.sendingBytes;
     const free = waitingBefore === 0 ? gated : from;
     if (free < total) {
       if (free < gated) outbox.push(reply.buf, free, gated, 0, 0);
@@ -270,7 +270,7 @@ export class Session extends ClientState implements ConnectionHandler {
     }
     if (!outbox.empty && outbox.lastLsn > server.space.durableLsn) this.wait();
     if (this.closing) this.endWhenSent();
-    else if (this.flow.has(STALLED_FULL) && this.unsentBytes < UNSENT_LOW_BYTES) this.unstall(STALLED_FULL);
+    else if (this.flow.has(STALLED_FULL) && this.sendingBytes < UNSENT_LOW_BYTES) this.unstall(STALLED_FULL);
   }
 
   /** A message that is not the answer to a command of this client (MONITOR). Keeps its place among the replies. */
@@ -279,13 +279,13 @@ export class Session extends ClientState implements ConnectionHandler {
     // While it runs its replies are in the shared writer, and this is for behind them.
     if (this.server.current === this) return this.server.endOfTurn(() => this.push(bytes));
     this.server.traffic.outBytes += bytes.length;
-    const waitingBefore = this.unsentBytes;
+    const waitingBefore = this.sendingBytes;
     this.outbox.push(bytes, 0, bytes.length, 0, 0);
     if (waitingBefore === 0) this.release();
     else checkOutput(this, waitingBefore);
   }
 
-  private protocolError(text: string): void {
+  protected protocolError(text: string): void {
     this.server.context.reply.error(`ERR ${text}`);
     this.server.parts.log("verbose", `client ${this.id} ${this.connection.remote}: ${text}`);
     this.closing = true;
@@ -309,7 +309,7 @@ export class Session extends ClientState implements ConnectionHandler {
 
   /** Go on in a later turn. */
   private giveWay(): void {
-    this.flow.giveWay();
+    this.flow.giveWay(STALLED_SLICE);
     this.server.turns.defer(this);
   }
 
@@ -318,7 +318,7 @@ export class Session extends ClientState implements ConnectionHandler {
     this.unstall(STALLED_SLICE);
   }
 
-  private unstall(why: number): void {
+  protected unstall(why: number): void {
     if (!this.flow.has(why)) return;
     this.flow.clear(why);
     this.goOn();

@@ -47,6 +47,21 @@ export class Statistics {
     this.untimedCount++;
   }
 
+  /** A command whose time is told later, by took(). */
+  begun(index: number): void {
+    this.calls[index]++;
+    this.totalCalls++;
+  }
+
+  took(index: number, usec: number): void {
+    this.usec[index] += usec;
+    this.sort(index, bucketOf(usec), 1);
+  }
+
+  private sort(index: number, bucket: number, count: number): void {
+    (this.histograms[index] ??= new Uint32Array(BUCKETS))[bucket < BUCKETS ? bucket : BUCKETS - 1] += count;
+  }
+
   /** Commands counted since the last attribution. */
   get pending(): number {
     return this.untimedCount;
@@ -62,14 +77,14 @@ export class Statistics {
   attribute(usec: number): void {
     if (this.untimedCount === 0) return;
     const share = usec / this.untimedCount;
-    const bucket = share < 1 ? 0 : 32 - Math.clz32(share);
+    const bucket = bucketOf(share);
     const { touched, untimed } = this;
     for (let i = 0; i < this.touchedCount; i++) {
       const index = touched[i];
       const count = untimed[index];
       untimed[index] = 0;
       this.usec[index] += share * count;
-      (this.histograms[index] ??= new Uint32Array(BUCKETS))[bucket < BUCKETS ? bucket : BUCKETS - 1] += count;
+      this.sort(index, bucket, count);
     }
     // Not an array that is emptied: each time would cost a call into the engine, and growing it again another.
     this.touchedCount = 0;
@@ -115,6 +130,10 @@ export class Statistics {
     this.totalErrors = 0;
     this.totalCalls = 0;
   }
+}
+
+function bucketOf(usec: number): number {
+  return usec < 1 ? 0 : 32 - Math.clz32(usec);
 }
 
 /** Bytes and connections, for INFO stats. */

@@ -26,3 +26,25 @@ export const PROTECTED_MODE: string =
 export const UNCERTAIN: Buffer = Buffer.from(
   "-UNCERTAIN the log failed before this was known to be on disk: it may have been applied or not\r\n",
 );
+
+// In a cluster.
+
+/** A write that surely did not happen. */
+export const NO_REPLICAS: Buffer = Buffer.from(
+  "-NOREPLICAS Not enough good replicas to write. (too few of the key's replicas answered; nothing was changed)\r\n",
+);
+/** A read that could not be answered. */
+export const CLUSTER_DOWN: Buffer = Buffer.from("-CLUSTERDOWN The cluster is down\r\n");
+/** More is under way than the key, or this node, can take. */
+export const TRY_AGAIN: Buffer = Buffer.from("-TRYAGAIN Too many commands are waiting; this one was not executed\r\n");
+export const UNCERTAIN_QUORUM: Buffer = Buffer.from(
+  "-UNCERTAIN too few of the key's replicas answered in time: it may have been applied or not\r\n",
+);
+/** Of a command on several keys. */
+export const UNCERTAIN_PARTLY: Buffer = Buffer.from(
+  "-UNCERTAIN too few replicas answered in time: it may have been applied to some of the keys\r\n",
+);
+export const CROSS_SLOT =
+  "CROSSSLOT Keys in request don't hash to the same slot (on several nodes all that one command or transaction writes must be one key; it may read others, but WATCH only the one that it writes)";
+export const FLUSH_IN_MULTI =
+  "CROSSSLOT Keys in request don't hash to the same slot (on several nodes a transaction cannot empty a database)";

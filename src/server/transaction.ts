@@ -14,6 +14,7 @@ import { LARGE_BYTES, queryTooLong } from "./client-limits.js";
 import { GUARD_MULTI } from "./client-state.js";
 import type { HostHandler } from "./hosts.js";
 import type { Session } from "./session.js";
+import type { Seen } from "./steps-work.js";
 
 interface Watched extends Absence {
   /** 0 = it was absent. */
@@ -33,6 +34,8 @@ export class Transaction {
   readonly queue: { readonly spec: CommandSpec; readonly args: Args }[] = [];
   /** By database and key, so that watching a key again costs nothing. */
   readonly watched: Map<string, Watched> = new Map();
+  /** The same in a cluster, by the names of keys. */
+  readonly seen: Map<string, Seen> = new Map();
   /** Bytes that queue and watched keys hold. */
   bytes = 0;
 
@@ -45,6 +48,11 @@ export class Transaction {
   watch(id: string, watched: Watched): void {
     this.watched.set(id, watched);
     this.bytes += watched.key.length + OVERHEAD_BYTES;
+  }
+
+  watchInCluster(name: string, seen: Seen): void {
+    this.seen.set(name, seen);
+    this.bytes += name.length + OVERHEAD_BYTES;
   }
 }
 
@@ -75,7 +83,8 @@ function multi(session: Session, c: Context): void {
   c.reply.ok();
 }
 
-function refusalOf(session: Session, transaction: Transaction): string | undefined {
+/** Why EXEC does nothing, whatever the keys are; undefined: it may go on. */
+export function refusalOf(session: Session, transaction: Transaction): string | undefined {
   if (transaction.broken) return " previous errors.";
   const { storage } = session.server;
   const { bytes, queue } = transaction;
@@ -170,6 +179,7 @@ function watch(session: Session, c: Context): void {
 
 function unwatch(session: Session, c: Context): void {
   forgetWatched(session);
+  session.transaction?.seen.clear();
   c.reply.ok();
 }
 

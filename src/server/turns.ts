@@ -68,9 +68,10 @@ export class Turns {
     }
     this.startMs = -1;
     if (this.head === 0) return;
-    this.settle();
+    // Before it is settled: that may bring new ones.
     this.queue = [];
     this.head = 0;
+    this.settle();
   }
 
   private compact(): void {

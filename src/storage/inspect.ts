@@ -10,12 +10,15 @@
 import {
   expireAtOf,
   FLAG_TOMBSTONE,
+  FLAG_VECTOR,
   hlcOf,
   keyLength,
   keyOffset,
   readU32,
+  TYPE_CEILING,
   TYPE_FLUSH,
 } from "../codec/record/record.js";
+import type { Dot } from "../core/clock/dot.js";
 import { CorruptionError, FormatError } from "../lib/errors.js";
 import type { Disk } from "../ports/disk.js";
 import {
@@ -26,6 +29,7 @@ import {
   snapshotLsn,
 } from "./snapshot-format.js";
 import { SnapshotReader } from "./snapshot-reader.js";
+import { ballotOf, decodeState } from "./state-record.js";
 import { BATCH_OPEN, BATCH_SEAL, type BatchHeader, lastLsnOf, SECTOR_BYTES, segmentLsn } from "./wal-format.js";
 import { WalReader } from "./wal-reader.js";
 
@@ -33,7 +37,7 @@ import { WalReader } from "./wal-reader.js";
 export interface RecordNote {
   /** Position in the log; 0 in a snapshot. */
   readonly lsn: number;
-  readonly kind: "state" | "tombstone" | "flush";
+  readonly kind: "state" | "tombstone" | "flush" | "ceiling";
   readonly db: number;
   readonly type: number;
   /** A copy. */
@@ -43,6 +47,11 @@ export interface RecordNote {
   /** Absolute deadline in ms, 0 = none. */
   readonly expireAt: number;
   readonly hlc: number;
+  /** Of a member of a cluster: the rest of the dot, the vector of the state and its cut. Absent where they say nothing: a node alone. */
+  readonly epoch?: number;
+  readonly node?: number;
+  readonly vector?: readonly Dot[];
+  readonly cut?: number;
 }
 
 export interface BatchNote {
@@ -201,7 +210,7 @@ function noteOf(body: Buffer, at: number, length: number, lsn: number): RecordNo
   const dead = (body[at + 5] & FLAG_TOMBSTONE) !== 0;
   return {
     lsn,
-    kind: type === TYPE_FLUSH ? "flush" : dead ? "tombstone" : "state",
+    kind: type === TYPE_CEILING ? "ceiling" : type === TYPE_FLUSH ? "flush" : dead ? "tombstone" : "state",
     db: body[at + 4] >>> 4,
     type,
     key: Buffer.from(body.subarray(keyAt, keyAt + keyBytes)),
@@ -209,7 +218,17 @@ function noteOf(body: Buffer, at: number, length: number, lsn: number): RecordNo
     valueBytes: at + length - keyAt - keyBytes,
     expireAt: expireAtOf(body, at),
     hlc: hlcOf(body, at),
+    ...historyOf(body, at, length),
   };
+}
+
+/** What only a member's records have. */
+function historyOf(body: Buffer, at: number, length: number): Pick<RecordNote, "epoch" | "node" | "vector" | "cut"> {
+  const { epoch, node } = ballotOf(body, at);
+  const dot = epoch === 0 && node === 0 ? {} : { epoch, node };
+  if ((body[at + 5] & FLAG_VECTOR) === 0) return dot;
+  const state = decodeState(body.subarray(at, at + length));
+  return state === undefined ? dot : { epoch, node, vector: state.vv.dots, cut: state.cut };
 }
 
 /**

@@ -93,9 +93,7 @@ export function openMember(disk: Disk, id: string, members: readonly string[]): 
       `the data directory is that of a cluster of ${known.members.join(", ")}; the peers and the id of this node say ${sorted.join(", ")}. Members cannot be changed yet`,
     );
   const data: MemberData =
-    known === undefined
-      ? { id, members: sorted, boot: 1, peers: {}, shipped: {} }
-      : { ...known, boot: known.boot + 1 };
+    known === undefined ? { id, members: sorted, boot: 1, peers: {}, shipped: {} } : { ...known, boot: known.boot + 1 };
   writeMember(disk, data);
   return data;
 }

@@ -53,6 +53,8 @@ export class PartitionIndex {
   expiring = 0;
   /** LSN of the last removal: an answer "absent" waits for it. */
   removedLsn = 0;
+  /** Of the records counted, those that a replica keeps of deleted keys. */
+  tombstones = 0;
   /** Lower bound of all blocks' earliest deadlines. */
   expireAtMin: number = Number.POSITIVE_INFINITY;
   private readonly heap: CellHeap;

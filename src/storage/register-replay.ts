@@ -46,19 +46,12 @@ export function hold(
 ): number {
   const db = body[at + 4] >>> 4;
   const dead = (body[at + 5] & FLAG_TOMBSTONE) !== 0;
-  const { keys, tombstones } = table;
-  if (ref !== 0 && table.body[table.bodyAt + 5] & FLAG_TOMBSTONE) {
-    tombstones[db]--;
-    keys[db]++;
-  }
+  if (ref !== 0 && table.body[table.bodyAt + 5] & FLAG_TOMBSTONE) table.countTombstone(db, -1);
   const held = table.replace(db, ref, length, lsn, clock);
   copyBytes(body, at, table.body, table.bodyAt, length);
   table.noteBody(db, expireAtOf(body, at));
   table.setChosen(held, false);
-  if (dead) {
-    keys[db]--;
-    tombstones[db]++;
-  }
+  if (dead) table.countTombstone(db, 1);
   return held;
 }
 

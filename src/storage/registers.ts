@@ -199,6 +199,12 @@ export class Registers {
     };
   }
 
+  /** Keys of one partition of a database, those past their deadline included. O(1). */
+  keysIn(db: number, partition: number): number {
+    const index = this.store.table.indexOf(db, partition);
+    return index === undefined ? 0 : index.count - index.tombstones;
+  }
+
   /** Records that are no keys, in all databases. */
   get tombstones(): number {
     return this.store.table.tombstones.reduce((sum, count) => sum + count, 0);

@@ -217,6 +217,13 @@ export class Table {
     index.noteDeadline(this.cursorBlock, expireAt);
   }
 
+  /** The record that find() just found, or that replace() just made, is a tombstone from now on (1), or no longer one (-1). */
+  countTombstone(db: number, by: 1 | -1): void {
+    this.keys[db] -= by;
+    this.tombstones[db] += by;
+    (this.cursorIndex() as PartitionIndex).tombstones += by;
+  }
+
   /** Remove the record that find() just found. @param lsn the removal's log position: answers "absent" wait for it. */
   remove(db: number, ref: number, lsn: number): void {
     const index = this.cursorIndex() as PartitionIndex;

@@ -7,7 +7,7 @@ import { ClusterNode } from "../../src/cluster/cluster-node.js";
 import { membersOf } from "../../src/cluster/members.js";
 import type { PeerRecord } from "../../src/cluster/peer-identity.js";
 import type { ReplicaStorage } from "../../src/cluster/replica.js";
-import type { ShippedStorage } from "../../src/cluster/ship-source.js";
+import type { LogReader, ShippedStorage } from "../../src/cluster/ship-source.js";
 import type { Answer, Performer, Work } from "../../src/cluster/work.js";
 import type { Dot } from "../../src/core/clock/dot.js";
 import { Hlc } from "../../src/core/clock/hlc.js";
@@ -74,21 +74,13 @@ export class MapStorage implements ReplicaStorage, ShippedStorage {
     return lsn;
   }
 
-  reachesBackTo(lsn: number): boolean {
-    return lsn >= this.droppedLsn;
+  logFrom(lsn: number): LogReader {
+    return new MapLogReader(this, lsn);
   }
 
-  readLog(after: number, bytesMax: number, each: (record: Buffer, at: number) => void): number {
-    let bytes = 0;
-    let last = after;
-    for (const { lsn, record } of this.log) {
-      if (lsn <= after || lsn > this.durableLsn) continue;
-      if (bytes > bytesMax) return last;
-      if (record !== undefined) each(record, 0);
-      bytes += record?.length ?? 0;
-      last = lsn;
-    }
-    return this.durableLsn;
+  /** @returns undefined: gone. */
+  logged(lsn: number): { readonly record?: Buffer } | undefined {
+    return lsn <= this.droppedLsn ? undefined : this.log.find((entry) => entry.lsn === lsn);
   }
 
   page(db: number, cursor: number, count: number): { entries: { key: Buffer }[]; next: number } {
@@ -142,6 +134,30 @@ class Life implements Scheduler {
   endOfTurn(run: () => void): void {
     this.scheduler.endOfTurn(() => this.over || run());
   }
+}
+
+class MapLogReader implements LogReader {
+  nextLsn: number;
+  private readonly storage: MapStorage;
+
+  constructor(storage: MapStorage, lsn: number) {
+    this.storage = storage;
+    this.nextLsn = lsn;
+  }
+
+  read(bytesMax: number, done: () => boolean, take: Parameters<LogReader["read"]>[2]): ReturnType<LogReader["read"]> {
+    for (let bytes = 0; this.nextLsn <= this.storage.durableLsn; ) {
+      if (bytes >= bytesMax || done()) return "more";
+      const logged = this.storage.logged(this.nextLsn);
+      if (logged === undefined) return "gone";
+      if (logged.record !== undefined) take(this.nextLsn, logged.record, 0);
+      bytes += logged.record?.length ?? 0;
+      this.nextLsn++;
+    }
+    return "end";
+  }
+
+  close(): void {}
 }
 
 export interface WorldOptions {
@@ -222,6 +238,7 @@ export class ClusterWorld {
     me.node = new ClusterNode({
       members: membersOf({ id: me.id, peers, n, r, w, partitions: 16, clusterName: "test" }),
       storage,
+      logFrom: (lsn) => storage.logFrom(lsn),
       positions: new Map(me.positions),
       clock: new Hlc(),
       boot: me.boot,

@@ -40,8 +40,11 @@ export async function kvorum(...argv: readonly string[]): Promise<Ended> {
 }
 
 export class KvorumProcess {
+  /** All it said so far. */
+  said = "";
+  /** Its exit code; null: a signal ended it. */
+  readonly exited: Promise<number | null>;
   private readonly child: ChildProcess;
-  private readonly exited: Promise<number | null>;
 
   private constructor(child: ChildProcess) {
     this.child = child;
@@ -52,15 +55,14 @@ export class KvorumProcess {
   static async start(...argv: readonly string[]): Promise<KvorumProcess> {
     const child = launch(["serve", "--http-port", "0", ...argv]);
     const server = new KvorumProcess(child);
-    let said = "";
     const up = new Promise<void>((resolve, reject) => {
       const take = (text: string): void => {
-        said += text;
-        if (said.includes("Ctrl-C to stop")) resolve();
+        server.said += text;
+        if (server.said.includes("Ctrl-C to stop")) resolve();
       };
       child.stdout?.setEncoding("utf8").on("data", take);
       child.stderr?.setEncoding("utf8").on("data", take);
-      child.once("close", (code) => reject(new Error(`it ended with ${code}: ${said}`)));
+      child.once("close", (code) => reject(new Error(`it ended with ${code}: ${server.said}`)));
     });
     try {
       await within(START_MS, up, "the server serves");
@@ -69,6 +71,15 @@ export class KvorumProcess {
       throw error;
     }
     return server;
+  }
+
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
+  /** To this very process. */
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
   }
 
   /** @returns the exit code; null after a SIGKILL. */
@@ -82,13 +93,27 @@ export class KvorumProcess {
   }
 }
 
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
+export async function freePort(): Promise<number> {
+  return (await freePorts(1))[0] as number;
+}
+
+/** So many different ones. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  try {
+    return await Promise.all(
+      servers.map(
+        (server) =>
+          new Promise<number>((resolve, reject) => {
+            server.once("error", reject);
+            server.listen(0, "127.0.0.1", () => {
+              const address = server.address();
+              resolve(typeof address === "object" && address !== null ? address.port : 0);
+            });
+          }),
+      ),
+    );
+  } finally {
+    for (const server of servers) server.close();
+  }
 }

@@ -93,6 +93,8 @@ export class TestPeer {
   readonly events: string[] = [];
   readonly turnedAway: string[] = [];
   readonly records: Map<string, PeerRecord> = new Map();
+  /** It cannot put anybody on record. */
+  forgetful = false;
   private readonly scheduler: Scheduler;
   onMessage: (link: PeerLink, text: string, id: number) => void = () => {};
 
@@ -115,7 +117,11 @@ export class TestPeer {
       self: () => this.self,
       recordOf: (peer) => this.records.get(peer),
       events: {
-        met: (link, peer) => this.records.set(link.peerId, peer),
+        met: (link, peer) => {
+          if (this.forgetful) return false;
+          this.records.set(link.peerId, peer);
+          return true;
+        },
         message: (link, reader) => {
           const text = reader.bytes.latin1Slice(reader.at, reader.at + reader.length);
           this.received.push(`${link.peerId} ${text.length > 100 ? `${text.length} bytes of ${text[0]}` : text}`);

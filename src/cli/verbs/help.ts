@@ -11,6 +11,11 @@ Server:
   kvorum serve --help                              all options
   kvorum config [--show-origin] [FILE] [...]       the values that would hold, and where they come from
 
+Cluster:
+  kvorum cluster dev [--nodes 3] [--port 7001]     a cluster on this machine, for trying things out; Ctrl-C ends it
+  kvorum cluster status                            is all well, as the node that -s names sees it
+  kvorum cluster nodes                             the nodes: state, ports, round trip, clock, partitions
+
 Files:
   kvorum inspect wal [DIR | SEGMENT]               the log: segments, batches, how it ends; --records, --json
   kvorum inspect snapshot [DIR | SNAPSHOT]         snapshots: blocks, digest, verdict; --records, --json

@@ -136,10 +136,32 @@ function batchLine({ offsetBytes, firstLsn, lastLsn, records, sectors, durableLs
   return `${String(offsetBytes).padStart(12)}  ${lsns}: ${what}, ${sectors} ${sectors === 1 ? "sector" : "sectors"}, durable ${durableLsn}, crc ok`;
 }
 
-function recordLine({ kind, db, key, valueBytes, bodyBytes, expireAt }: RecordNote, place: string): string {
+function recordLine(record: RecordNote, place: string): string {
+  const { kind, db, key, valueBytes, bodyBytes, expireAt } = record;
+  if (kind === "ceiling") return `${" ".repeat(14)}${place}: ceiling ${record.hlc}`;
   const what = kind === "state" ? `value ${valueBytes} bytes` : kind;
   const until = expireAt === 0 ? "" : `, until ${new Date(expireAt).toISOString()}`;
-  return `${" ".repeat(14)}${place}: db ${db} ${quoted(key)}, ${what}, body ${bodyBytes} bytes${until}`;
+  return `${" ".repeat(14)}${place}: db ${db} ${quoted(key)}, ${what}, body ${bodyBytes} bytes${until}${historyText(record)}`;
+}
+
+/** What only a member's records have: the dot, the last change of each node that made one, the cut. A node is its place in the sorted ids. */
+function historyText({ epoch, hlc, node, vector, cut = 0 }: RecordNote): string {
+  if (epoch === undefined || node === undefined) return "";
+  const changes = vector?.map(dotText).join(" ");
+  const history = changes === undefined ? "" : `, last changes ${changes === "" ? "not known" : changes}`;
+  return `, dot ${dotText({ epoch, hlc, node })}${history}${cut === 0 ? "" : `, cut ${cut}`}`;
+}
+
+function dotText({
+  epoch,
+  hlc,
+  node,
+}: {
+  readonly epoch: number;
+  readonly hlc: number;
+  readonly node: number;
+}): string {
+  return `${hlc}@${node}${epoch === 0 ? "" : ` epoch ${epoch}`}`;
 }
 
 /** As it can be typed into redis-cli. */

@@ -20,13 +20,15 @@ export interface Running {
 }
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+/** For whoever starts a server and must not leave it behind, however that process itself ends. */
+const END_OF_INPUT = "--stop-at-end-of-input";
 
 /**
  * @param load where the node comes from; tests give one of their own.
  * @returns the exit code when no server was started; a running server ends the process itself.
  */
 export async function serve(argv: readonly string[], load?: () => Promise<NodeModule>): Promise<number> {
-  const { found, rest } = takeFlags(argv, ["--check-config", "--help", "--version"]);
+  const { found, rest } = takeFlags(argv, ["--check-config", "--help", "--version", END_OF_INPUT]);
   if (found.has("--help") || rest[0] === "-h") return printOptions();
   if (found.has("--version") || rest[0] === "-v") return (await import("../version.js")).printVersion();
   let config: Config;
@@ -43,7 +45,7 @@ export async function serve(argv: readonly string[], load?: () => Promise<NodeMo
   }
   guard();
   // Signals count from here: one that comes while the data is being loaded stops the node as soon as it is up.
-  const stopping = firstSignal();
+  const stopping = found.has(END_OF_INPUT) ? Promise.race([firstSignal(), endOfInput()]) : firstSignal();
   let node: Running;
   try {
     const { start }: NodeModule = load === undefined ? await import("../../node.js") : await load();
@@ -96,6 +98,13 @@ function firstSignal(): Promise<string> {
   });
 }
 
+function endOfInput(): Promise<string> {
+  return new Promise((resolve) => {
+    const ended = (): void => resolve("end of input");
+    process.stdin.on("end", ended).on("close", ended).on("error", ended).resume();
+  });
+}
+
 function guard(): void {
   process.on("uncaughtException", (error) => {
     const { stack } = error as Error;
@@ -111,7 +120,7 @@ async function printOptions(): Promise<number> {
   const { helpText } = await import("../../config/docs.js");
   const columns = Math.max(60, Math.min(process.stdout.columns ?? 100, 120));
   process.stdout.write(
-    `Usage: kvorum serve [FILE | -] [--option value ...]\n\nFILE is a redis.conf, - is standard input; flags win over KVORUM_* variables, these over the file.\n--check-config checks and stops.\n\n${helpText(columns)}\n`,
+    `Usage: kvorum serve [FILE | -] [--option value ...]\n\nFILE is a redis.conf, - is standard input; flags win over KVORUM_* variables, these over the file.\n--check-config checks and stops.\n${END_OF_INPUT} makes the server stop when its standard input ends.\n\n${helpText(columns)}\n`,
   );
   return EXIT_OK;
 }

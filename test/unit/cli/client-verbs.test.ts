@@ -8,11 +8,9 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { runClientVerb } from "../../../src/cli/client-verbs.js";
 import { parseTarget } from "../../../src/cli/connection.js";
+import { type Captured, captured } from "../../lib/captured.js";
 
-interface Outcome {
-  readonly code: number;
-  readonly out: Buffer;
-  readonly err: string;
+interface Outcome extends Captured {
   /** All bytes the verb sent. */
   readonly sent: string;
 }
@@ -43,28 +41,6 @@ async function kvorum(argv: readonly string[], answer: Answer): Promise<Outcome>
   } finally {
     for (const socket of sockets) socket.destroy();
     server.close();
-  }
-}
-
-async function captured(work: () => Promise<number>): Promise<Omit<Outcome, "sent">> {
-  const out: Buffer[] = [];
-  const err: Buffer[] = [];
-  const original = { out: process.stdout.write, err: process.stderr.write };
-  const into =
-    (chunks: Buffer[]) =>
-    (chunk: string | Uint8Array, done?: unknown): boolean => {
-      chunks.push(Buffer.from(chunk as string));
-      if (typeof done === "function") done();
-      return true;
-    };
-  process.stdout.write = into(out) as typeof process.stdout.write;
-  process.stderr.write = into(err) as typeof process.stderr.write;
-  try {
-    const code = await work();
-    return { code, out: Buffer.concat(out), err: Buffer.concat(err).toString() };
-  } finally {
-    process.stdout.write = original.out;
-    process.stderr.write = original.err;
   }
 }
 

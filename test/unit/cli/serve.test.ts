@@ -64,6 +64,16 @@ test("a signal stops the node, and the exit code is 0", async () => {
   }
 });
 
+test("a server that is told to stops when its standard input ends", async () => {
+  const [told, untold] = await Promise.all([
+    fixture("", ["--stop-at-end-of-input"]),
+    fixture("", [], signals(["up on", "SIGTERM"])),
+  ]);
+  assert.is(told.code, 0);
+  assert.match(told.out, /up on 6379\nkvorum: end of input: stopping\nkvorum: stopped by end of input; everything/);
+  assert.match(untold.out, /stopped by SIGTERM/);
+});
+
 test("a second signal does not wait; SIGHUP is no signal to stop", async () => {
   const [second, hup] = await Promise.all([
     fixture("slow-stop", [], signals(["up on", "SIGTERM"], ["stopping", "SIGTERM"])),

@@ -103,6 +103,26 @@ test("simultaneous connects settle on one connection, whatever the delays, and n
   ).then(() => assert.ok(twice > 50, `only ${twice} times there were two connections`));
 });
 
+test("nothing is heard of a peer that cannot be put on record; once it can be the link comes up", async () => {
+  for (const forgetful of ["a", "b"]) {
+    const w = world(3);
+    for (const id of ["a", "b"]) w.boot(id);
+    w.node(forgetful).forgetful = true;
+    await join(w, ["a", "b"]);
+    w.scheduler.advance(3000);
+    assert.is(w.node(forgetful).link(forgetful === "a" ? "b" : "a").state, "down");
+    assert.is(w.node(forgetful).received.length, 0);
+    const said = [...w.node(forgetful).turnedAway, ...w.node(forgetful).events];
+    assert.ok(
+      said.some((text) => text.endsWith("it could not be put on record")),
+      said.join("\n"),
+    );
+    w.node(forgetful).forgetful = false;
+    w.scheduler.advance(12_000);
+    assert.equal([w.node("a").link("b").state, w.node("b").link("a").state], ["up", "up"]);
+  }
+});
+
 test("what is written in one turn of the loop leaves as one frame, in order", async () => {
   const w = await pair();
   const [connection] = w.network.openBetween("a", "b").concat(w.network.openBetween("b", "a"));

@@ -7,10 +7,8 @@ import * as assert from "uvu/assert";
 import type { ConfigInput } from "../../../src/config/load.js";
 import { keySlot } from "../../../src/core/ring/slot.js";
 import { writeCard } from "../../../src/server/node-card.js";
-import { answerSlot, readSlotAnswer, type SlotAnswer, writeSlotQuestion } from "../../../src/server/slot-keys.js";
 import { SLOTS } from "../../../src/server/slot-map.js";
-import { FakeCluster, type FakeOptions } from "../../lib/fake-cluster.js";
-import { ModelKeyspace } from "../../lib/model-keyspace.js";
+import { type FakeOptions, ShownCluster } from "../../lib/shown-cluster.js";
 import { type Harness, type RawClient, startServer, until } from "./harness.js";
 
 const PEERS = { id: "n1", peers: ["n2=127.0.0.1:17002", "n3=127.0.0.1:17003"], peerPort: 17001 };
@@ -19,7 +17,7 @@ const ID = "[0-9a-f]{40}";
 interface Stage {
   readonly c: RawClient;
   readonly h: Harness;
-  readonly cluster: FakeCluster;
+  readonly cluster: ShownCluster;
 }
 
 /** A member n1 of n1, n2, n3; the others answer with a card that gives ports 7002 and 7003. */
@@ -30,11 +28,10 @@ function member(
   options: Partial<FakeOptions> = {},
 ): void {
   test(name, async () => {
-    const h = await startServer({ config: { ...PEERS, ...config } });
-    const cluster = new FakeCluster({ ids: ["n1", "n2", "n3"], self: "n1", ...options });
+    const cluster = new ShownCluster({ ids: ["n1", "n2", "n3"], self: "n1", ...options });
     cluster.answer = (id) => writeCard({ host: "", port: 7000 + Number(id.slice(1)), tlsPort: 0, version: "1.0" });
+    const h = await startServer({ config: { ...PEERS, ...config }, cluster });
     try {
-      h.server.face.join(cluster);
       await until(() => [1, 2].every((i) => h.server.face.reachable(i)), "the cards");
       await body({ c: await h.client(), h, cluster });
     } finally {
@@ -132,8 +129,10 @@ member("SLOTS: every slot once, its replicas in order, each with host, port and 
   assert.equal([next, ids.size], [SLOTS, 3]);
   assert.is(await ask(c, "CLUSTER", "MYID"), ids.get(h.port));
   // The others name it so as well: ids follow from cluster and member.
-  const other = await startServer({ config: { id: "n2", peers: ["n1=127.0.0.1:17001"], peerPort: 17002 } });
-  other.server.face.join(new FakeCluster({ ids: ["n1", "n2", "n3"], self: "n2" }));
+  const other = await startServer({
+    config: { id: "n2", peers: ["n1=127.0.0.1:17001"], peerPort: 17002 },
+    cluster: new ShownCluster({ ids: ["n1", "n2", "n3"], self: "n2" }),
+  });
   try {
     assert.is(await ask(await other.client(), "CLUSTER", "MYID"), ids.get(7002));
   } finally {
@@ -274,61 +273,27 @@ member(
   },
 );
 
-member(
-  "keys of a slot: from here when they are here, else from one that has them",
-  {},
-  async ({ c, h, cluster }) => {
-    const local = (slot: number): boolean => cluster.replicas(Math.floor((slot * 16) / SLOTS)).includes(0);
-    const names = Array.from({ length: 200 }, (_, i) => `key:${i}`);
-    const slotOf = (name: string): number => h.server.parts.keySlot(Buffer.from(name), 0, name.length);
-    const here = names.find((name) => local(slotOf(name))) as string;
-    const there = names.find((name) => !local(slotOf(name))) as string;
-    assert.is(await c.ask("SET", here, "v"), "+OK");
-    assert.is(await c.ask("CLUSTER", "COUNTKEYSINSLOT", String(slotOf(here))), ":1");
-    assert.equal(await ask(c, "CLUSTER", "GETKEYSINSLOT", String(slotOf(here)), "10"), [here]);
-    const elsewhere = new ModelKeyspace();
-    const key = Buffer.from(there);
-    elsewhere.put(0, key, 0, key.length, key, 0, 1, 0, false);
-    cluster.answer = (_id, kind, bytes) => (kind === 3 ? answerSlot(elsewhere, bytes) : undefined);
-    assert.is(await c.ask("CLUSTER", "COUNTKEYSINSLOT", String(slotOf(there))), ":1");
-    assert.equal(await ask(c, "CLUSTER", "GETKEYSINSLOT", String(slotOf(there)), "10"), [there]);
-    cluster.answer = () => undefined;
-    assert.match(await c.ask("CLUSTER", "COUNTKEYSINSLOT", String(slotOf(there))), /^-CLUSTERDOWN no node/);
-    c.send("MULTI");
-    await c.expect("+OK\r\n");
-    c.send("CLUSTER", "COUNTKEYSINSLOT", String(slotOf(there)));
-    await c.expect("+QUEUED\r\n");
-    c.send("EXEC");
-    assert.match(String(await reply(c)), /^-ERR other nodes hold this slot/);
+test("keys of a slot, alone", async () => {
+  const h = await startServer({ config: { clusterEnabled: true } });
+  try {
+    const c = await h.client();
+    const slot = String(keySlot(Buffer.from("tag"), 0, 3));
+    assert.is(await c.ask("MSET", "{tag}1", "v", "{tag}2", "v", "other", "v"), "+OK");
+    assert.is(await c.ask("CLUSTER", "COUNTKEYSINSLOT", slot), ":2");
+    assert.equal(((await ask(c, "CLUSTER", "GETKEYSINSLOT", slot, "10")) as string[]).sort(), ["{tag}1", "{tag}2"]);
+    assert.is(((await ask(c, "CLUSTER", "GETKEYSINSLOT", slot, "1")) as string[]).length, 1);
+    assert.equal(await ask(c, "CLUSTER", "GETKEYSINSLOT", slot, "0"), []);
     assert.is(await c.ask("CLUSTER", "COUNTKEYSINSLOT", "16384"), "-ERR Invalid slot");
     assert.is(await c.ask("CLUSTER", "COUNTKEYSINSLOT", "x"), "-ERR value is not an integer or out of range");
     assert.is(await c.ask("CLUSTER", "GETKEYSINSLOT", "1", "-1"), "-ERR Invalid slot or number of keys");
-    assert.equal(await ask(c, "CLUSTER", "GETKEYSINSLOT", "1", "0"), []);
-  },
-  { n: 1 },
-);
+  } finally {
+    await h.close();
+  }
+});
 
 member("KV.EXPLAIN asks the cluster, of the client's database", {}, async ({ c }) => {
   assert.is(await c.ask("SELECT", "2"), "+OK");
   assert.is(await ask(c, "KV.EXPLAIN", "GET", "k"), "db 2, key k: three agree\n");
-});
-
-test("a question about a slot is answered within bounds, or not at all", () => {
-  const space = new ModelKeyspace();
-  assert.is(answerSlot(space, Buffer.alloc(5)), undefined);
-  assert.is(answerSlot(space, writeSlotQuestion(SLOTS, 1)), undefined);
-  // Keys of a MiB each, in one slot by their tag: five of them are more than an answer holds.
-  const slot = keySlot(Buffer.from("tag"), 0, 3);
-  for (let i = 0; i < 5; i++) {
-    const key = Buffer.from(`{tag}${i}${"x".repeat(1 << 20)}`);
-    space.put(0, key, 0, key.length, key, 0, 1, 0, false);
-  }
-  assert.equal(readSlotAnswer(answerSlot(space, writeSlotQuestion(slot, 0)) as Buffer), { count: 5, keys: [] });
-  const answer = answerSlot(space, writeSlotQuestion(slot, Number.MAX_SAFE_INTEGER)) as Buffer;
-  const { count, keys } = readSlotAnswer(answer) as SlotAnswer;
-  assert.equal([count, keys.length], [3, 3]);
-  assert.ok(keys.every((key, i) => key.toString().startsWith(`{tag}${i}x`)));
-  for (const bytes of [0, 3, 6, answer.length - 1]) assert.is(readSlotAnswer(answer.subarray(0, bytes)), undefined);
 });
 
 test.run();

@@ -3,6 +3,7 @@
  * port, and a raw client whose every wait is bounded.
  */
 import { connect, type Socket } from "node:net";
+import type { Cluster } from "../../../src/cluster/work.js";
 import { type ConfigInput, configFromOptions } from "../../../src/config/load.js";
 import { keySlot } from "../../../src/core/ring/slot.js";
 import { NodeScheduler } from "../../../src/platform/node-scheduler.js";
@@ -137,12 +138,15 @@ export interface HarnessOptions {
   readonly manual?: boolean;
   /** Sockets without the direct path. */
   readonly plain?: boolean;
+  /** The cluster that the server is part of; absent: alone. */
+  readonly cluster?: Cluster;
 }
 
 export async function startServer({
   config = {},
   manual = false,
   plain = false,
+  cluster,
 }: HarnessOptions = {}): Promise<Harness> {
   const space = new LoggedSpace();
   const storage = new FakeStorage(space);
@@ -150,6 +154,7 @@ export async function startServer({
   const shutdowns: ShutdownRequest[] = [];
   let port = 0;
   const server = new Server({
+    ...(cluster === undefined ? {} : { cluster }),
     space,
     storage,
     scheduler: new NodeScheduler(),

@@ -6,7 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { readCard, writeCard } from "../../../src/server/node-card.js";
 import { NodeCards } from "../../../src/server/node-cards.js";
-import { FakeCluster } from "../../lib/fake-cluster.js";
+import { ShownCluster } from "../../lib/shown-cluster.js";
 import { sleep } from "./harness.js";
 
 const CARD = { host: "", port: 7001, tlsPort: 0, version: "1.2.3-test+x" };
@@ -32,7 +32,7 @@ test("a card comes back as it was; anything else is none", () => {
 });
 
 test("asked at once when it comes up, again after a while, one question at a time; kept while it is down", async () => {
-  const cluster = new FakeCluster({ ids: ["a", "b"], self: "a" });
+  const cluster = new ShownCluster({ ids: ["a", "b"], self: "a" });
   const cards = new NodeCards(cluster);
   let now = 1000;
   const tick = async (): Promise<void> => {

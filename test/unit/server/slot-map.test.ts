@@ -6,7 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../../src/lib/random.js";
 import { SLOTS, type SlotRange, shardsOf, slotHealth, slotRanges } from "../../../src/server/slot-map.js";
-import { FakeCluster } from "../../lib/fake-cluster.js";
+import { ShownCluster } from "../../lib/shown-cluster.js";
 
 const everywhere = (): boolean => true;
 
@@ -23,7 +23,7 @@ function checkRanges(ranges: readonly SlotRange[]): void {
 }
 
 test("all up: the placement itself, the first replica first", () => {
-  const cluster = new FakeCluster({ ids: ["a", "b", "c", "d"], self: "b", partitions: 64 });
+  const cluster = new ShownCluster({ ids: ["a", "b", "c", "d"], self: "b", partitions: 64 });
   const ranges = slotRanges(cluster, everywhere);
   checkRanges(ranges);
   for (const { from, to, nodes } of ranges) {
@@ -38,7 +38,7 @@ test("whoever is down is left out, whoever is suspect comes last, and no slot is
   const random = new Random(7);
   for (let round = 0; round < 200; round++) {
     const ids = ["a", "b", "c", "d", "e"].slice(0, 2 + random.below(4));
-    const cluster = new FakeCluster({ ids, self: "b", n: 1 + random.below(3), partitions: 32 });
+    const cluster = new ShownCluster({ ids, self: "b", n: 1 + random.below(3), partitions: 32 });
     for (const id of ids) {
       if (id !== "b") cluster.set(id, (["up", "suspect", "down"] as const)[random.below(3)] as "up");
     }
@@ -56,7 +56,7 @@ test("whoever is down is left out, whoever is suspect comes last, and no slot is
 });
 
 test("health: with two of three up all is well, with one and a suspect it is doubtful, with one alone it fails", () => {
-  const cluster = new FakeCluster({ ids: ["a", "b", "c"], self: "a" });
+  const cluster = new ShownCluster({ ids: ["a", "b", "c"], self: "a" });
   assert.equal(slotHealth(cluster), { ok: SLOTS, suspect: 0, fail: 0 });
   cluster.set("c", "down");
   assert.equal(slotHealth(cluster), { ok: SLOTS, suspect: 0, fail: 0 });
@@ -64,7 +64,7 @@ test("health: with two of three up all is well, with one and a suspect it is dou
   assert.equal(slotHealth(cluster), { ok: 0, suspect: SLOTS, fail: 0 });
   cluster.set("b", "down");
   assert.equal(slotHealth(cluster), { ok: 0, suspect: 0, fail: SLOTS });
-  const five = new FakeCluster({ ids: ["a", "b", "c", "d", "e"], self: "a", partitions: 64 });
+  const five = new ShownCluster({ ids: ["a", "b", "c", "d", "e"], self: "a", partitions: 64 });
   five.set("d", "down");
   five.set("e", "down");
   const { ok, suspect, fail } = slotHealth(five);

@@ -1,0 +1,192 @@
+/**
+ * node-cluster.ts: a node as a member of a cluster: what of node.ts is there only with peers.
+ * Start: this start is counted durably; once the storage has recovered the coordinator begins, the peer port is opened, links connect.
+ * Stop: what is in flight is answered, the peers are said goodbye to.
+ * Invariant: a peer is on record on the disk before anything is heard of it.
+ */
+import { createHmac, randomBytes } from "node:crypto";
+import { ClusterNode } from "./cluster/cluster-node.js";
+import { LateCluster } from "./cluster/late-cluster.js";
+import { type Members, membersOf } from "./cluster/members.js";
+import type { Performer } from "./cluster/work.js";
+import type { Config } from "./config/config.js";
+import { peersOf } from "./config/peers.js";
+import { listenForPeers, shownAddresses } from "./node-listen.js";
+import { createDialer } from "./platform/dial.js";
+import type { LogLevel } from "./platform/log.js";
+import type { Disk } from "./ports/disk.js";
+import type { Listener } from "./ports/network.js";
+import type { Cancel, Scheduler } from "./ports/scheduler.js";
+import type { Engine } from "./storage/engine.js";
+import { type MemberData, openMember, type PeerNote, writeMember } from "./storage/member-file.js";
+
+const NONCE_BYTES = 32;
+const RUN_BYTES = 16;
+const CLOCK_LOOK_MS = 1000;
+const SAVE_MS = 10_000;
+const SAY_AGAIN_MS = 60_000;
+const SAID_MAX = 256;
+
+export interface MemberParts {
+  readonly config: Config;
+  readonly disk: Disk;
+  readonly scheduler: Scheduler;
+  readonly log: (level: LogLevel, text: string) => void;
+}
+
+/** Of several nodes; undefined: the node is alone. */
+export function memberOf(parts: MemberParts): Member | undefined {
+  return parts.config.peers.length === 0 ? undefined : new Member(parts);
+}
+
+export class Member {
+  /** For the server, from the start on. */
+  readonly cluster: LateCluster;
+  /** The same on all members: SCAN's order is one order. */
+  readonly hashSecret: [number, number];
+  private readonly parts: MemberParts;
+  private readonly members: Members;
+  private data: MemberData;
+  private readonly listeners: Listener[] = [];
+  private node: ClusterNode | undefined;
+  private cancelClock: Cancel = () => {};
+  private cancelSave: Cancel = () => {};
+  private clockIsOff = false;
+  private stopped: Promise<unknown> | undefined;
+  private readonly saidMs = new Map<string, number>();
+
+  /** @throws ConfigurationError: the directory is another member's, or of other members; DiskError: the start cannot be counted. */
+  constructor(parts: MemberParts) {
+    const { config, disk } = parts;
+    const { id, peers, n, r, w, partitions, clusterName } = config;
+    this.parts = parts;
+    this.members = membersOf({ id, peers: peersOf(peers), n, r, w, partitions, clusterName });
+    const { clusterId, ids } = this.members;
+    this.cluster = new LateCluster(this.members);
+    this.hashSecret = [Number.parseInt(clusterId.slice(0, 8), 16) | 0, Number.parseInt(clusterId.slice(8), 16) | 0];
+    this.data = openMember(disk, id, ids);
+  }
+
+  get peerAddresses(): string[] {
+    return shownAddresses(this.listeners);
+  }
+
+  /** The storage has recovered. */
+  async start(engine: Engine, performer: Performer): Promise<void> {
+    const { config, scheduler } = this.parts;
+    const node = new ClusterNode({
+      members: this.members,
+      storage: engine.registers,
+      logFrom: (lsn) => engine.logFrom(lsn),
+      positions: new Map(Object.entries(this.data.shipped)),
+      clock: engine.store.hlc,
+      boot: this.data.boot,
+      uuid: engine.meta.node,
+      run: randomBytes(RUN_BYTES).toString("hex"),
+      records: { recordOf: (id) => this.data.peers[id], record: (id, note) => this.record(id, note) },
+      scheduler,
+      dialer: createDialer(),
+      random: Math.random,
+      nonce: () => randomBytes(NONCE_BYTES),
+      mac: (secret, bytes) => createHmac("sha256", secret).update(bytes).digest(),
+      secret: config.clusterSecret,
+      performer,
+      deadlineMs: config.quorumTimeout,
+      valueBytesMax: config.maxValueBytes,
+      onMet: () => {},
+      onTrouble: (text, grave) => this.trouble(text, grave),
+      onState: (id, state) => this.parts.log(state === "up" ? "notice" : "warning", `${id} is ${state}`),
+    });
+    this.node = node;
+    await listenForPeers(config, node.accept, this.listeners);
+    this.cluster.open(node.coordinator);
+    node.start();
+    this.watchClock();
+    this.saveSoon();
+  }
+
+  /** For the storage: the log from here on may be wanted by a peer. Before the start: as it was saved. */
+  readonly retainFromLsn = (): number => this.node?.retainFromLsn ?? 1 + Math.min(...this.savedPositions());
+
+  private savedPositions(): number[] {
+    const { ids, selfIndex } = this.members;
+    return ids.filter((_, index) => index !== selfIndex).map((id) => this.data.shipped[id] ?? 0);
+  }
+
+  private saveSoon(): void {
+    this.cancelSave = this.parts.scheduler.after(SAVE_MS, () => {
+      this.savePositions();
+      this.saveSoon();
+    });
+  }
+
+  /** Positions that are behind cost no more than shipping twice: a disk that takes no file is the log's to report. */
+  private savePositions(): void {
+    const shipped = Object.fromEntries(this.node?.positions() ?? []);
+    if (Object.entries(shipped).every(([id, lsn]) => this.data.shipped[id] === lsn)) return;
+    const data = { ...this.data, shipped };
+    try {
+      writeMember(this.parts.disk, data);
+      this.data = data;
+    } catch (error) {
+      this.parts.log("warning", `cannot save what the peers have: ${(error as Error).message}`);
+    }
+  }
+
+  /** What stays as it is is said once a minute: a peer that is refused tries for ever. */
+  private trouble(text: string, grave: boolean): void {
+    const { log, scheduler } = this.parts;
+    if (!grave) return log("verbose", text);
+    const nowMs = scheduler.monotonicMs();
+    // The stranger's port is another one each time.
+    const what = text.replace(/:\d+/g, "");
+    if ((this.saidMs.get(what) ?? Number.NEGATIVE_INFINITY) > nowMs - SAY_AGAIN_MS) return;
+    if (this.saidMs.size >= SAID_MAX) this.saidMs.clear();
+    this.saidMs.set(what, nowMs);
+    log("warning", text);
+  }
+
+  private record(id: string, note: PeerNote): void {
+    const data = { ...this.data, peers: { ...this.data.peers, [id]: note } };
+    writeMember(this.parts.disk, data);
+    this.data = data;
+  }
+
+  /** Says so when this node's clock is so far from the others' that it ends no keys by their deadlines, and when it does again. */
+  private watchClock(): void {
+    const { scheduler, log } = this.parts;
+    const node = this.node as ClusterNode;
+    const isOff = !node.coordinator.expires();
+    if (isOff !== this.clockIsOff) {
+      this.clockIsOff = isOff;
+      const ms = Math.round(node.clockOffMs());
+      if (isOff)
+        log(
+          "warning",
+          `this node's clock is ${ms} ms from most of its peers': it expires no keys until that is mended`,
+        );
+      else log("notice", "this node's clock agrees with its peers' again: keys expire");
+    }
+    this.cancelClock = scheduler.after(CLOCK_LOOK_MS, () => this.watchClock());
+  }
+
+  /** The log has come further. */
+  durable(): void {
+    this.node?.durable();
+  }
+
+  /** Resolves when the last connection to a peer is closed. */
+  stop(): Promise<unknown> {
+    this.stopped ??= this.stopOnce();
+    return this.stopped;
+  }
+
+  private stopOnce(): Promise<unknown> {
+    this.cancelClock();
+    this.cancelSave();
+    const closed = this.listeners.map((listener) => listener.close());
+    this.node?.stop();
+    this.savePositions();
+    return Promise.all(closed);
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * node-listen.ts: where a node listens: for clients by TCP, TLS and a unix socket, for peers by TCP.
+ * Invariant: an address that cannot be taken is an error with the exit code for it, and names the option that helps; one with a dash in
+ * front may be missing on this machine.
+ */
+import fs from "node:fs";
+import type { Config } from "./config/config.js";
+import { EXIT_PORT_IN_USE } from "./lib/errors.js";
+import { createNetwork } from "./platform/sockets.js";
+import { readTls } from "./platform/tls-files.js";
+import type { Accept, Listener, ListenOptions, Network, TlsOptions } from "./ports/network.js";
+
+interface Common {
+  readonly backlog: number;
+  readonly keepAliveSeconds: () => number;
+}
+
+function commonOf(config: Config): Common {
+  return { backlog: config.tcpBacklog, keepAliveSeconds: () => config.tcpKeepalive };
+}
+
+/** @param into takes each listener as soon as it is there, so that those made before one that fails can be closed. */
+export async function listenForClients(config: Config, accept: Accept, into: Listener[]): Promise<void> {
+  const network = createNetwork();
+  const tcp: { port: number; tls?: TlsOptions }[] = [];
+  if (config.port > 0 || config.anyPort) tcp.push({ port: config.port });
+  if (config.tlsPort > 0) tcp.push({ port: config.tlsPort, tls: readTls(config) });
+  for (const { port, tls } of tcp) {
+    const options = { ...commonOf(config), port, ...(tls === undefined ? {} : { tls }) };
+    await listenOnAll(network, config.bind, options, accept, into, "port");
+  }
+  if (config.unixsocket !== "") await listenUnix(network, config, accept, into);
+}
+
+/** The peer port, on the addresses that clients come to. */
+export async function listenForPeers(config: Config, accept: Accept, into: Listener[]): Promise<void> {
+  const options = { ...commonOf(config), port: config.peerPort };
+  await listenOnAll(createNetwork(), config.bind, options, accept, into, "peer-port");
+}
+
+async function listenOnAll(
+  network: Network,
+  addresses: readonly string[],
+  options: ListenOptions & { readonly port: number },
+  accept: Accept,
+  into: Listener[],
+  option: string,
+): Promise<void> {
+  for (const address of addresses) {
+    const host = hostOf(address);
+    try {
+      into.push(await network.listen({ ...options, host }, accept));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (address.startsWith("-") && (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT")) continue;
+      throw listenError(error, `${host}:${options.port}`, option);
+    }
+  }
+}
+
+async function listenUnix(network: Network, config: Config, accept: Accept, into: Listener[]): Promise<void> {
+  const { unixsocket: path, unixsocketperm } = config;
+  // As Redis: a socket file left behind by a process that died is in nobody's use.
+  if (fs.lstatSync(path, { throwIfNoEntry: false })?.isSocket()) fs.unlinkSync(path);
+  try {
+    into.push(await network.listen({ ...commonOf(config), path }, accept));
+  } catch (error) {
+    throw listenError(error, path, "unixsocket");
+  }
+  if (unixsocketperm !== 0) fs.chmodSync(path, unixsocketperm);
+}
+
+function hostOf(address: string): string {
+  const host = address.replace(/^-/, "");
+  if (host === "*") return "0.0.0.0";
+  return host === "::*" ? "::" : host;
+}
+
+function listenError(error: unknown, where: string, option: string): Error {
+  const { code } = error as NodeJS.ErrnoException;
+  const what =
+    code === "EADDRINUSE"
+      ? `${where} is in use by another process. Stop that one, or choose another with --${option}`
+      : `cannot listen on ${where}: ${(error as Error).message}`;
+  return Object.assign(new Error(what, { cause: error }), { exitCode: EXIT_PORT_IN_USE });
+}
+
+export function shownAddresses(listeners: readonly Listener[]): string[] {
+  return listeners.map(({ host, port, path }) =>
+    path === "" ? `${host.includes(":") ? `[${host}]` : host}:${port}` : path,
+  );
+}

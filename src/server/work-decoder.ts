@@ -1,0 +1,99 @@
+/**
+ * server/work-decoder.ts: a work that another node sent, from its bytes. It says no to what this node would not have made itself, so that
+ * nothing a peer sends makes a handler look for what is not there.
+ */
+import { nameOf, type Work } from "../cluster/work.js";
+import { Args } from "../codec/resp/args.js";
+import { arityOk } from "../commands/execute.js";
+import { type CommandSpec, KIND_EACH, KIND_KEY } from "../commands/spec.js";
+import { lookup, lookupSubcommand } from "../commands/table.js";
+import { StepsWork } from "./steps-work.js";
+import {
+  FLAG_BRIEF,
+  FLAG_RESP3,
+  HEADER_BYTES,
+  type KnownState,
+  versionIsKnown,
+  WORK_COMMAND,
+  WORK_FETCH,
+  WORK_STEPS,
+  WorkReader,
+} from "./work-bytes.js";
+import { CommandWork, FetchWork, keyIndexOf, type Stage, type Step } from "./works.js";
+
+/** Of a name, of a state and of a command, at least. */
+const KNOWN_BYTES_MIN = 4 + 1 + 22;
+const COMMAND_BYTES_MIN = 1 + 4 + 4 + 1;
+
+/** @param bytes copied. @returns undefined: malformed, or of a later version. */
+export function decodeWork(stage: Stage, name: string, bytes: Buffer): Work | undefined {
+  if (!versionIsKnown(bytes) || name.length === 0) return undefined;
+  const own = Buffer.from(bytes);
+  switch (own[1]) {
+    case WORK_COMMAND:
+      return decodeCommand(stage, name, own);
+    case WORK_FETCH:
+      return own.length === HEADER_BYTES ? new FetchWork(name, (own[2] & FLAG_BRIEF) !== 0, false) : undefined;
+    case WORK_STEPS:
+      return decodeSteps(stage, name, own);
+    default:
+      return undefined;
+  }
+}
+
+function decodeCommand(stage: Stage, name: string, bytes: Buffer): Work | undefined {
+  const reader = new WorkReader(bytes, HEADER_BYTES);
+  const args = new Args();
+  const db = reader.command(args);
+  const spec = reader.done ? specOf(args) : undefined;
+  if (spec === undefined || db >= stage.context.databases) return undefined;
+  if (spec.kindCode === KIND_EACH ? args.count !== spec.step + 1 : spec.kindCode !== KIND_KEY) return undefined;
+  const key = keyIndexOf(spec);
+  if (nameOf(db, bytes, args.start[key], args.length[key]) !== name) return undefined;
+  return new CommandWork(stage, spec, name, bytes, false);
+}
+
+/** The command, when it takes so many arguments. */
+function specOf(args: Args): CommandSpec | undefined {
+  let spec = lookup(args);
+  if (spec?.subcommands !== undefined) spec = args.count > 1 ? lookupSubcommand(spec, args) : undefined;
+  return spec !== undefined && arityOk(spec, args.count) ? spec : undefined;
+}
+
+function decodeSteps(stage: Stage, name: string, bytes: Buffer): Work | undefined {
+  const reader = new WorkReader(bytes, HEADER_BYTES);
+  const watched = reader.u8() !== 0;
+  const present = reader.u8() !== 0;
+  const version = reader.f64();
+  const known = new Map<string, KnownState>();
+  for (let left = reader.count(KNOWN_BYTES_MIN); left > 0; left--) {
+    const other = reader.view(reader.u32()).latin1Slice();
+    known.set(other, reader.state());
+  }
+  const commands: Step[] = [];
+  const proto = bytes[2] & FLAG_RESP3 ? 3 : 2;
+  for (let left = reader.count(COMMAND_BYTES_MIN); left > 0 && !reader.failed; left--) {
+    const args = new Args();
+    const db = reader.command(args);
+    const spec = reader.failed ? undefined : specOf(args);
+    if (spec === undefined || !allKnown(stage, { spec, args, db }, name, known)) return undefined;
+    commands.push({ spec, args, db });
+  }
+  if (!reader.done) return undefined;
+  return new StepsWork(
+    stage,
+    name,
+    { commands, known, seen: watched ? { present, version } : undefined, proto },
+    false,
+  );
+}
+
+/** Does the command look at nothing but keys that are told of, and write none but the own one? */
+function allKnown(stage: Stage, step: Step, name: string, known: ReadonlyMap<string, KnownState>): boolean {
+  const { spec, args, db } = step;
+  if (db >= stage.context.databases || spec.run === undefined || spec.kind === "space" || spec.kind === "host")
+    return false;
+  const { names } = stage.rehearse(spec, args, db, 2, 0);
+  for (const [other, written] of names) if (other !== name && (written || !known.has(other))) return false;
+  return true;
+}

@@ -1,0 +1,199 @@
+/**
+ * test/integration/cluster-clients.test.ts: the clients that people use against three nodes with default options: those that speak Redis Cluster go
+ * straight to a node that holds the key, plain ones to any; what was acknowledged is there when nodes are killed, stopped or all gone at once.
+ */
+// timeout: 120s
+import { execFile } from "node:child_process";
+import { Cluster as Cluster6 } from "ioredis";
+import { Cluster as Cluster5 } from "ioredis5";
+import { createCluster } from "redis";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { KvorumCluster } from "../lib/kvorum-cluster.js";
+import { Connection } from "../lib/process-client.js";
+import { within } from "../lib/within.js";
+
+const WAIT_MS = 30_000;
+/** A command is answered within quorum-timeout; the rest is for a slow machine. */
+const ANSWER_MS = 2000 + 1500;
+const KEYS = 200;
+
+const cluster = await KvorumCluster.start(3);
+const roots = cluster.nodes.map(({ port }) => ({ host: "127.0.0.1", port }));
+
+async function forwarded(): Promise<number> {
+  const counts = await Promise.all(cluster.running.map(({ id }) => cluster.info(id)));
+  return counts.reduce((sum, fields) => sum + Number(fields.get("kvorum_works_forwarded")), 0);
+}
+
+/** Every value, asked of one node. */
+async function checkAll(id: string, expected: ReadonlyMap<string, string>): Promise<void> {
+  const connection = await cluster.connection(id);
+  try {
+    const keys = [...expected.keys()];
+    const values = await within(WAIT_MS, Promise.all(keys.map((key) => connection.send("GET", key))), "all values");
+    for (const [i, key] of keys.entries()) assert.is(values[i], expected.get(key), `${key} on ${id}`);
+  } finally {
+    connection.close();
+  }
+}
+
+for (const [name, Client] of [
+  ["ioredis 6", Cluster6],
+  // Its types are another generation's; the part used here is the same.
+  ["ioredis 5", Cluster5 as unknown as typeof Cluster6],
+] as const) {
+  test(`${name} Cluster: commands go to an owner, and go on when a node is killed`, async () => {
+    const client = new Client([roots[0] as { host: string; port: number }]);
+    client.on("error", () => {});
+    const expected = new Map<string, string>();
+    const put = async (from: number, to: number): Promise<void> => {
+      const keys = Array.from({ length: to - from }, (_, i) => `${name}:${from + i}`);
+      const replies = await within(WAIT_MS, Promise.all(keys.map((key) => client.set(key, `v ${key}`))), "all writes");
+      for (const [i, key] of keys.entries()) {
+        assert.is(replies[i], "OK");
+        expected.set(key, `v ${key}`);
+      }
+    };
+    const before = await forwarded();
+    await put(0, KEYS);
+    assert.is(client.nodes("all").length, 3);
+    assert.is((await forwarded()) - before, 0, "each went to the node that writes its key");
+    assert.is(await client.get(`${name}:7`), `v ${name}:7`);
+    assert.equal(await client.mget(`{${name}}a`, `{${name}}b`), [null, null]);
+    const writing = put(KEYS, 2 * KEYS);
+    await cluster.finish("n2");
+    await writing;
+    await put(2 * KEYS, 3 * KEYS);
+    await checkAll("n1", expected);
+    await checkAll("n3", expected);
+    await cluster.begin("n2");
+    await cluster.connected();
+    await checkAll("n2", expected);
+    await client.quit();
+  });
+}
+
+test("node-redis cluster", async () => {
+  const client = createCluster({ rootNodes: [{ url: `redis://127.0.0.1:${roots[1]?.port}` }] });
+  client.on("error", () => {});
+  await within(WAIT_MS, client.connect(), "a connection");
+  const replies = await Promise.all(Array.from({ length: KEYS }, (_, i) => client.set(`node:${i}`, `v${i}`)));
+  assert.ok(replies.every((reply) => reply === "OK"));
+  assert.is(await client.get("node:7"), "v7");
+  assert.is(client.masters.length, 3);
+  await client.close();
+});
+
+test("plain clients on any node: what one acknowledged, all others read at once", async () => {
+  const connections = await Promise.all(cluster.nodes.map(({ port }) => Connection.open(port)));
+  for (let i = 0; i < 60; i++) {
+    const [writer, reader] = [connections[i % 3], connections[(i + 1 + (i % 2)) % 3]] as [Connection, Connection];
+    assert.is(await writer.ask("INCR", "plain"), i + 1);
+    assert.is(await reader.ask("GET", "plain"), String(i + 1));
+  }
+  assert.is(await connections[0]?.ask("SELECT", 3), "OK");
+  assert.is(await connections[0]?.ask("GET", "plain"), null);
+  const text = String(await connections[1]?.ask("KV.EXPLAIN", "GET", "plain"));
+  for (const { id } of cluster.nodes) assert.match(text, new RegExp(`^${id}: .*2 bytes at \\d+@n\\d`, "m"));
+  for (const connection of connections) connection.close();
+});
+
+test("a node that is stopped holds nobody up for longer than a command may take; when it goes on it is as the others", async () => {
+  const connection = await cluster.connection("n1");
+  const expected = new Map<string, string>();
+  cluster.pause("n3");
+  const started = performance.now();
+  let longest = 0;
+  // Until it has been found to be down, and a little on.
+  for (let i = 0; performance.now() - started < 5000; i++) {
+    const sent = performance.now();
+    const reply = await within(WAIT_MS, connection.send("SET", `stopped:${i}`, String(i)), "a reply");
+    longest = Math.max(longest, performance.now() - sent);
+    if (reply === "OK") expected.set(`stopped:${i}`, String(i));
+    // What was forwarded to it cannot be known.
+    else assert.match(String(reply), /UNCERTAIN|NOREPLICAS/);
+  }
+  assert.ok(longest < ANSWER_MS, `${longest} ms`);
+  assert.ok(expected.size > 100, `${expected.size} writes`);
+  connection.close();
+  cluster.resume("n3");
+  await cluster.connected();
+  await checkAll("n3", expected);
+});
+
+test("without a quorum each command is refused in time, and says whether it may have happened", async () => {
+  const connection = await cluster.connection("n1");
+  await connection.ask("SET", "minority", "before");
+  cluster.pause("n2");
+  cluster.pause("n3");
+  const sent = performance.now();
+  const [set, get] = await Promise.all([
+    connection.send("SET", "minority", "after"),
+    connection.send("GET", "minority"),
+  ]);
+  assert.ok(performance.now() - sent < 2 * ANSWER_MS);
+  assert.match(String(set), /^Error: (UNCERTAIN|NOREPLICAS) /);
+  assert.match(String(get), /^Error: CLUSTERDOWN /);
+  await cluster.until(async () => (await cluster.info("n1")).get("kvorum_cluster_state") === "fail", "n1 sees it");
+  assert.match(String(await connection.ask("CLUSTER", "INFO")), /^cluster_state:fail\r\n/);
+  const refused = performance.now();
+  assert.match(String(await connection.send("SET", "minority", "later")), /^Error: NOREPLICAS /);
+  assert.ok(performance.now() - refused < ANSWER_MS);
+  cluster.resume("n2");
+  cluster.resume("n3");
+  await cluster.connected();
+  assert.match(String(await connection.ask("GET", "minority")), /^(before|after)$/);
+  assert.is(await connection.ask("SET", "minority", "again"), "OK");
+  connection.close();
+});
+
+test("all nodes are killed at once: everything acknowledged is there", async () => {
+  const connections = await Promise.all(cluster.nodes.map(({ port }) => Connection.open(port)));
+  const expected = new Map<string, string>();
+  const writing = connections.map(async (connection, c) => {
+    for (let i = 0; i < 100_000; i++) {
+      const key = `killed:${c}:${i}`;
+      const reply = await connection.send("SET", key, `v${i}`).catch(() => undefined);
+      if (reply === undefined) return;
+      if (reply === "OK") expected.set(key, `v${i}`);
+    }
+  });
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  await Promise.all(cluster.nodes.map(({ id }) => cluster.finish(id)));
+  await within(WAIT_MS, Promise.all(writing), "the clients to notice");
+  assert.ok(expected.size > 50, `${expected.size} writes`);
+  await Promise.all(cluster.nodes.map(({ id }) => cluster.begin(id, "--cluster-enabled", "yes")));
+  await cluster.connected();
+  for (const { id } of cluster.nodes) await checkAll(id, expected);
+});
+
+/** redis-cli's output; undefined, said loudly, when it is not installed. */
+function cli(...args: readonly string[]): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    execFile("redis-cli", args, { timeout: WAIT_MS }, (error, out, err) => {
+      if (error !== null && (error as NodeJS.ErrnoException).code === "ENOENT") {
+        console.log("SKIPPED: redis-cli is not installed (Debian: apt-get install redis-tools)");
+        resolve(undefined);
+      } else if (error !== null) reject(new Error(`redis-cli ${args.join(" ")}: ${out}${err}`));
+      else resolve(out);
+    });
+  });
+}
+
+test("redis-cli -c, and its cluster commands where cluster-enabled says so", async () => {
+  const port = String(cluster.node("n2").port);
+  assert.is(await cli("-c", "-p", port, "set", "cli", "x"), "OK\n");
+  assert.is(await cli("-c", "-p", port, "get", "cli"), "x\n");
+  const check = await cli("--cluster", "check", `127.0.0.1:${port}`);
+  if (check === undefined) return;
+  assert.match(check, /\[OK\] All nodes agree about slots configuration/);
+  assert.match(check, /\[OK\] All 16384 slots covered/);
+  assert.match(String(await cli("--cluster", "info", `127.0.0.1:${port}`)), /\[OK\] \d+ keys in 3 masters/);
+  assert.match(String(await cli("--cluster", "call", `127.0.0.1:${port}`, "ping")), /(PONG[\s\S]*){3}/);
+  assert.match(String(await cli("-p", port, "select", "1")), /SELECT is not allowed in cluster mode/);
+});
+
+test.after(() => cluster.end());
+
+test.run();

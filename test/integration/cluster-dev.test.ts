@@ -1,0 +1,151 @@
+/**
+ * test/integration/cluster-dev.test.ts: `kvorum cluster dev`: three nodes come up and see one another, one that dies is told, Ctrl-C ends all in good
+ * order, and no node outlives the command, however that ends.
+ */
+// timeout: 60s
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { kvorum } from "../lib/kvorum-process.js";
+import { PROGRAM } from "../lib/program.js";
+import { within } from "../lib/within.js";
+
+const WAIT_MS = 30_000;
+const NODES = 3;
+
+/** A port with two free ones behind it, and as many 10000 above. */
+async function freeRow(): Promise<number> {
+  for (let tries = 0; tries < 50; tries++) {
+    const first = 20_000 + Math.floor(Math.random() * 25_000);
+    const wanted = Array.from({ length: NODES }, (_, i) => [first + i, first + i + 10_000]).flat();
+    const free = await Promise.all(
+      wanted.map(
+        (port) =>
+          new Promise<boolean>((resolve) => {
+            const server = createServer();
+            server.once("error", () => resolve(false));
+            server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+          }),
+      ),
+    );
+    if (free.every(Boolean)) return first;
+  }
+  throw new Error("no free ports");
+}
+
+class Dev {
+  said = "";
+  readonly port: number;
+  readonly dir: string;
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+
+  constructor(port: number) {
+    this.port = port;
+    this.dir = mkdtempSync(join(tmpdir(), "kvorum-dev-"));
+    const [command, ...words] = PROGRAM;
+    const argv = [
+      "cluster",
+      "dev",
+      "--nodes",
+      String(NODES),
+      "--port",
+      String(port),
+      "--dir",
+      this.dir,
+      "--",
+      "--hz",
+      "20",
+    ];
+    const env = { PATH: process.env["PATH"] ?? "" };
+    this.child = spawn(command, [...words, ...argv], { env, stdio: ["ignore", "pipe", "pipe"] });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream?.setEncoding("utf8").on("data", (text: string) => {
+        this.said += text;
+      });
+    }
+    this.exited = new Promise((resolve) => this.child.once("close", (code) => resolve(code)));
+  }
+
+  async until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+    const giveUp = performance.now() + WAIT_MS;
+    while (!(await holds())) {
+      if (performance.now() > giveUp) throw new Error(`not within ${WAIT_MS} ms: ${what}\n${this.said}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  serving(): Promise<void> {
+    return this.until(() => this.said.includes("Ctrl-C ends all nodes"), "all serve");
+  }
+
+  pid(id: string): number {
+    return Number(readFileSync(join(this.dir, id, "kvorum.pid"), "utf8"));
+  }
+
+  async end(): Promise<void> {
+    this.child.kill("SIGKILL");
+    await within(WAIT_MS, this.exited, "the end");
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+function runs(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test("three nodes; one dies and is told; Ctrl-C ends all", async () => {
+  const dev = new Dev(await freeRow());
+  try {
+    await dev.serving();
+    const status = async (): Promise<{ membersUp: number; ok: boolean }> =>
+      JSON.parse((await kvorum("cluster", "status", "--json", "-s", `127.0.0.1:${dev.port + 1}`)).out);
+    await dev.until(async () => (await status()).membersUp === NODES, "all links");
+    assert.match(dev.said, new RegExp(`n1 +redis-cli -p ${dev.port} +pid ${dev.pid("n1")} +data .*/n1\n`));
+    assert.not.match(dev.said, /Ctrl-C to stop/);
+    assert.match(dev.said, /^n2 \| .*listening/m);
+    const again = await kvorum("cluster", "dev", "--port", String(dev.port + 1));
+    assert.is(again.code, 69);
+    process.kill(dev.pid("n3"), "SIGKILL");
+    await dev.until(
+      () => /n3 ended \(SIGKILL\); start it again.*\n.*kvorum serve --id n3 .*--hz 20\n/.test(dev.said),
+      "n3",
+    );
+    assert.is((await status()).ok, true);
+    const pids = ["n1", "n2"].map((id) => dev.pid(id));
+    dev.child.kill("SIGINT");
+    assert.is(await within(WAIT_MS, dev.exited, "the end"), 0);
+    assert.match(dev.said, /n1 \| kvorum: stopped by SIGTERM; everything acknowledged is on disk/);
+    assert.ok(!pids.some(runs));
+  } finally {
+    await dev.end();
+  }
+});
+
+test("a node that cannot start ends all; nodes do not outlive a command that is killed", async () => {
+  const dev = new Dev(await freeRow());
+  try {
+    await dev.serving();
+    const pids = ["n1", "n2", "n3"].map((id) => dev.pid(id));
+    // Its directories are in use.
+    const port = await freeRow();
+    const second = await kvorum("cluster", "dev", "--port", String(port), "--dir", dev.dir);
+    assert.is(second.code, 75, second.err);
+    assert.match(second.out, /^n1 \| kvorum: the data directory .* is in use/m);
+    dev.child.kill("SIGKILL");
+    await dev.until(() => !pids.some(runs), "the nodes end");
+  } finally {
+    await dev.end();
+  }
+});
+
+test.run();

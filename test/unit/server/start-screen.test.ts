@@ -1,0 +1,82 @@
+/**
+ * test/unit/server/start-screen.test.ts: what a person is told when the server is up: which failures an acknowledged write survives, for each way of
+ * syncing and each quorum, and never more than holds.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { quorumsOf } from "../../../src/cluster/members.js";
+import { type ConfigInput, configFromOptions } from "../../../src/config/load.js";
+import { availability, survives } from "../../../src/server/guarantees.js";
+import { type StartFacts, startScreen } from "../../../src/server/start-screen.js";
+import { ShownCluster } from "../../lib/shown-cluster.js";
+
+function screen(config: ConfigInput, facts: Partial<StartFacts> = {}): string {
+  return startScreen({
+    version: "1.2.3",
+    config: configFromOptions({ port: 7001, ...config }, "/"),
+    addresses: ["127.0.0.1:7001"],
+    directory: "/data",
+    keys: 0,
+    loadMs: 0,
+    droppedBytes: 0,
+    pid: 1,
+    ...facts,
+  });
+}
+
+test("alone", () => {
+  assert.match(
+    screen({}),
+    /survive: process crash yes, power loss yes \(synced before each reply\), loss of this disk NO \(one node\)\n/,
+  );
+  assert.match(
+    screen({ appendfsync: "everysec" }),
+    /power loss NO: UP TO A SECOND OF WRITES IS LOST \(appendfsync everysec\)/,
+  );
+  assert.match(screen({ appendfsync: "no" }), /power loss NO: WHAT THE SYSTEM HAD NOT WRITTEN IS LOST/);
+  assert.match(screen({}, { directory: undefined }), /data +memory only\n.*process crash NO, power loss NO/);
+  assert.not.match(screen({}), /cluster|quorum/);
+});
+
+test("in a cluster: who is in it, what a quorum needs, how many disks may be lost", () => {
+  const view = new ShownCluster({ ids: ["n1", "n2", "n3"], self: "n2" });
+  const config = { id: "n2", peers: ["n1=127.0.0.1:1", "n3=127.0.0.1:3"], peerPort: 2 };
+  const shown = screen(config, { cluster: { view, peerAddresses: ["127.0.0.1:17002"] } });
+  assert.match(shown, / {2}cluster {5}node n2 of 3 \(n1 n2 n3\), peers at 127.0.0.1:17002\n/);
+  assert.match(shown, / {2}quorum {6}n 3, r 2, w 2: keys are read and written with 1 of a key's 3 nodes down\n/);
+  assert.match(
+    shown,
+    /power loss on all nodes yes \(synced on 2 of 3 disks before each reply\), loss of 1 of a key's 3 disks yes, of 2 NO\n/,
+  );
+  assert.match(
+    screen({ ...config, appendfsync: "everysec" }, { cluster: { view, peerAddresses: [] } }),
+    /power loss of any node NO: UP TO A SECOND OF WRITES IS LOST/,
+  );
+  const two = new ShownCluster({ ids: ["n1", "n2"], self: "n2" });
+  assert.match(
+    screen({ ...config, peers: ["n1=127.0.0.1:1"] }, { cluster: { view: two, peerAddresses: [] } }),
+    /n 2, not 3: there are no more nodes, r 2, w 2: keys are read and written with 0 of a key's 2 nodes down/,
+  );
+  const many = new ShownCluster({ ids: Array.from({ length: 12 }, (_, i) => `n${i}`), self: "n2" });
+  assert.match(screen(config, { cluster: { view: many, peerAddresses: [] } }), /node n2 of 12, peers/);
+});
+
+test("never more disks or nodes than there are", () => {
+  for (let n = 1; n <= 7; n++) {
+    for (let r = 1; r <= n; r++) {
+      for (let w = n - r + 1; w <= n; w++) {
+        const quorum = quorumsOf(n, r, w, 5);
+        const line = survives("always", false, quorum);
+        const lost = Number(/loss of (\d+) of a key's/.exec(line)?.[1] ?? 0);
+        assert.is(lost, quorum.w - 1, line);
+        // After so many are lost every read quorum of those left still finds one that has it.
+        assert.ok(quorum.n - lost >= 1 && (lost === 0 || line.includes(`of ${lost + 1} NO`)));
+        const spare = [...availability(quorum).matchAll(/with (\d) of a key's/g)].map(([, count]) => Number(count));
+        const wanted = [quorum.n - quorum.r, quorum.n - quorum.w];
+        assert.equal(spare, quorum.r === quorum.w ? wanted.slice(1) : wanted);
+      }
+    }
+  }
+});
+
+test.run();

@@ -1,0 +1,196 @@
+/**
+ * test/unit/server/works.test.ts: works by themselves: what they make of a state, their bytes, and what is refused of other nodes' bytes.
+ */
+import * as fc from "fast-check";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { type KeyRegister, nameOf } from "../../../src/cluster/work.js";
+import { Args } from "../../../src/codec/resp/args.js";
+import type { CommandSpec } from "../../../src/commands/spec.js";
+import { lookup, lookupSubcommand } from "../../../src/commands/table.js";
+import { VersionVector } from "../../../src/core/clock/version-vector.js";
+import { StepsWork } from "../../../src/server/steps-work.js";
+import { decodeState, type KnownState } from "../../../src/server/work-bytes.js";
+import { decodeWork } from "../../../src/server/work-decoder.js";
+import { CommandWork, encodeCommandWork, FetchWork, keyIndexOf, Stage, versionOf } from "../../../src/server/works.js";
+import { HOST } from "../../lib/command-driver.js";
+import { CommandGenerator, randomFrom } from "../../lib/command-generator.js";
+import { ModelKeyspace } from "../../lib/model-keyspace.js";
+
+const stage = new Stage(new ModelKeyspace(), HOST);
+const NOW = 1_000_000;
+const ABSENT: KeyRegister = { value: undefined, expireAt: 0, vv: VersionVector.EMPTY, cut: 0 };
+
+function holding(text: string, expireAt = 0): KeyRegister {
+  const vv = VersionVector.of([
+    { epoch: 0, hlc: 17, node: 1 },
+    { epoch: 0, hlc: 5, node: 2 },
+  ]);
+  return { value: { type: 0, raw: false, bytes: Buffer.from(text, "latin1") }, expireAt, vv, cut: 0 };
+}
+
+function specOf(args: Args): CommandSpec {
+  const spec = lookup(args) as CommandSpec;
+  return spec.subcommands === undefined ? spec : (lookupSubcommand(spec, args) as CommandSpec);
+}
+
+function commandWork(text: string, db = 0, proto = 2): CommandWork {
+  const args = Args.of(text.split(" "));
+  const spec = specOf(args);
+  const key = keyIndexOf(spec);
+  const name = nameOf(db, args.bytes, args.start[key], args.length[key]);
+  return new CommandWork(stage, spec, name, encodeCommandWork(spec, args, db, proto), false);
+}
+
+function run(text: string, state: KeyRegister, proto = 2): [string, string | undefined, number] {
+  const { result, next } = commandWork(text, 0, proto).apply(state, NOW);
+  const value = next === undefined ? "unchanged" : next.value?.bytes.latin1Slice();
+  return [result.latin1Slice(), value, next?.expireAt ?? 0];
+}
+
+test("what a command makes of a state", () => {
+  assert.equal(run("SET k v", ABSENT), ["+OK\r\n", "v", 0]);
+  assert.equal(run("SET k v PX 5", ABSENT), ["+OK\r\n", "v", NOW + 5]);
+  assert.equal(run("SET k v NX", holding("x")), ["$-1\r\n", "unchanged", 0]);
+  assert.equal(run("SET k v NX", holding("x"), 3), ["_\r\n", "unchanged", 0]);
+  assert.equal(run("SET k v KEEPTTL GET", holding("x", NOW + 9)), ["$1\r\nx\r\n", "v", NOW + 9]);
+  assert.equal(run("GET k", holding("x")), ["$1\r\nx\r\n", "unchanged", 0]);
+  assert.equal(run("APPEND k yz", holding("x", NOW + 9)), [":3\r\n", "xyz", NOW + 9]);
+  assert.equal(run("EXPIRE k 1", holding("x")), [":1\r\n", "x", NOW + 1000]);
+  assert.equal(run("EXPIRE k -1", holding("x")), [":1\r\n", undefined, 0]);
+  assert.equal(run("EXPIRE k -1", ABSENT), [":0\r\n", "unchanged", 0]);
+  assert.equal(run("DEL k", holding("x")), [":1\r\n", undefined, 0]);
+  assert.equal(run("MGET k", holding("x")), ["$1\r\nx\r\n", "unchanged", 0]);
+  assert.equal(run("MSET k v", holding("x", NOW + 9)), ["+OK\r\n", "v", 0]);
+  assert.equal(run("OBJECT ENCODING k", holding("12")), ["$3\r\nint\r\n", "unchanged", 0]);
+  assert.equal(run("OBJECT IDLETIME k", holding("12")), [":0\r\n", "unchanged", 0]);
+  assert.equal(run("MEMORY USAGE k", holding("12")), [":35\r\n", "unchanged", 0]);
+  assert.equal(run("MEMORY USAGE k", ABSENT), ["$-1\r\n", "unchanged", 0]);
+  assert.equal(run("INCR k", holding("x")), ["-ERR value is not an integer or out of range\r\n", "unchanged", 0]);
+});
+
+test("a state is never changed, and a new one shares no memory that is used again", () => {
+  const before = holding("hello");
+  const first = commandWork("SETRANGE k 1 u").apply(before, NOW).next?.value;
+  const second = commandWork("SETRANGE k 0 XXXXX").apply(before, NOW).next?.value;
+  assert.is(first?.bytes.latin1Slice(), "hullo");
+  assert.is(second?.bytes.latin1Slice(), "XXXXX");
+  assert.is(before.value?.bytes.latin1Slice(), "hello");
+  assert.is(
+    commandWork("PERSIST k")
+      .apply(holding("a", NOW + 5), NOW)
+      .next?.value?.bytes.latin1Slice(),
+    "a",
+  );
+});
+
+test("a fetch tells what the key is, deleted ones too", () => {
+  const whole = decodeState(new FetchWork("\0k", false, false).apply(holding("x", 7)).result);
+  assert.equal(whole, { present: true, raw: false, type: 0, expireAt: 7, version: 17, value: Buffer.from("x") });
+  const brief = decodeState(new FetchWork("\0k", true, false).apply(holding("x", 7)).result);
+  assert.equal(brief?.value, Buffer.alloc(0));
+  const tombstone = { ...holding("x"), value: undefined };
+  assert.equal([versionOf(tombstone), versionOf(ABSENT)], [17, 0]);
+  assert.is(decodeState(new FetchWork("\0k", false, false).apply(tombstone).result)?.present, false);
+  assert.is(decodeState(Buffer.from("short")), undefined);
+});
+
+function steps(
+  name: string,
+  commands: readonly string[],
+  known: ReadonlyMap<string, KnownState> = new Map(),
+): StepsWork {
+  const parts = commands.map((text) => {
+    const args = Args.of(text.split(" "));
+    return { spec: specOf(args), args, db: 0 };
+  });
+  return new StepsWork(stage, name, { commands: parts, known, seen: undefined, proto: 2 }, false);
+}
+
+test("bytes of a work are read back; those that do not fit are refused", () => {
+  const ok: [string, Buffer][] = [
+    ["\0k", commandWork("SET k v").encode()],
+    ["\0k", commandWork("object encoding k").encode()],
+    ["\0k", steps("\0k", ["SET k v", "INCR k"]).encode()],
+    ["\0anything", new FetchWork("\0k", true, false).encode()],
+  ];
+  for (const [name, bytes] of ok) {
+    const work = decodeWork(stage, name, bytes);
+    assert.ok(work !== undefined, name);
+    assert.equal(work?.encode(), bytes);
+  }
+  const other = "\0other";
+  const refused: [string, Buffer][] = [
+    [other, commandWork("SET k v").encode()],
+    ["\x01k", commandWork("SET k v").encode()],
+    ["\x10k", commandWork("SET k v", 16).encode()],
+    ["\0a", commandWork("MSET a 1 b 2").encode()],
+    ["", commandWork("SET k v").encode()],
+    [other, steps(other, ["SET k v"]).encode()],
+    ["\0a", steps("\0a", ["COPY b a"]).encode()],
+    ["\0a", steps("\0a", ["GET b"]).encode()],
+    ["\0a", steps("\0a", ["SCAN 0"]).encode()],
+    ["\0a", steps("\0a", ["FLUSHALL"]).encode()],
+  ];
+  for (const [name, bytes] of refused) assert.is(decodeWork(stage, name, bytes), undefined, bytes.latin1Slice());
+  const later = Buffer.from(commandWork("SET k v").encode());
+  later[0] = 2;
+  assert.is(decodeWork(stage, "\0k", later), undefined, "a later version");
+  assert.ok(
+    decodeWork(stage, "\0a", steps("\0a", ["GET b", "COPY b a"], new Map([["\0b", KNOWN]])).encode()) !== undefined,
+  );
+});
+
+const KNOWN: KnownState = { present: true, raw: true, type: 0, expireAt: 5, version: 9, value: Buffer.from("x") };
+
+test("empty arguments: which key is which", () => {
+  // Both keys are empty, in two databases.
+  const work = steps("\x01", ["COPY   DB 1"], new Map([["\0", KNOWN]]));
+  const again = decodeWork(stage, "\x01", work.encode());
+  assert.ok(again !== undefined);
+  assert.is(again?.apply(ABSENT, NOW).next?.value?.bytes.latin1Slice(), "x");
+});
+
+test("damaged bytes never throw, and what is read back runs", () => {
+  const random = randomFrom(99);
+  const g = new CommandGenerator(random, [Buffer.from("payload")]);
+  const good: [string, Buffer][] = [];
+  while (good.length < 60) {
+    const args = Args.of(g.next());
+    const spec = lookup(args);
+    if (spec === undefined || spec.run === undefined || spec.kind === "space" || args.count < 2) continue;
+    const key = spec.firstKey === 0 ? 1 : spec.firstKey;
+    if (args.count <= key) continue;
+    const name = nameOf(0, args.bytes, args.start[key], args.length[key]);
+    const known = new Map([
+      ["\0k1", KNOWN],
+      ["\0k2", KNOWN],
+      ["\x01k2", KNOWN],
+    ]);
+    const each = { commands: [{ spec, args, db: 0 }], known, seen: { present: true, version: 17 }, proto: 3 };
+    good.push([name, new StepsWork(stage, name, each, false).encode()]);
+    if (spec.kind === "key") good.push([name, encodeCommandWork(spec, args, 0, 2)]);
+  }
+  let read = 0;
+  const flip = fc.record({ at: fc.nat(), to: fc.nat(255) });
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...good),
+      fc.array(flip, { maxLength: 3 }),
+      fc.nat(400),
+      ([name, bytes], flips, cut) => {
+        let damaged = Buffer.from(bytes);
+        for (const { at, to } of flips) damaged[at % damaged.length] = to;
+        if (cut < damaged.length / 4) damaged = damaged.subarray(0, cut);
+        const work = decodeWork(stage, name, damaged);
+        if (work === undefined) return;
+        read++;
+        for (const state of [ABSENT, holding("x"), holding("12", NOW + 9)]) work.apply(state, NOW);
+      },
+    ),
+    { numRuns: 3000 },
+  );
+  assert.ok(read > 300, `${read} were read`);
+});
+
+test.run();

@@ -1,0 +1,157 @@
+/**
+ * test/unit/storage/member-file.test.ts: the member file: read back as written, whole or refused, replaced at once or not at all whenever the
+ * power goes; whose directory it is, and that every start has a number of its own.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { ConfigurationError, CorruptionError, DiskError, FormatError } from "../../../src/lib/errors.js";
+import { MemoryDisk } from "../../../src/platform/memory-disk.js";
+import { MEMBER_NAME, type MemberData, openMember, readMember, writeMember } from "../../../src/storage/member-file.js";
+import { FakeScheduler } from "../../lib/fake-scheduler.js";
+import { openEngine } from "../../lib/open-engine.js";
+import { PowerLoss, SimDisk } from "../../lib/sim-disk.js";
+import { putFile, readFile } from "../../lib/written-log.js";
+
+const MEMBERS = ["c", "a", "b"];
+const DATA: MemberData = {
+  id: "b",
+  members: ["a", "b", "c"],
+  boot: 7,
+  peers: { a: { uuid: "0".repeat(40), run: "abc", boot: 3, ceiling: 2 ** 52 + 1 } },
+  shipped: { a: 12, c: 2 ** 40 },
+};
+
+const memory = (): MemoryDisk => new MemoryDisk(new FakeScheduler());
+
+test("it is read back as it was written, again and again", () => {
+  const disk = memory();
+  assert.is(readMember(disk), undefined);
+  for (const boot of [7, 8, 9]) {
+    writeMember(disk, { ...DATA, boot });
+    assert.equal(readMember(disk), { ...DATA, boot });
+  }
+  assert.equal(disk.list(), [MEMBER_NAME]);
+});
+
+test("every damaged byte is found; a newer format is said to be one", () => {
+  const disk = memory();
+  writeMember(disk, DATA);
+  const whole = readFile(disk, MEMBER_NAME);
+  for (let at = 0; at < whole.length; at++) {
+    const damaged = Buffer.from(whole);
+    damaged[at] ^= 1;
+    const other = memory();
+    putFile(other, MEMBER_NAME, damaged);
+    assert.throws(
+      () => readMember(other),
+      (error: Error) => error instanceof CorruptionError && error.exitCode === 65,
+      String(at),
+    );
+  }
+  for (const length of [0, 1, whole.length - 1]) {
+    const other = memory();
+    putFile(other, MEMBER_NAME, whole.subarray(0, length));
+    assert.throws(
+      () => readMember(other),
+      (error: Error) => error instanceof CorruptionError,
+    );
+  }
+  const newer = memory();
+  // The crc of this very line.
+  putFile(newer, MEMBER_NAME, Buffer.from('{"format":2}\n843390fa\n'));
+  assert.throws(
+    () => readMember(newer),
+    (error: Error) => error instanceof FormatError && error.exitCode === 65,
+  );
+});
+
+test("whenever the power goes, the file is the old one or the new one, and the new one once the write returned", () => {
+  for (let crashAt = 1, ended = false; !ended; crashAt++) {
+    for (let fate = 1; fate <= 12; fate++) {
+      const scheduler = new FakeScheduler();
+      const disk = new SimDisk(scheduler);
+      writeMember(disk, { ...DATA, boot: 1 });
+      disk.crashAt = disk.syncs + crashAt;
+      let written = false;
+      try {
+        writeMember(disk, { ...DATA, boot: 2, shipped: {} });
+        written = true;
+      } catch (error) {
+        assert.ok(error instanceof DiskError && error.cause instanceof PowerLoss);
+      }
+      ended = written;
+      const after = disk.afterPowerLoss(new FakeScheduler(), fate);
+      const { boot, shipped } = readMember(after) as MemberData;
+      if (written) assert.is(boot, 2);
+      assert.equal(shipped, boot === 1 ? DATA.shipped : {});
+      // And it can be written again.
+      writeMember(after, DATA);
+      assert.equal(readMember(after), DATA);
+    }
+    assert.ok(crashAt < 10, "it never ended");
+  }
+});
+
+test("a new directory becomes a member's; each start has a number of its own and keeps what was remembered", () => {
+  const disk = memory();
+  assert.equal(openMember(disk, "b", MEMBERS), { id: "b", members: ["a", "b", "c"], boot: 1, peers: {}, shipped: {} });
+  writeMember(disk, { ...DATA, boot: 1 });
+  assert.equal(openMember(disk, "b", ["a", "b", "c"]), { ...DATA, boot: 2 });
+  assert.is(openMember(disk, "b", MEMBERS).boot, 3);
+});
+
+function refuses(disk: MemoryDisk, id: string, members: readonly string[], pattern: RegExp): void {
+  const before = disk.exists(MEMBER_NAME) ? readFile(disk, MEMBER_NAME) : undefined;
+  assert.throws(
+    () => openMember(disk, id, members),
+    (error: Error) => error instanceof ConfigurationError && error.exitCode === 64 && pattern.test(error.message),
+  );
+  assert.is(disk.exists(MEMBER_NAME), before !== undefined);
+  if (before !== undefined) assert.ok(readFile(disk, MEMBER_NAME).equals(before), "a refused start was counted");
+}
+
+test("the directory of another node, of other members or of a node alone is refused with 64, and nothing changes", () => {
+  const disk = memory();
+  openMember(disk, "b", MEMBERS);
+  refuses(disk, "a", MEMBERS, /that of node b; this node is a/);
+  refuses(disk, "b", ["a", "b"], /a cluster of a, b, c; .* say a, b/);
+  refuses(disk, "b", ["a", "b", "c", "d"], /say a, b, c, d/);
+  const scheduler = new FakeScheduler();
+  const alone = new MemoryDisk(scheduler);
+  const engine = openEngine(alone, scheduler);
+  engine.store.put(0, Buffer.from("k"), 0, 1, Buffer.from("v"), 0, 1, 0, false);
+  scheduler.advance(5);
+  refuses(alone, "b", MEMBERS, /was alone/);
+});
+
+test("a directory in which a node alone never wrote becomes a member's; one whose member file is gone does not", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new MemoryDisk(scheduler);
+  openEngine(disk, scheduler).stop(() => {});
+  assert.is(openMember(disk, "b", MEMBERS).boot, 1);
+  // A start that ended before the engine was made.
+  assert.is(openMember(disk, "b", MEMBERS).boot, 2);
+  openEngine(disk, scheduler, { register: true }).stop(() => {});
+  assert.is(openMember(disk, "b", MEMBERS).boot, 3);
+  disk.remove(MEMBER_NAME);
+  assert.throws(
+    () => openMember(disk, "b", MEMBERS),
+    (error: Error) => error instanceof CorruptionError && error.file === MEMBER_NAME,
+  );
+});
+
+test("a disk that refuses is a disk error", () => {
+  const disk = new SimDisk(new FakeScheduler());
+  for (const kind of ["failWrites", "failSyncs"] as const) {
+    disk[kind] = true;
+    assert.throws(
+      () => writeMember(disk, DATA),
+      (error: Error) => error instanceof DiskError && error.exitCode === 74,
+    );
+    disk[kind] = false;
+  }
+  writeMember(disk, DATA);
+  assert.equal(readMember(disk), DATA);
+});
+
+test.run();
