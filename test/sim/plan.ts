@@ -82,6 +82,10 @@ export interface Plan {
   readonly snapshotLogBytes: number;
   /** Of log, kept for peers that are behind. */
   readonly retainBytes: number;
+  readonly askedMax: number;
+  readonly promisesMax: number;
+  readonly ownedMax: number;
+  readonly queueMax: number;
   /** Each with the mean time between two, ms. */
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
 }
@@ -125,11 +129,11 @@ export function planOf(seed: number, ops: number, changes: Changes = {}): Plan {
     keys,
     hotShare: chance(0.3) ? between(0.1, 0.7) : 0,
     plainEvery: pick([1, 2, 3, 1000]),
-    clientsPerNode: pick([2, 4, 8, 16, 32]),
-    pipeline: pick([1, 1, 2, 4]),
+    clientsPerNode: pick([4, 8, 16, 32, 64]),
+    pipeline: 1,
     thinkMs: pick([0, 0, 0.5, 2]),
     burstMs: pick([5, 20, 80]),
-    restMs: pick([50, 200, 800]),
+    restMs: pick([20, 100, 400]),
     weights: weightsOf(random),
     ttlMs: pick([1, 20, 300, 3000]),
     quantumTicks: pick([4, 16, 16, 32]),
@@ -152,6 +156,10 @@ export function planOf(seed: number, ops: number, changes: Changes = {}): Plan {
     segmentBytes: pick([65536, 65536, 262144]),
     snapshotLogBytes: pick([20_000, 60_000, 500_000]),
     retainBytes: pick([0, 100_000, 10_000_000]),
+    askedMax: pick([64, 1024, 4096]),
+    promisesMax: pick([1, 4, 65536, 65536]),
+    ownedMax: pick([1, 65536, 65536]),
+    queueMax: pick([4, 4096, 4096]),
     faults: gentle ? {} : faultsOf(random),
   };
   return changed(plan, changes);
@@ -206,32 +214,32 @@ function clockOf(random: Random): ClockFaults {
 
 /** Mean time between two faults of a kind, ms, when it comes often. */
 const OFTEN: Readonly<Record<FaultKind, number>> = {
-  crash: 400,
-  power: 400,
-  "crash-in-disk": 400,
-  "crash-in-recovery": 1500,
-  "power-all": 1500,
-  pause: 150,
-  "long-pause": 4000,
-  jump: 300,
-  partition: 800,
-  "one-way": 800,
-  bridge: 1500,
-  reset: 100,
-  cut: 150,
-  "slow-link": 500,
-  "slow-disk": 500,
-  "stuck-disk": 2500,
-  "sync-error": 1500,
-  "write-error": 1500,
-  "full-disk": 2500,
+  crash: 1200,
+  power: 1200,
+  "crash-in-disk": 1500,
+  "crash-in-recovery": 4000,
+  "power-all": 6000,
+  pause: 300,
+  "long-pause": 12_000,
+  jump: 500,
+  partition: 2500,
+  "one-way": 2500,
+  bridge: 4000,
+  reset: 300,
+  cut: 300,
+  "slow-link": 1000,
+  "slow-disk": 1000,
+  "stuck-disk": 5000,
+  "sync-error": 5000,
+  "write-error": 5000,
+  "full-disk": 5000,
 };
 
 function faultsOf(random: Random): Partial<Record<FaultKind, number>> {
   const faults: Partial<Record<FaultKind, number>> = {};
-  const share = 0.15 + random.unit() * 0.5;
+  const share = 0.1 + random.unit() * 0.4;
   for (const kind of Object.keys(OFTEN) as FaultKind[]) {
-    if (random.unit() < share) faults[kind] = OFTEN[kind] * (0.5 + random.unit() * 4);
+    if (random.unit() < share) faults[kind] = OFTEN[kind] * (0.5 + random.unit() * 3);
   }
   return faults;
 }

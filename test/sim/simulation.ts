@@ -76,7 +76,10 @@ export class Simulation {
     for (let i = 0; i < plan.nodes; i++) {
       const host = new Host(i, this.events, plan.quantumTicks, plan.lookMs, plan.clocks[i]);
       host.onPowerLoss = () => this.crash(i, true);
-      host.onError = (error) => this.failed(error);
+      host.onError = (error) => {
+        if (error instanceof DiskError) this.exit(i, "disk");
+        else this.failed(error);
+      };
       this.hosts.push(host);
       this.machines.push(undefined);
       this.open.push(new Map());

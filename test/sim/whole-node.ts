@@ -4,6 +4,7 @@
  */
 import { ClusterNode } from "../../src/cluster/cluster-node.js";
 import { type Members, membersOf } from "../../src/cluster/members.js";
+import type { SendLimits } from "../../src/cluster/send-queue.js";
 import type { Answer, Work } from "../../src/cluster/work.js";
 import type { Held } from "../../src/core/register/state.js";
 import { crc32 } from "../../src/lib/crc.js";
@@ -11,11 +12,8 @@ import { DiskError } from "../../src/lib/errors.js";
 import { Random } from "../../src/lib/random.js";
 import { Engine } from "../../src/storage/engine.js";
 import { type MemberData, openMember, writeMember } from "../../src/storage/member-file.js";
-import type { Registers } from "../../src/storage/registers.js";
-import { ReplicaStorage } from "../../src/storage/replica-storage.js";
 import type { Value } from "../../src/storage/state-record.js";
 import { SimDisk } from "../lib/sim-disk.js";
-import type { Evidence } from "./evidence.js";
 import { TICKS_PER_MS } from "./events.js";
 import type { Host } from "./host.js";
 import type { Machine, MachineParts, Store } from "./machine.js";
@@ -27,6 +25,7 @@ const DEADLINE_MS = 2000;
 const LOAD_SLICE_MS = 5;
 const PORT = 7000;
 const POSITIONS_MS = 5000;
+const LIMITS: SendLimits = { messagesMax: 1024, bytesMax: 1 << 18, largeBytesMax: 1 << 20, messageBytesMax: 1 << 20 };
 
 /** A disk, from process to process. */
 export class WholeStore implements Store {
@@ -125,7 +124,7 @@ export class WholeNode implements Machine {
       register: true,
       newNode: () => ({ node: String(index).repeat(40), hashSecret: [3, 4] }),
       seed: plan.seed,
-      retainFromLsn: () => this.node?.coordinator.catchUp.retainFromLsn ?? 0,
+      retainFromLsn: () => this.node?.retainFromLsn ?? 0,
       retainBytes: () => plan.retainBytes,
     });
   }
@@ -152,10 +151,19 @@ export class WholeNode implements Machine {
 
   private serve(): void {
     const { engine, members, parts, member } = this;
-    const { host, index, net, unit, plant, evidence } = parts;
+    const { host, index, net, unit, plant, evidence, plan } = parts;
+    const { registers } = engine;
+    const accept = registers.accept.bind(registers);
+    // Every record that the replica takes is evidence.
+    registers.accept = (record, chosen) => {
+      evidence.accepted(index, record);
+      return accept(record, chosen);
+    };
+    if (plant?.node?.losesCeiling) registers.recoveredCeiling = 0;
     const node = new ClusterNode({
       members,
-      storage: new WatchedStorage(engine.registers, index, evidence, plant?.node?.losesCeiling === true),
+      storage: registers,
+      logFrom: (lsn) => engine.logFrom(lsn),
       positions: new Map(Object.entries(member.shipped)),
       clock: engine.store.hlc,
       boot: member.boot,
@@ -178,6 +186,8 @@ export class WholeNode implements Machine {
       valueBytesMax: 1 << 20,
       acceptorRules: acceptorRules(plant),
       proposerRules: proposerRules(plant),
+      bounds: { asked: plan.askedMax, promises: plan.promisesMax, owned: plan.ownedMax, queue: plan.queueMax },
+      limits: LIMITS,
       onMet: () => {},
       onTrouble: () => {},
       onState: () => {},
@@ -187,7 +197,12 @@ export class WholeNode implements Machine {
     net.listen(host, node.accept);
     node.start();
     const savePositions = (): void => {
-      this.remember({ ...this.member, shipped: Object.fromEntries(node.positions()) });
+      try {
+        this.remember({ ...this.member, shipped: Object.fromEntries(node.positions()) });
+      } catch (error) {
+        // Positions that are behind cost no more than shipping twice.
+        if (!(error instanceof DiskError)) throw error;
+      }
       host.after(POSITIONS_MS, savePositions);
     };
     host.after(POSITIONS_MS, savePositions);
@@ -222,43 +237,16 @@ export class WholeNode implements Machine {
     return {
       "works in flight": [figures["works_in_flight"] as number, works],
       "waiting for the log": [figures["waiting_for_log"] as number, 64 * works],
-      "messages that wait": [messages, 16_384],
-      "bytes that wait": [bytes, 16 << 20],
+      "messages that wait": [messages, LIMITS.messagesMax],
+      "bytes that wait": [bytes, LIMITS.bytesMax],
       "bytes of the open batch": [engine.wal?.openBytes() ?? 0, 4 << 20],
     };
   }
 
+  /** @throws DiskError: the process cannot go on. */
   private remember(data: MemberData): void {
+    writeMember(this.store.disk, data);
     this.member = data;
-    try {
-      writeMember(this.store.disk, data);
-    } catch (error) {
-      if (!(error instanceof DiskError)) throw error;
-      this.parts.exit("disk: member file");
-    }
-  }
-}
-
-/** The replica's storage, watched: every record it takes is evidence. */
-class WatchedStorage extends ReplicaStorage {
-  private readonly node: number;
-  private readonly evidence: Evidence;
-  private readonly losesCeiling: boolean;
-
-  constructor(registers: Registers, node: number, evidence: Evidence, losesCeiling: boolean) {
-    super(registers);
-    this.node = node;
-    this.evidence = evidence;
-    this.losesCeiling = losesCeiling;
-  }
-
-  override get recoveredCeiling(): number {
-    return this.losesCeiling ? 0 : super.recoveredCeiling;
-  }
-
-  override accept(record: Buffer, chosen: boolean): number {
-    this.evidence.accepted(this.node, record);
-    return super.accept(record, chosen);
   }
 }
 
