@@ -1,24 +1,19 @@
 /**
  * test/sim/plants.ts: bugs put in on purpose, to see whether the checkers find them. Most take one rule out of the machines of a register
- * (core/register/*-rules.ts), which production asks through the same object.
+ * (core/register/*-rules.ts), which production asks through the same object; others replace a method of a node (test/sim/node-bugs.ts).
  */
 import { compareDots } from "../../src/core/clock/dot.js";
 import { ACCEPTOR_RULES, type AcceptorRules } from "../../src/core/register/acceptor-rules.js";
 import { PROPOSER_RULES, type ProposerRules } from "../../src/core/register/proposer-rules.js";
-
-/** What is wrong with a node around its register. */
-export interface NodeBugs {
-  readonly losesCeiling?: boolean;
-  readonly clockAnew?: boolean;
-  readonly keepsBoot?: boolean;
-}
+import type { NodeBug } from "./node-bugs.js";
+import * as bugs from "./node-bugs.js";
 
 export interface Plant {
   readonly name: string;
   readonly about: string;
   readonly acceptor?: Partial<AcceptorRules>;
   readonly proposer?: Partial<ProposerRules>;
-  readonly node?: NodeBugs;
+  readonly bug?: NodeBug;
 }
 
 export const PLANTS: readonly Plant[] = [
@@ -168,21 +163,24 @@ export const PLANTS: readonly Plant[] = [
     proposer: { marksHighest: () => true },
   },
   // Nodes.
-  {
-    name: "boot-number",
-    about: "a node comes back without its ceiling: its promises are forgotten",
-    node: { losesCeiling: true },
-  },
-  {
-    name: "clock-anew",
-    about: "a node's clock begins anew after a crash",
-    node: { clockAnew: true },
-  },
-  {
-    name: "boot-not-raised",
-    about: "a node comes back under the boot that it had",
-    node: { keepsBoot: true },
-  },
+  { name: "amnesia", about: "a node comes back without its ceiling: its promises are forgotten", bug: bugs.LOSES_CEILING },
+  { name: "clock-anew", about: "a node's clock begins anew after a crash", bug: bugs.CLOCK_ANEW },
+  { name: "boot-not-raised", about: "a node comes back under the boot that it had", bug: bugs.BOOT_NOT_RAISED },
+  { name: "ack-before-sync", about: "what is written counts as durable", bug: bugs.ACKS_BEFORE_SYNC },
+  { name: "no-sync", about: "the log is written and not synced", bug: bugs.NO_SYNC },
+  { name: "sync-errors-ignored", about: "a sync that failed is taken for one that did not", bug: bugs.SYNC_ERRORS_IGNORED },
+  { name: "directory-not-synced", about: "names of new segments are not synced", bug: bugs.DIRECTORY_NOT_SYNCED },
+  { name: "batches-out-of-order", about: "batches of the log are acknowledged before those in front of them", bug: bugs.BATCHES_OUT_OF_ORDER },
+  { name: "snapshot-forgets-ceiling", about: "the ceiling goes with the log before a snapshot", bug: bugs.SNAPSHOT_FORGETS_CEILING },
+  { name: "loses-tombstones", about: "tombstones are not recovered", bug: bugs.LOSES_TOMBSTONES },
+  { name: "all-is-chosen", about: "whatever is held counts as chosen", bug: bugs.ALL_IS_CHOSEN },
+  { name: "some-not-logged", about: "one accepted state in sixteen is not logged", bug: bugs.SOME_NOT_LOGGED },
+  { name: "forwards-twice", about: "a work whose link broke is done once more", bug: bugs.FORWARDS_TWICE },
+  { name: "reads-locally", about: "a read is answered from what the node itself holds", bug: bugs.READS_LOCALLY },
+  { name: "expires-locally", about: "a key past its deadline is answered as absent without a round", bug: bugs.EXPIRES_LOCALLY },
+  { name: "maybe-is-no", about: "what may have been applied is said not to have been", bug: bugs.MAYBE_IS_NO },
+  { name: "never-gives-up", about: "an operation has no deadline", bug: bugs.NEVER_GIVES_UP },
+  { name: "ships-nothing", about: "a replica that was away is not brought up to date", bug: bugs.SHIPS_NOTHING },
 ];
 
 export function acceptorRules(plant: Plant | undefined): AcceptorRules {

@@ -1,48 +1,99 @@
 /**
  * test/sim/sim.ts: the simulator from the command line.
+ *
+ *   npm run sim -- --seed N [--ops N]        one seed, told in full; a failing one is made smaller and kept in test/sim/seeds
+ *   npm run sim -- --minutes M               fresh seeds for so long
+ *   npm run sim -- --operations N            fresh seeds until so many operations were checked
+ *   npm run sim -- --from N                  seeds from N on, with either of the two
+ *   npm run sim -- --kept                    the seeds that failed once
+ *   npm run sim -- --plants [--plant NAME]   each bug put in on purpose: is it found, and how soon (processor seconds)
+ *
+ * Ends with 1 when something failed, or a bug was not found.
  */
 import { parseArgs } from "node:util";
-import { planOf } from "./plan.js";
 import { PLANTS } from "./plants.js";
-import { Simulation } from "./simulation.js";
-import { WHOLE_MAKERS } from "./whole-node.js";
+import { findPlant, keep, keptSeeds, OPS, run, shrink, Totals } from "./runs.js";
+
+const PLANT_SECONDS_MAX = 60;
 
 const { values } = parseArgs({
   options: {
     seed: { type: "string" },
-    ops: { type: "string", default: "5000" },
-    seeds: { type: "string", default: "20" },
+    ops: { type: "string", default: String(OPS) },
     minutes: { type: "string" },
+    operations: { type: "string" },
+    from: { type: "string" },
+    kept: { type: "boolean", default: false },
     plants: { type: "boolean", default: false },
     plant: { type: "string" },
   },
 });
 const ops = Number(values.ops);
-const total: Record<string, number> = {};
-if (values.plants) {
+
+function failed(seed: number, violation: string): void {
+  console.log(`npm run sim -- --seed ${seed}${ops === OPS ? "" : ` --ops ${ops}`}\n${violation}`);
+  const kept = shrink(seed, ops);
+  console.log(`smaller: ${kept.ops} operations, ${JSON.stringify(kept.changes)}: ${kept.about}`);
+  console.log(`kept as test/sim/seeds/${keep(kept)}`);
+}
+
+function oneSeed(seed: number): boolean {
+  const totals = new Totals();
+  const report = run(seed, ops);
+  totals.add(report);
+  console.log(`seed ${seed}: trace hash ${report.hash}`);
+  console.log(totals.text);
+  if (report.violation !== undefined) failed(seed, report.violation);
+  return report.violation === undefined;
+}
+
+function manySeeds(minutes: number, operations: number): boolean {
+  const from = values.from === undefined ? Math.floor(Date.now() / 1000) % 1_000_000_000 : Number(values.from);
+  const until = Date.now() + minutes * 60_000;
+  const totals = new Totals();
+  let failures = 0;
+  for (let seed = from; Date.now() < until && totals.operations < operations; seed++) {
+    const report = run(seed, ops);
+    totals.add(report);
+    if (report.violation === undefined) continue;
+    failures++;
+    failed(seed, report.violation);
+  }
+  console.log(`seeds from ${from} on: ${failures} failed`);
+  console.log(totals.text);
+  return failures === 0;
+}
+
+function kept(): boolean {
+  let ok = true;
+  for (const { seed, ops: count, changes } of keptSeeds()) {
+    const { violation } = run(seed, count, changes);
+    console.log(`seed ${seed}: ${violation ?? "passes"}`);
+    ok &&= violation === undefined;
+  }
+  return ok;
+}
+
+function plants(): boolean {
+  let missed = 0;
   for (const plant of PLANTS) {
     if (values.plant !== undefined && values.plant !== plant.name) continue;
-    const began = performance.now();
-    let found: string | undefined;
-    let seed = 1;
-    for (; found === undefined && performance.now() - began < 60_000; seed++) {
-      found = new Simulation(planOf(seed, ops), WHOLE_MAKERS, plant).run().violation;
-    }
-    console.log(`${plant.name}: ${found === undefined ? "NOT FOUND" : "found"} ${((performance.now() - began) / 1000).toFixed(1)} s, ${seed - 1} seeds: ${found?.split("\n")[0].slice(0, 150)}`);
+    const { violation, seeds, seconds } = findPlant(plant, PLANT_SECONDS_MAX);
+    const how = violation === undefined ? "NOT FOUND" : (violation.split("\n")[0] as string).slice(0, 100);
+    console.log(`${plant.name.padEnd(26)} ${seconds.toFixed(1).padStart(5)} s ${String(seeds).padStart(4)} seeds  ${how}`);
+    if (violation === undefined) missed++;
   }
-  process.exit(0);
+  console.log(`${PLANTS.length} bugs, ${missed} not found within ${PLANT_SECONDS_MAX} s`);
+  return missed === 0;
 }
-const began = performance.now();
-const from = Number(values.seed ?? 1);
-const count = values.seed === undefined ? Number(values.seeds) : 1;
-for (let seed = from; seed < from + count; seed++) {
-  const plan = planOf(seed, ops);
-  const { violation, hash, counts } = new Simulation(plan, WHOLE_MAKERS).run();
-  for (const [name, n] of Object.entries(counts)) total[name] = (total[name] ?? 0) + n;
-  if (values.seed !== undefined) console.log(plan);
-  console.log(seed, hash, counts["operations"], counts["yes"], counts["no"], counts["maybe"], counts["simulated ms"], violation ?? "");
+
+function main(): boolean {
+  if (values.plants) return plants();
+  if (values.kept) return kept();
+  if (values.seed !== undefined) return oneSeed(Number(values.seed));
+  const minutes = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes);
+  const operations = values.operations === undefined ? Number.POSITIVE_INFINITY : Number(values.operations);
+  return manySeeds(values.minutes === undefined && values.operations === undefined ? 1 : minutes, operations);
 }
-const cpu = process.cpuUsage();
-const s = (cpu.user + cpu.system) / 1e6;
-void began;
-console.log(total, s, "s", (total["operations"] ?? 0) / s, "ops/s");
+
+process.exitCode = main() ? 0 : 1;

@@ -114,8 +114,8 @@ export class WholeNode implements Machine {
     this.members = membersFor(plan, index);
     const { ids } = this.members;
     this.member = openMember(store.disk, ids[index], ids);
-    const { boot } = this.member;
-    if (plant?.node?.keepsBoot && boot > 1) this.member = { ...this.member, boot: boot - 1 };
+    if (plant?.bug?.boot !== undefined) this.member = { ...this.member, boot: plant.bug.boot(this.member.boot) };
+    plant?.bug?.disk?.(store.disk);
     this.engine = new Engine(store.disk, host, {
       mode: "always",
       partitions: plan.partitions,
@@ -126,7 +126,9 @@ export class WholeNode implements Machine {
       seed: plan.seed,
       retainFromLsn: () => this.node?.retainFromLsn ?? 0,
       retainBytes: () => plan.retainBytes,
+      ...plant?.bug?.engine,
     });
+    plant?.bug?.loading?.(this.engine);
   }
 
   start(ready: () => void): void {
@@ -153,22 +155,23 @@ export class WholeNode implements Machine {
     const { engine, members, parts, member } = this;
     const { host, index, net, unit, plant, evidence, plan } = parts;
     const { registers } = engine;
+    const bug = plant?.bug;
+    bug?.loaded?.(engine);
     const accept = registers.accept.bind(registers);
     // Every record that the replica takes is evidence.
     registers.accept = (record, chosen) => {
       evidence.accepted(index, record);
       return accept(record, chosen);
     };
-    if (plant?.node?.losesCeiling) registers.recoveredCeiling = 0;
     const node = new ClusterNode({
       members,
       storage: registers,
       logFrom: (lsn) => engine.logFrom(lsn),
       positions: new Map(Object.entries(member.shipped)),
-      clock: engine.store.hlc,
+      clock: bug?.clock?.() ?? engine.store.hlc,
       boot: member.boot,
       uuid: `uuid ${index}`,
-      run: `run ${host.life} of ${index}`,
+      run: bug?.run ?? `run ${host.life} of ${index}`,
       records: {
         recordOf: (id) => this.member.peers[id],
         record: (id, { uuid, run, boot, ceiling }) => {
@@ -194,6 +197,7 @@ export class WholeNode implements Machine {
     });
     this.node = node;
     if (engine.wal !== undefined) engine.wal.onDurable = () => node.durable();
+    bug?.serving?.(node, engine, host);
     net.listen(host, node.accept);
     node.start();
     const savePositions = (): void => {
