@@ -73,7 +73,9 @@ export function findPlant(plant: Plant, secondsMax: number): Found {
   for (let seed = 1; ; seed++) {
     const { violation } = run(seed, PLANT_OPS, {}, plant);
     const seconds = cpuSeconds() - began;
-    if (violation !== undefined || seconds >= secondsMax) return { violation, seeds: seed, seconds };
+    // What is wrong without the bug too says nothing about it.
+    const found = violation !== undefined && run(seed, PLANT_OPS).violation === undefined;
+    if (found || seconds >= secondsMax) return { violation: found ? violation : undefined, seeds: seed, seconds };
   }
 }
 

@@ -30,6 +30,7 @@ const QUIET_MS = 4000;
 const BLACK_BOX_OPS = 250;
 const BLACK_BOX_STEPS = 20_000;
 const LOADS_EVERY = 512;
+const READ_TRIES = 20;
 
 export type Makers = {
   readonly store: (host: Host, random: Random, plan: Plan, nowTick: () => number) => Store;
@@ -314,16 +315,20 @@ export class Simulation {
     let pending = 0;
     const read = (name: string, node: number, tries: number): void => {
       if (tries === 0) throw new Violation(`not healed: node ${node} does not answer reads`);
-      pending++;
       const id = this.history.nextId;
       const entry = new Entry({ kind: "get", id, text: "", expected: "", ttlMs: 0 }, name, node, this.events.now);
       this.history.add(entry);
       this.perform(entry, () => {
-        pending--;
-        if (entry.heard !== "yes") this.events.after(100, () => read(name, node, tries - 1));
+        if (entry.heard === "yes") pending--;
+        else this.events.after(100, () => read(name, node, tries - 1));
       });
     };
-    for (const name of names) for (const node of (this.machines[0] as Machine).replicas(name)) read(name, node, 40);
+    for (const name of names) {
+      for (const node of (this.machines[0] as Machine).replicas(name)) {
+        pending++;
+        read(name, node, READ_TRIES);
+      }
+    }
     this.until(() => pending === 0, HEAL_MS_MAX);
     if (pending > 0) throw new Violation("not healed: reads are not answered");
     this.rest(QUIET_MS);
