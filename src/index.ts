@@ -15,6 +15,9 @@ export type { Argument, Commands as Client, Reply, ScanOptions, SetOptions } fro
 export { type Applied, StoreError } from "./client/store-error.js";
 export type { NodeEnd } from "./node.js";
 
+/** How often the timer that keeps the process alive comes by: it has nothing to do. */
+const VIGIL_MS = 0x3fff_ffff;
+
 export type LogLevel = "debug" | "verbose" | "notice" | "warning";
 
 /**
@@ -57,7 +60,10 @@ class EmbeddedNode implements Node {
   readonly port: number | undefined;
   readonly ended: Promise<NodeEnd>;
   private readonly running: RunningNode;
+  private readonly pipes: Set<Pipe> = new Set();
+  private readonly vigil: Vigil = new Vigil();
   private readonly Parser: typeof RedisParser;
+  private closing: Promise<void> | undefined;
 
   constructor(running: RunningNode, Parser: typeof RedisParser) {
     this.running = running;
@@ -71,14 +77,26 @@ class EmbeddedNode implements Node {
 
   client(): Commands {
     const { server, config } = this.running;
-    const client = new EmbeddedClient(this.Parser, (user) => new Pipe(server, user));
+    const client = new EmbeddedClient(this.Parser, (user) => new Pipe(server, user, this.pipes, this.vigil));
     // Whoever holds the node may do anything with it; the password is for those outside.
     if (config.requirepass !== "") client.call("AUTH", config.requirepass).catch(() => {});
     return client;
   }
 
   close(): Promise<void> {
-    return this.running.stop();
+    this.closing ??= this.closeOnce();
+    return this.closing;
+  }
+
+  private async closeOnce(): Promise<void> {
+    // What was asked before this call is on its way for one more microtask, or held because the server did not read.
+    await undefined;
+    for (const pipe of this.pipes) pipe.handOver();
+    try {
+      await this.running.stop();
+    } finally {
+      this.vigil.end();
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -89,6 +107,28 @@ class EmbeddedNode implements Node {
 function urlOf(host: string, port: number, tls: boolean): string {
   const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
   return `${tls ? "rediss" : "redis"}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+}
+
+/**
+ * Keeps the process alive while a client in it waits for an answer. The node's own timers keep no process, and an answer may depend on
+ * nothing else: CLIENT PAUSE, a log that waits for room.
+ */
+class Vigil {
+  private waiting = 0;
+  private readonly timer: NodeJS.Timeout = setInterval(() => {}, VIGIL_MS).unref();
+
+  /** One more client waits. */
+  join(): void {
+    if (this.waiting++ === 0) this.timer.ref();
+  }
+
+  leave(): void {
+    if (--this.waiting === 0) this.timer.unref();
+  }
+
+  end(): void {
+    clearInterval(this.timer);
+  }
 }
 
 /** A connection without a socket: the server's view of it and the client's in one. */
@@ -104,10 +144,17 @@ class Pipe implements Connection, Link {
   /** What came while the server did not read; undefined while it does. */
   private held: Buffer[] | undefined;
   private over = false;
+  private readonly open: Set<Pipe>;
+  private readonly vigil: Vigil;
+  private awaited = false;
 
-  constructor(server: Server, user: LinkUser) {
+  /** @param open where it is to be found until it is closed. */
+  constructor(server: Server, user: LinkUser, open: Set<Pipe>, vigil: Vigil) {
     this.user = user;
+    this.open = open;
+    this.vigil = vigil;
     this.handler = server.accept(this);
+    if (!this.over) open.add(this);
   }
 
   send(bytes: Buffer): void {
@@ -136,6 +183,20 @@ class Pipe implements Connection, Link {
     for (const bytes of held) this.send(bytes);
   }
 
+  awaiting(on: boolean): void {
+    if (on === this.awaited) return;
+    this.awaited = on;
+    if (on) this.vigil.join();
+    else this.vigil.leave();
+  }
+
+  /** The server takes what it does not read yet, and keeps it until it can run it. */
+  handOver(): void {
+    const held = this.held ?? [];
+    if (held.length > 0) this.held = [];
+    for (const bytes of held) if (!this.over) this.handler.onBytes(bytes, bytes.length);
+  }
+
   finish(): void {
     if (!this.over) this.handler.onEnd();
   }
@@ -148,10 +209,12 @@ class Pipe implements Connection, Link {
     if (this.over) return;
     this.over = true;
     this.held = undefined;
+    this.open.delete(this);
     // Not inside a call of the server's.
     queueMicrotask(() => {
       this.handler.onClosed();
       this.user.onClosed();
+      this.awaiting(false);
     });
   }
 }

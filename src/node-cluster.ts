@@ -170,6 +170,11 @@ export class Member {
     this.cancelClock = scheduler.after(CLOCK_LOOK_MS, () => this.watchClock());
   }
 
+  /** How many answers the next flush of the log serves: here it is peers and rounds that wait for it, not clients. */
+  get waiters(): number {
+    return this.node?.coordinator.waitingForLog ?? 0;
+  }
+
   /** The log has come further. */
   durable(): void {
     this.node?.durable();

@@ -10,6 +10,7 @@ import { version } from "./cli/version.js";
 import { type Performer, QUESTION_NODE } from "./cluster/work.js";
 import type { Config } from "./config/config.js";
 import { keySlot } from "./core/ring/slot.js";
+import { asDiskError } from "./lib/errors.js";
 import { type Member, memberOf } from "./node-cluster.js";
 import { listenForClients, shownAddresses } from "./node-listen.js";
 import { BackupDirectory } from "./platform/backup-directory.js";
@@ -154,10 +155,11 @@ export class RunningNode {
     await new Promise<void>((resolve, reject) => {
       engine.load(LOAD_SLICE_MS, (error) => (error === undefined ? resolve() : reject(error)));
     });
-    const wal = engine.wal as NonNullable<typeof engine.wal>;
+    const { wal } = engine;
+    if (wal === undefined) return; // a client asked for SHUTDOWN meanwhile
     const { member } = this;
     wal.onDurable = member === undefined ? () => server.durable() : () => this.durable(member);
-    wal.waiters = () => server.waiters;
+    wal.waiters = member === undefined ? () => server.waiters : () => member.waiters;
     wal.onFailed = (error) => {
       this.log("warning", `${error.message}: nothing is acknowledged any more`);
       void member?.stop();
@@ -234,7 +236,7 @@ export class RunningNode {
 
   private async stopOnce(save: boolean, now: boolean): Promise<void> {
     const { server, engine } = this;
-    server.stopAccepting();
+    server.lastCall();
     const closed = this.listeners.map((listener) => listener.close());
     await this.drained(now);
     const parted = this.member?.stop();
@@ -260,6 +262,7 @@ export class RunningNode {
     void this.member?.stop();
     this.server.close(true);
     this.server.stop();
+    this.engine.recovery?.close();
   }
 
   private async drained(now: boolean): Promise<void> {
@@ -288,7 +291,7 @@ export async function start(config: Config, parts: NodeParts = {}): Promise<Runn
   } catch (error) {
     node?.abandon();
     release();
-    throw error;
+    throw node === undefined ? asDiskError("cannot open the data directory", error) : error;
   }
 }
 

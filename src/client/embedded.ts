@@ -13,6 +13,8 @@ export interface Link {
   send(bytes: Buffer): void;
   /** No more will be sent. The far end closes. */
   finish(): void;
+  /** From now on an answer is waited for, or none any more. Told only when it changes; the end of the link ends it too. */
+  awaiting(on: boolean): void;
 }
 
 /** What the far end calls. */
@@ -85,6 +87,7 @@ export class EmbeddedClient extends Commands implements LinkUser {
     }
     if (this.unsent.length === 0) queueMicrotask(() => this.flush());
     this.unsent.push(encodeRequest(name, args));
+    if (this.answered === this.pending.length) this.link.awaiting(true);
     return new Promise((resolve, reject) => {
       this.pending.push({ write, buffers, resolve, reject });
     });
@@ -104,6 +107,7 @@ export class EmbeddedClient extends Commands implements LinkUser {
     const pending = this.pending[this.answered];
     if (pending === undefined) return; // a refusal that nobody asked for; the end of the link follows
     this.answered++;
+    if (this.answered === this.pending.length) this.link?.awaiting(false);
     if (this.answered >= 1024 && this.answered * 2 > this.pending.length) {
       this.pending = this.pending.slice(this.answered);
       this.answered = 0;

@@ -25,6 +25,8 @@ const ASKED_BYTES_MAX: number = 1024 * 1024;
 const SHIP_FROM_BYTES = 32;
 const SHIP_ACK_BYTES = 28;
 const SEND_MS = 5000;
+/** Between two looks into the log that found nothing. */
+const LATER_MS = 1;
 
 export interface CatchUpParts {
   readonly storage: ShippedStorage;
@@ -60,7 +62,8 @@ export class CatchUp {
     this.parts = parts;
     const { storage, logFrom, exchange, routing, scheduler, selfIndex, positions, onDamage } = parts;
     const nowMs = (): number => scheduler.monotonicMs();
-    const source = new ShipSource({ storage, logFrom, exchange, routing, nowMs, onDamage });
+    const later = (run: () => void): Cancel => scheduler.after(LATER_MS, run);
+    const source = new ShipSource({ storage, logFrom, exchange, routing, nowMs, later, onDamage });
     this.peers = exchange.links.map((_, peer) =>
       peer === selfIndex ? undefined : new Shipping(peer, positions[peer] ?? 0, source),
     );
@@ -167,6 +170,6 @@ export class CatchUp {
 
   stop(): void {
     this.timer?.();
-    for (const peer of this.peers) peer?.close();
+    for (const peer of this.peers) peer?.stop();
   }
 }

@@ -42,7 +42,8 @@ import type { Answer, Cluster, MemberView, Work } from "./work.js";
 /** Works in flight, of this node's clients and of other nodes. */
 const WORKS_MAX = 65_536;
 
-type Due = Timer | { readonly what: "deadline"; readonly id: number };
+/** Above 0: the deadline of the job of this id. Below 0: a read's timer. Numbers cost nothing to keep. */
+type Due = Exclude<Timer, { readonly what: "read" }> | number;
 
 export class Coordinator implements Cluster, Surroundings<Value> {
   readonly selfIndex: number;
@@ -177,7 +178,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
   private job(work: Work, deadlineMs: number, done: (answer: Answer) => void): Job {
     const job = new Job(this.nextJob++, this.options.scheduler.monotonicMs() + deadlineMs, work, done);
     this.jobs.set(job.id, job);
-    this.timers.set(deadlineMs, { what: "deadline", id: job.id });
+    this.timers.set(deadlineMs, job.id);
     return job;
   }
 
@@ -261,7 +262,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
       works_write: counts.writes,
       works_refused: counts.refused,
       works_uncertain: counts.uncertain,
-      waiting_for_log: exchange.waiting + this.ownHeldBack.size,
+      waiting_for_log: this.waitingForLog,
       ...figuresOf({ exchange, forwarding, pulls, catchUp, inbound }),
     };
   }
@@ -285,8 +286,14 @@ export class Coordinator implements Cluster, Surroundings<Value> {
   private effect(effect: Effect<Value, Buffer>): void {
     if (effect.type === "send") this.send(effect);
     else if (effect.type === "settle") this.settle(effect.id, effect.outcome);
-    else if (effect.timer.what !== "retry") this.timers.set(effect.delayMs, effect.timer);
-    else this.options.scheduler.after(effect.delayMs, () => this.due(effect.timer));
+    else this.later(effect.timer, effect.delayMs);
+  }
+
+  private later(timer: Timer, delayMs: number): void {
+    if (timer.what === "read") this.timers.set(delayMs, -timer.id);
+    // Of these every one has a length of its own, so that two nodes do not meet again.
+    else if (timer.what === "retry") this.options.scheduler.after(delayMs, () => this.due(timer));
+    else this.timers.set(delayMs, timer);
   }
 
   private send({ to, message, underCeiling }: Send<Value>): void {
@@ -298,8 +305,8 @@ export class Coordinator implements Cluster, Surroundings<Value> {
       return;
     }
     const lsn = underCeiling > 0 ? this.replica.cover(underCeiling) : 0;
-    const { durableLsn } = this.options.storage;
-    this.exchange.request(to, this.routing.partitionOf(message.key), message, lsn > durableLsn ? lsn : 0);
+    const after = lsn > this.options.storage.durableLsn ? lsn : 0;
+    this.exchange.request(to, this.routing.partitionOf(message.key), message, after);
   }
 
   private deliver(from: number, reply: Reply<Value>): void {
@@ -316,9 +323,9 @@ export class Coordinator implements Cluster, Surroundings<Value> {
   private due(due: Due): void {
     if (this.stopped) return;
     this.observe();
-    if (due.what === "deadline") this.expire(due.id);
-    else if (due.what === "read") this.reader.timer(due.id, this.wallMs, this.out);
-    else this.proposer.timer(due, this.wallMs, this.out);
+    if (typeof due === "object") this.proposer.timer(due, this.wallMs, this.out);
+    else if (due > 0) this.expire(due);
+    else this.reader.timer(-due, this.wallMs, this.out);
     this.carryOut();
   }
 
@@ -344,6 +351,11 @@ export class Coordinator implements Cluster, Surroundings<Value> {
     if (this.own.length === 0) return;
     this.observe();
     this.carryOut();
+  }
+
+  /** Answers and messages that the log holds back: as many as the next flush serves. */
+  get waitingForLog(): number {
+    return this.exchange.waiting + this.ownHeldBack.size;
   }
 
   /** Stop in good order: nothing new is taken, and what is in flight is answered by what is known of it. */

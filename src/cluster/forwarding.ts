@@ -95,7 +95,7 @@ export class Forwarding {
       if (id !== 0 && link.peerBoot === boot) writeAnswer(link, id, partition, answer);
     };
     if (work === undefined) reply({ applied: "no", why: "no quorum" });
-    else this.take(work, budgetMs === 0 ? BUDGET_MS_DEFAULT : budgetMs, reply);
+    else this.take(work, budgetMs === 0 ? BUDGET_MS_DEFAULT : stepOf(budgetMs), reply);
   }
 
   private workOf({ bytes, at, length }: MessageReader): Work | undefined {
@@ -169,4 +169,10 @@ function answerOf({ flags, bytes, at, length }: MessageReader): Answer {
   const hlc = dotHlc(bytes, at);
   const ballot = hlc === 0 ? undefined : { epoch: dotEpoch(bytes, at), hlc, node: dotNode(bytes, at) };
   return { applied: "yes", ballot, result: Buffer.from(bytes.subarray(at + DOT_BYTES, at + length)) };
+}
+
+/** Few lengths of time, so that few queues of timers: a budget is rounded down by at most a tenth of a second. */
+function stepOf(budgetMs: number): number {
+  const step = budgetMs < 200 ? 10 : 100;
+  return Math.max(1, budgetMs - (budgetMs % step));
 }

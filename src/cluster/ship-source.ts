@@ -67,6 +67,8 @@ export interface ShipSourceParts {
   readonly routing: Routing;
   /** Steady clock. */
   readonly nowMs: () => number;
+  /** In another turn of the loop. */
+  readonly later: (run: () => void) => void;
   /** The log cannot be read. */
   readonly onDamage: (error: Error) => void;
 }
@@ -80,6 +82,10 @@ export class ShipSource {
 
   get durableLsn(): number {
     return this.parts.storage.durableLsn;
+  }
+
+  later(run: () => void): void {
+    this.parts.later(run);
   }
 
   logFrom(lsn: number): LogReader {

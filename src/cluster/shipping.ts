@@ -37,6 +37,9 @@ export class Shipping {
   private batchLsn = 0;
   private batchSentMs = 0;
   private batchEnds = false;
+  /** It goes on in another turn of the loop. */
+  private paused = false;
+  private stopped = false;
   /** Positions of the log at the last ticks, the oldest first. */
   private readonly noted: number[] = [];
   /** In the table, when the log does not reach back. */
@@ -73,7 +76,7 @@ export class Shipping {
       return;
     }
     if (!this.behind) this.settle();
-    else if (this.batchId === 0) this.next(link, nowMs);
+    else if (this.batchId === 0 && !this.paused) this.next(link, nowMs);
     else if (nowMs - this.batchSentMs > ANSWER_MS) this.missed();
   }
 
@@ -115,19 +118,35 @@ export class Shipping {
     return source.fromTable(peer, this.walk, bytesMax);
   }
 
+  stop(): void {
+    this.stopped = true;
+    this.close();
+  }
+
   /** Let go of the log. */
-  close(): void {
+  private close(): void {
     this.reader?.close();
     this.reader = undefined;
+  }
+
+  /** The turn's share of reading was used up before anything was found: a loop that is late has none to give away. */
+  private nextSoon(link: PeerLink, nowMs: number): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.source.later(() => {
+      this.paused = false;
+      if (this.behind && this.batchId === 0 && !this.stopped) this.next(link, nowMs);
+    });
   }
 
   private next(link: PeerLink, nowMs: number): void {
     if (link.state === "down") return;
     const batch = this.read();
     // Nothing in it concerns the peer: there is nothing to wait for.
-    if (batch.records.length === 0 && batch.ends) {
-      this.batchLsn = batch.lastLsn;
+    if (batch.records.length === 0) {
       if (this.walk === undefined) this.hasLsn = Math.max(this.hasLsn, batch.lastLsn);
+      if (!batch.ends) return this.nextSoon(link, nowMs);
+      this.batchLsn = batch.lastLsn;
       this.ended();
       if (this.behind) this.next(link, nowMs);
       return;

@@ -4,41 +4,59 @@
  * scheduler serves them all.
  *
  * Invariants: a timer never fires early; it fires at most TICK_MS late, and what else makes the loop late. Setting one is O(1).
- * Price: nothing is cancelled. A timer for something that is over is held until its time, and its owner has to know that it is over.
+ * Price: nothing is cancelled. A timer for something that is over is held until its time, and its owner has to know that it is over. So an
+ * item should be a number, or the garbage collector carries it along all that time: two moves, and a place among what is old.
  */
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 
 /** Not more often than this. */
 const TICK_MS = 2;
+const LANE_LEAST = 64;
 
+/** A queue in a ring: nothing is moved and nothing made for each that comes and goes. */
 class Lane<T> {
   readonly delayMs: number;
-  private due: number[] = [];
-  private items: T[] = [];
+  private due: Float64Array = new Float64Array(LANE_LEAST);
+  private items: (T | undefined)[] = new Array(LANE_LEAST).fill(undefined);
   private head = 0;
+  private count = 0;
 
   constructor(delayMs: number) {
     this.delayMs = delayMs;
   }
 
   push(dueMs: number, item: T): void {
-    this.due.push(dueMs);
-    this.items.push(item);
+    if (this.count === this.due.length) this.resize(this.count * 2);
+    const at = (this.head + this.count++) & (this.due.length - 1);
+    this.due[at] = dueMs;
+    this.items[at] = item;
   }
 
   /** Infinity: none is set. */
   get nextMs(): number {
-    return this.head < this.due.length ? this.due[this.head] : Number.POSITIVE_INFINITY;
+    return this.count > 0 ? this.due[this.head] : Number.POSITIVE_INFINITY;
   }
 
   take(): T {
-    const item = this.items[this.head++];
-    if (this.head > 1024 && this.head * 2 > this.due.length) {
-      this.due = this.due.slice(this.head);
-      this.items = this.items.slice(this.head);
-      this.head = 0;
-    }
+    const item = this.items[this.head] as T;
+    this.items[this.head] = undefined;
+    this.head = (this.head + 1) & (this.due.length - 1);
+    this.count--;
+    if (this.count * 8 < this.due.length && this.due.length > LANE_LEAST) this.resize(this.due.length / 2);
     return item;
+  }
+
+  /** @param size a power of two, at least the count. */
+  private resize(size: number): void {
+    const { due, items, head, count } = this;
+    this.due = new Float64Array(size);
+    this.items = new Array(size).fill(undefined);
+    for (let i = 0; i < count; i++) {
+      const at = (head + i) & (due.length - 1);
+      this.due[i] = due[at];
+      this.items[i] = items[at];
+    }
+    this.head = 0;
   }
 }
 

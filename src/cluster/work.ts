@@ -12,7 +12,7 @@ import type { Value } from "../storage/state-record.js";
 import type { LinkState } from "./link-health.js";
 
 export { compareDots, type Dot } from "../core/clock/dot.js";
-export { dbOf, keyOf, nameOf } from "../storage/state-record.js";
+export { nameOf } from "../storage/state-record.js";
 
 /** What a work is shown, and what it makes of it. */
 export type KeyRegister = RegisterState<Value>;
@@ -46,7 +46,6 @@ export interface Performer {
 export const QUESTION_NODE = 0;
 export const QUESTION_PAGE = 1;
 export const QUESTION_COUNT = 2;
-export const QUESTION_SLOT = 3;
 
 export interface MemberView {
   /** Position in the sorted ids: the node index of its dots, and its place in tables of placement. */

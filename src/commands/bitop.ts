@@ -36,6 +36,7 @@ export function bitOp(c: Context): void {
     c.reply.int(0);
     return;
   }
+  if (!c.fits(length)) return;
   const result = c.scratch(length);
   for (let i = 3; i < args.count; i++) {
     const present = space.find(c.db, args.bytes, args.start[i], args.length[i], key, false);

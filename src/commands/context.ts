@@ -8,6 +8,7 @@
 import { Args } from "../codec/resp/args.js";
 import { ReplyWriter } from "../codec/resp/reply-writer.js";
 import { KeyState, type Keyspace } from "../ports/keyspace.js";
+import { NO_ROOM } from "./texts.js";
 
 export const OUTCOME_NOTHING = 0;
 export const OUTCOME_PUT = 1;
@@ -26,6 +27,8 @@ export interface Host {
 const DATABASES_DEFAULT = 16;
 /** Larger values are built in a buffer of their own, so that one of them does not stay in memory for ever. */
 const SCRATCH_KEPT_BYTES_MAX = 1 << 20;
+/** So much may be written by a short command without asking for room: what the log keeps free holds many such. */
+const UNASKED_BYTES_MAX = 4096;
 
 export class Context {
   args: Args = new Args();
@@ -40,6 +43,9 @@ export class Context {
   /** Kinds "keys" and "space" only. */
   space: Keyspace;
   host: Host;
+
+  /** Has the disk room for a change of so many bytes? Asked for those that do not come with the command, before they are made. */
+  roomFor: (bytes: number) => boolean = () => true;
 
   outcome: number = OUTCOME_NOTHING;
   newBytes: Buffer;
@@ -84,6 +90,19 @@ export class Context {
     if (bytes > SCRATCH_KEPT_BYTES_MAX) return Buffer.allocUnsafeSlow(bytes);
     this.scratchBytes = Buffer.allocUnsafeSlow(Math.max(bytes, this.scratchBytes.length * 2));
     return this.scratchBytes;
+  }
+
+  /**
+   * Is there room for a value that is not among the arguments, whose bytes the server has seen?
+   * @param replyAt where the command's reply begins. @returns false after an error that stands for all of the reply.
+   */
+  fits(valueBytes: number, replyAt: number = this.reply.at): boolean {
+    if (valueBytes <= UNASKED_BYTES_MAX || this.roomFor(valueBytes)) return true;
+    this.reply.at = replyAt;
+    this.reply.error(NO_ROOM);
+    this.newIdleSeconds = -1;
+    this.newFrequency = -1;
+    return false;
   }
 
   /** Number of databases. */

@@ -60,18 +60,20 @@ function step(c: Context, spec: CommandSpec, keyIndex: number): void {
   const args = c.args;
   const keyAt = args.start[keyIndex];
   const keyBytes = args.length[keyIndex];
+  const replyAt = c.reply.at;
   if (args.count !== spec.blindCount) c.space.find(c.db, args.bytes, keyAt, keyBytes, c.key, spec.touch);
   (spec.run as (c: Context) => void)(c);
-  if (c.outcome !== OUTCOME_NOTHING) apply(c, args, keyAt, keyBytes);
+  if (c.outcome !== OUTCOME_NOTHING) apply(c, args, keyAt, keyBytes, replyAt);
 }
 
-function apply(c: Context, args: Args, keyAt: number, keyBytes: number): void {
+function apply(c: Context, args: Args, keyAt: number, keyBytes: number, replyAt: number): void {
   if (c.outcome === OUTCOME_REMOVE) {
     c.space.remove(c.db, args.bytes, keyAt, keyBytes);
     return;
   }
   assert(c.outcome === OUTCOME_PUT, "an outcome of no known kind");
   const { space, db, newBytes, newAt, newLength, newExpireAt, newRaw } = c;
+  if (newBytes !== args.bytes && !c.fits(newLength, replyAt)) return;
   space.put(db, args.bytes, keyAt, keyBytes, newBytes, newAt, newLength, newExpireAt, newRaw);
   if (c.newIdleSeconds >= 0 || c.newFrequency >= 0) {
     space.setUsage(db, args.bytes, keyAt, keyBytes, c.newIdleSeconds, c.newFrequency);

@@ -35,7 +35,7 @@ export function rename(c: Context): void {
     return;
   }
   if (!sameArgs(c, 1, 2)) {
-    transfer(c, c.db);
+    if (!transfer(c, c.db)) return;
     space.remove(c.db, args.bytes, args.start[1], args.length[1]);
   }
   c.reply.ok();
@@ -52,7 +52,7 @@ export function renameNx(c: Context): void {
     c.reply.int(0);
     return;
   }
-  transfer(c, c.db);
+  if (!transfer(c, c.db)) return;
   space.remove(c.db, args.bytes, args.start[1], args.length[1]);
   c.reply.int(1);
 }
@@ -67,11 +67,13 @@ function sameArgs(c: Context, a: number, b: number): boolean {
   return bytes.compare(bytes, start[a], start[a] + length[a], start[b], start[b] + length[b]) === 0;
 }
 
-/** Store what c.key holds under the name in argument 2 (argument 1 for MOVE). */
-function transfer(c: Context, db: number, index = 2): void {
+/** Store what c.key holds under the name in argument 2 (argument 1 for MOVE). @returns false after an error reply. */
+function transfer(c: Context, db: number, index = 2): boolean {
   const { args, key } = c;
   const { bytes, valueAt, valueBytes, expireAt, raw } = key;
+  if (!c.fits(valueBytes)) return false;
   c.space.put(db, args.bytes, args.start[index], args.length[index], bytes, valueAt, valueBytes, expireAt, raw);
+  return true;
 }
 
 const INT32_MAX = 0x7fffffff;
@@ -118,8 +120,7 @@ export function copy(c: Context): void {
     c.reply.int(0);
     return;
   }
-  transfer(c, db);
-  c.reply.int(1);
+  if (transfer(c, db)) c.reply.int(1);
 }
 
 export function move(c: Context): void {
@@ -135,7 +136,7 @@ export function move(c: Context): void {
     c.reply.int(0);
     return;
   }
-  transfer(c, db, 1);
+  if (!transfer(c, db, 1)) return;
   space.remove(c.db, args.bytes, args.start[1], args.length[1]);
   c.reply.int(1);
 }

@@ -25,7 +25,7 @@ export function parseHostPort(text: string): { host: string; port: number } | un
 }
 
 /** @returns undefined when the text is not id=host:port. */
-export function parsePeer(text: string): Peer | undefined {
+function parsePeer(text: string): Peer | undefined {
   const equals = text.indexOf("=");
   const id = text.slice(0, Math.max(0, equals));
   const address = parseHostPort(text.slice(equals + 1));

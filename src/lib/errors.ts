@@ -58,6 +58,12 @@ export class DiskError extends Error {
   }
 }
 
+/** What the system says (EACCES, EISDIR, EIO) as a DiskError; any other error as it is: it has its own code, or is a fault of the program. */
+export function asDiskError(what: string, error: unknown): Error {
+  const { code } = error as NodeJS.ErrnoException;
+  return /^E[A-Z0-9]+$/.test(String(code)) ? new DiskError(what, error) : (error as Error);
+}
+
 /** An option that this data directory cannot have. */
 export class DirectoryOptionError extends Error {
   readonly exitCode: number = EXIT_CONFIGURATION;

@@ -45,14 +45,15 @@ export class BackupDirectory implements BackupTarget {
         await link(from, this.at(name));
       } catch {
         // Another file system, or one without links: whatever the reason, a copy is as good, and meets every real trouble itself.
-        return this.copyFile(from, name, (await stat(from)).size);
+        const { size } = await stat(from);
+        return this.copyFile(from, name, size, size);
       }
       return (await stat(this.at(name))).size;
     }, done);
   }
 
-  copy(name: string, bytes: number, done: FileDone): void {
-    this.run(() => this.copyFile(path.join(this.source, path.basename(name)), name, bytes), done);
+  copy(name: string, bytes: number, fileBytes: number, done: FileDone): void {
+    this.run(() => this.copyFile(path.join(this.source, path.basename(name)), name, bytes, fileBytes), done);
   }
 
   write(name: string, contents: Buffer, done: FileDone): void {
@@ -110,12 +111,14 @@ export class BackupDirectory implements BackupTarget {
     );
   }
 
-  private async copyFile(source: string, name: string, bytes: number): Promise<number> {
+  private async copyFile(source: string, name: string, bytes: number, fileBytes: number): Promise<number> {
     const from = await open(source, "r");
     try {
       const to = await open(this.at(name), "wx", 0o600);
       try {
         await this.copyBytes(from, to, bytes);
+        // Zeros that take no room where the file system knows holes.
+        if (fileBytes > bytes) await to.truncate(fileBytes);
         await to.sync();
       } finally {
         await to.close();
@@ -123,7 +126,7 @@ export class BackupDirectory implements BackupTarget {
     } finally {
       await from.close();
     }
-    return bytes;
+    return fileBytes;
   }
 
   private async copyBytes(from: FileHandle, to: FileHandle, bytes: number): Promise<void> {

@@ -8,6 +8,8 @@ import type { Disk, Done, FileHandle } from "../ports/disk.js";
 import { makeDirectorySync } from "./make-directory.js";
 
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
+/** A pipe with the name of a file must not hold us up until it is refused. Windows has none. */
+const O_NONBLOCK: number = fs.constants.O_NONBLOCK ?? 0;
 /** Windows has no O_DSYNC; there a durable handle syncs after each write. */
 const O_DSYNC: number = fs.constants.O_DSYNC ?? 0;
 
@@ -34,10 +36,14 @@ export class NodeDisk implements Disk {
   }
 
   open(name: string, options: { create?: boolean; durable?: boolean; readonly?: boolean }): FileHandle {
-    let flags = options.readonly ? O_RDONLY : O_RDWR;
+    let flags = (options.readonly ? O_RDONLY : O_RDWR) | O_NONBLOCK;
     if (options.create) flags |= O_CREAT | O_EXCL;
     if (options.durable) flags |= O_DSYNC;
     const file = fs.openSync(this.path(name), flags, 0o600);
+    if (!fs.fstatSync(file).isFile()) {
+      fs.closeSync(file);
+      throw Object.assign(new Error(`${this.path(name)} is not a file`), { code: "EISDIR" });
+    }
     if (options.durable && O_DSYNC === 0) this.syncAfterWrite.add(file);
     return file;
   }

@@ -13,8 +13,8 @@ export interface BackupTarget {
   begin(done: (error: Error | null) => void): void;
   /** A file of the data directory that will never be written to again: by a hard link where that goes, else copied and synced. */
   link(name: string, done: FileDone): void;
-  /** The first `bytes` bytes of a file of the data directory: copied, synced. It fails when the file is shorter. */
-  copy(name: string, bytes: number, done: FileDone): void;
+  /** The first `bytes` bytes of a file of the data directory, and zeros up to `fileBytes`: copied, synced. It fails when the file is shorter. */
+  copy(name: string, bytes: number, fileBytes: number, done: FileDone): void;
   /** A new file, synced. `contents` must not change until `done`. */
   write(name: string, contents: Buffer, done: FileDone): void;
   /** Sync the directory and give it its name, durably. */

@@ -26,7 +26,8 @@ export class KeyState {
   expireAt = 0;
   /**
    * Changes with every write of the key, also when the bytes stay the same; 0 = absent. WATCH and ETag compare it. Whether a key was
-   * there between two absences (see `absences`).
+   * there between two absences (see `absences`). In a cluster it is the hlc of the last change that is known, and a key that was removed
+   * has one too.
    */
   version = 0;
 }

@@ -121,7 +121,7 @@ export function fetchAll(
   let left = names.length;
   if (left === 0) done(states, undefined);
   for (const name of names) {
-    session.perform(new FetchWork(name, brief, session.isUnderWay(name)), FETCH_BYTES, (answer) => {
+    session.perform(new FetchWork(name, brief), FETCH_BYTES, (answer) => {
       tally.add(answer);
       if (answer.applied === "yes") {
         const state = decodeState(answer.result);

@@ -94,7 +94,7 @@ function oneKey(around: Surroundings, session: ClusterSession, spec: CommandSpec
   const key = spec.firstKey;
   const name = nameOf(session.db, args.bytes, args.start[key], args.length[key]);
   const bytes = encodeCommandWork(spec, args, session.db, session.proto);
-  const work = new CommandWork(around.stage, spec, name, bytes, session.isUnderWay(name));
+  const work = new CommandWork(around.stage, spec, name, bytes);
   const call = new Call(session, spec, () => argsOf(bytes));
   session.perform(work, bytes.length, (answer) => {
     call.answer(answer.applied === "yes" ? answer.result : (failureOf(answer, spec.write) as Buffer));

@@ -6,11 +6,12 @@
  * that is gone are dropped; its works go on.
  * Nothing here depends on this node's own log: a work is acknowledged when enough replicas have it on disk.
  */
-import type { Answer, Cluster, Work } from "../cluster/work.js";
+import type { Answer, Cluster } from "../cluster/work.js";
 import type { Args } from "../codec/resp/args.js";
 import { checkOutput, FLUSH_BYTES } from "./client-limits.js";
 import { REPLY_OFF } from "./client-state.js";
 import { STALLED_SLICE, STALLED_WORKS } from "./flow.js";
+import { KeyLines, type OwnWork } from "./key-lines.js";
 import { type Place, Replies } from "./replies.js";
 import { Session } from "./session.js";
 
@@ -24,8 +25,7 @@ const FORGET = 7 / 8;
 
 export class ClusterSession extends Session {
   private readonly replies: Replies = new Replies();
-  /** How many works are under way on each key. */
-  private readonly keys: Map<string, number> = new Map();
+  private readonly lines: KeyLines = new KeyLines(this.server.parts.cluster as Cluster);
   private worksBytes = 0;
   /** Of the last replies, roughly. */
   private largestBytes = 0;
@@ -38,10 +38,6 @@ export class ClusterSession extends Session {
   listed = false;
   /** A write's outcome is not known (WAIT). */
   doubtful = false;
-
-  private get cluster(): Cluster {
-    return this.server.parts.cluster as Cluster;
-  }
 
   /** A reply that is not known yet counts as a byte: it is due. */
   override get unsentBytes(): number {
@@ -115,7 +111,6 @@ export class ClusterSession extends Session {
     this.replies.fill(place, bytes);
     if (bytes.length > this.largestBytes) this.largestBytes = bytes.length;
     else this.largestBytes *= FORGET;
-    if (this.replies.bytes > BYTES_MAX) checkOutput(this, this.unsentBytes - bytes.length);
     this.list();
   }
 
@@ -130,25 +125,14 @@ export class ClusterSession extends Session {
     if (!this.listed) this.server.answers.add(this);
   }
 
-  /** Is a work on this key under way? Another one must then come after it. */
-  isUnderWay(name: string): boolean {
-    return this.keys.has(name);
-  }
-
   // HOT: once per command.
   /** @param bytes that the work holds. @param done called exactly once, perhaps before this returns. */
-  perform(work: Work, bytes: number, done: (answer: Answer) => void): void {
-    const { name } = work;
-    const { keys } = this;
+  perform(work: OwnWork, bytes: number, done: (answer: Answer) => void): void {
     this.worksInFlight++;
     this.worksBytes += bytes;
-    keys.set(name, (keys.get(name) ?? 0) + 1);
-    this.cluster.perform(work, (answer) => {
+    this.lines.perform(work, (answer) => {
       this.worksInFlight--;
       this.worksBytes -= bytes;
-      const left = keys.get(name) as number;
-      if (left === 1) keys.delete(name);
-      else keys.set(name, left - 1);
       if (answer.applied === "maybe" && work.writes) this.doubtful = true;
       done(answer);
       if (this.worksInFlight === 0) this.quiet();
@@ -186,6 +170,8 @@ export class ClusterSession extends Session {
     this.server.begin(this, 0);
     this.leave();
     this.finish();
+    // What still waits, beside the largest of it: one reply of any size is let pass.
+    if (this.replies.bytes > 0) checkOutput(this, this.unsentBytes - this.largestBytes);
     if (this.held || !this.flow.has(STALLED_WORKS) || this.isFull(0.5)) return;
     if (this.server.turnFull() && !this.flow.has(STALLED_SLICE)) {
       this.flow.giveWay(STALLED_SLICE);

@@ -82,17 +82,13 @@ class EachCall {
     const name = nameOf(db, args.bytes, one.start[1], one.length[1]);
     const bytes = encodeCommandWork(spec, one, db, proto);
     this.underWay++;
-    session.perform(
-      new CommandWork(this.stage, spec, name, bytes, session.isUnderWay(name)),
-      bytes.length,
-      (answer) => {
-        this.underWay--;
-        this.tally.add(answer);
-        if (answer.applied === "yes") this.replies[index] = answer.result;
-        if (--this.left === 0) this.end();
-        else if (this.next < this.replies.length) this.start();
-      },
-    );
+    session.perform(new CommandWork(this.stage, spec, name, bytes), bytes.length, (answer) => {
+      this.underWay--;
+      this.tally.add(answer);
+      if (answer.applied === "yes") this.replies[index] = answer.result;
+      if (--this.left === 0) this.end();
+      else if (this.next < this.replies.length) this.start();
+    });
   }
 
   private end(): void {

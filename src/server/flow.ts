@@ -1,7 +1,7 @@
 /**
  * server/flow.ts: whether one session may run commands at present, and whether its connection is read.
- * Invariant: a connection that is not read has a reason to be stalled; a session that only waits for its turn is read on for a
- * while, since stopping and starting cost system calls.
+ * Invariant: a connection that is not read has a reason to be stalled; a session that only waits for its turn, or for CLIENT PAUSE to
+ * end, is read on for a while: stopping and starting cost system calls, and who is not read cannot be seen to go.
  */
 import type { Connection } from "../ports/network.js";
 
@@ -43,13 +43,18 @@ export class Flow {
     return this.ended && this.stalled === 0;
   }
 
+  /** It goes on by itself: when its turn comes, when replies have left, when the log has come further. */
+  get willRun(): boolean {
+    return this.stalled !== 0 && !this.has(STALLED_BLOCKED | STALLED_PAUSED);
+  }
+
   /** Run nothing, for one more reason, and read nothing. */
   stall(why: number): void {
     this.stalled |= why;
     this.stopReading();
   }
 
-  /** Run nothing, for a while that is likely to be short: read on. */
+  /** Run nothing, for one more reason; read on for a while, so that it is seen when the client goes. */
   giveWay(why: number): void {
     this.stalled |= why;
   }

@@ -189,11 +189,16 @@ function replyMode(session: Session, c: Context): void {
   }
 }
 
+function tooMany(c: Context): void {
+  c.reply.error(`ERR unknown subcommand or wrong number of arguments for '${c.args.text(1)}'. Try CLIENT HELP.`);
+}
+
 function pause(session: Session, c: Context): void {
   const { args, reply } = c;
   const mode = args.count === 4 ? args.lower(3) : "all";
-  if (args.count > 4 || (mode !== "all" && mode !== "write")) {
-    reply.error(args.count > 4 ? SYNTAX : "ERR CLIENT PAUSE mode must be WRITE or ALL");
+  if (args.count > 4) return tooMany(c);
+  if (mode !== "all" && mode !== "write") {
+    reply.error("ERR CLIENT PAUSE mode must be WRITE or ALL");
     return;
   }
   const ms = parseInteger(args, 2);
@@ -217,7 +222,8 @@ function unpause(session: Session, c: Context): void {
 /** No command here blocks in the sense of BLPOP, so nobody can be woken. */
 function unblock(_session: Session, c: Context): void {
   const { args, reply } = c;
-  if (args.count > 4 || (args.count === 4 && !/^(timeout|error)$/i.test(args.text(3)))) {
+  if (args.count > 4) return tooMany(c);
+  if (args.count === 4 && !/^(timeout|error)$/i.test(args.text(3))) {
     reply.error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
     return;
   }

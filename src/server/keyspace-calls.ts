@@ -225,7 +225,7 @@ function deletion({ stage }: Surroundings, db: number, key: Buffer): CommandWork
   const args = Args.of(["del", key]);
   const spec = lookup(args);
   assert(spec !== undefined, "no DEL");
-  return new CommandWork(stage, spec, nameOf(db, key, 0, key.length), encodeCommandWork(spec, args, db, 2), false);
+  return new CommandWork(stage, spec, nameOf(db, key, 0, key.length), encodeCommandWork(spec, args, db, 2));
 }
 
 function flushDb(around: Surroundings, asked: Asked, done: (reply: Buffer) => void): void {

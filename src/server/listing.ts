@@ -139,7 +139,7 @@ export function listKeys(
     const read = (index: number, over: (failed: boolean) => void): void => {
       const entry = doubtful[index];
       const name = nameOf(question.db, entry.key, 0, entry.key.length);
-      around.cluster.perform(new FetchWork(name, true, false), (answer) => {
+      around.cluster.perform(new FetchWork(name, true), (answer) => {
         const state = answer.applied === "yes" ? decodeState(answer.result) : undefined;
         if (state?.present === true) there.push({ ...entry, live: true, type: state.type, expireAt: state.expireAt });
         over(state === undefined);

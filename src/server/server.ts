@@ -106,6 +106,8 @@ export class Server {
     this.runId = parts.system.randomHex(40);
     this.face = new ClusterFace(parts);
     this.context = new Context(parts.space, parts.config);
+    // What an EXEC does is done whole, or waits for room whole.
+    this.context.roomFor = (bytes) => this.current?.inExec === true || this.storage.roomFor(bytes);
     this.departures = new Departures(this.context.reply);
     this.turns = new Turns(parts.scheduler, () => {
       if (parts.cluster !== undefined) this.answers.serve();
@@ -364,10 +366,18 @@ export class Server {
     this.accepting = false;
   }
 
-  /** True while replies wait to be sent, or for the log. */
+  /** Take no more commands either. Those that have come whole run and are answered (see draining); then their connections end. */
+  lastCall(): void {
+    this.accepting = false;
+    for (const session of [...this.sessions.values()]) session.onEnd();
+  }
+
+  /** True while replies wait to be sent, or for the log, or commands that have come for their turn. */
   get draining(): boolean {
-    // A blocked session does not count: the one that sent SHUTDOWN is blocked by it.
-    for (const session of this.sessions.values()) if (session.unsentBytes > 0) return true;
+    const { failed } = this.storage;
+    // A blocked session does not count: the one that sent SHUTDOWN is blocked by it. Nor does one that CLIENT PAUSE holds.
+    for (const { unsentBytes, flow } of this.sessions.values())
+      if (unsentBytes > 0 || (flow.willRun && !failed)) return true;
     return false;
   }
 

@@ -15,7 +15,7 @@ import type { Args } from "../codec/resp/args.js";
 import { DONE, ERROR, RequestParser } from "../codec/resp/request-parser.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import { checkOutput, FLUSH_BYTES, queryTooLong, UNSENT_HIGH_BYTES, UNSENT_LOW_BYTES } from "./client-limits.js";
-import { ClientState, REPLY_OFF } from "./client-state.js";
+import { ClientState, GUARD_SILENT, REPLY_OFF } from "./client-state.js";
 import { Flow, STALLED_BLOCKED, STALLED_FULL, STALLED_LOG, STALLED_PAUSED, STALLED_SLICE } from "./flow.js";
 import { Gate } from "./gate.js";
 import { Inbox } from "./inbox.js";
@@ -35,7 +35,7 @@ export class Session extends ClientState implements ConnectionHandler {
   readonly parser: RequestParser;
   readonly outbox: Outbox = new Outbox();
 
-  protected readonly flow: Flow;
+  readonly flow: Flow;
   private readonly inbox: Inbox = new Inbox();
   /** A command that CLIENT PAUSE holds back. */
   private postponed: Args | undefined = undefined;
@@ -58,7 +58,7 @@ export class Session extends ClientState implements ConnectionHandler {
     this.activeMs = server.nowMs;
   }
 
-  /** Bytes of unfinished commands, for CLIENT LIST. */
+  /** Bytes of unfinished commands. */
   get queryBytes(): number {
     return this.inbox.length;
   }
@@ -79,7 +79,7 @@ export class Session extends ClientState implements ConnectionHandler {
   // HOT: once per read.
   onBytes(bytes: Buffer, length: number): void {
     this.server.traffic.inBytes += length;
-    if (this.closing) return;
+    if (this.closing || this.flow.ended) return;
     const wait = this.flow.stalled !== 0 || this.server.turnFull();
     if (wait || this.inbox.bytes !== undefined) {
       this.keep(bytes, 0, length);
@@ -95,10 +95,10 @@ export class Session extends ClientState implements ConnectionHandler {
     this.release();
   }
 
-  /** No more will come. What came before is run, and answered, all the same. */
+  /** No more will come, or be taken. What came before is run, and answered, all the same, but for what CLIENT PAUSE holds. */
   onEnd(): void {
     this.flow.ended = true;
-    if (this.flow.over) this.endSoon();
+    if (this.flow.over || this.flow.has(STALLED_PAUSED)) this.endSoon();
   }
 
   /** Run nothing more, and close when all replies have left. */
@@ -213,9 +213,8 @@ export class Session extends ClientState implements ConnectionHandler {
   depart(bytes: Buffer, from: number, to: number): boolean {
     this.departing = 0;
     if (this.closed) return false;
-    const { connection } = this;
-    const kept = connection.write(bytes, from, to);
-    if (connection.unsentBytes > 0) checkOutput(this, 0);
+    const kept = this.connection.write(bytes, from, to);
+    if (this.connection.unsentBytes > 0) checkOutput(this, 0);
     // One who waits for the log is called when it has come further.
     if (this.closing || !(this.outbox.empty || this.waiting)) this.server.endOfTurn(() => this.release());
     return kept;
@@ -286,7 +285,7 @@ export class Session extends ClientState implements ConnectionHandler {
   }
 
   protected protocolError(text: string): void {
-    this.server.context.reply.error(`ERR ${text}`);
+    if ((this.guards & GUARD_SILENT) === 0) this.server.context.reply.error(`ERR ${text}`);
     this.server.parts.log("verbose", `client ${this.id} ${this.connection.remote}: ${text}`);
     this.closing = true;
   }
@@ -365,11 +364,12 @@ export class Session extends ClientState implements ConnectionHandler {
     this.server.blockedClients--;
   }
 
-  /** Hold a command back until CLIENT PAUSE is over. */
+  /** Hold a command back until CLIENT PAUSE is over. As in Redis it never runs if the client goes meanwhile. */
   postpone(args: Args): void {
     this.postponed = args.clone();
-    this.flow.stall(STALLED_PAUSED);
+    this.flow.giveWay(STALLED_PAUSED);
     this.server.pausedSessions.add(this);
+    if (this.flow.ended) this.endSoon();
   }
 
   resumeAfterPause(): void {

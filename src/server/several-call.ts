@@ -73,7 +73,7 @@ export function performSteps(
 ): void {
   let bytes = 0;
   for (const { args } of steps.commands) bytes += args.bytes.length;
-  const work = new StepsWork(stage, name, steps, session.isUnderWay(name));
+  const work = new StepsWork(stage, name, steps);
   session.perform(work, bytes, (answer: Answer) => {
     const refusal = failureOf(answer, work.writes);
     done(answer.applied === "yes" ? repliesOf(answer.result) : undefined, refusal);

@@ -149,7 +149,7 @@ export class StateSpace implements Keyspace {
 }
 
 /** A key that is not there. */
-export const ABSENT: KnownState = {
+const ABSENT: KnownState = {
   present: false,
   raw: false,
   type: 0,

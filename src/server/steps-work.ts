@@ -44,17 +44,16 @@ export interface Steps {
 export class StepsWork implements Work {
   readonly name: string;
   readonly writes: boolean;
-  readonly ordered: boolean;
+  ordered = false;
   private readonly steps: Steps;
   private readonly stage: Stage;
   private bytes: Buffer | undefined = undefined;
 
-  constructor(stage: Stage, name: string, steps: Steps, ordered: boolean) {
+  constructor(stage: Stage, name: string, steps: Steps) {
     this.stage = stage;
     this.name = name;
     this.steps = steps;
     this.writes = steps.commands.some(({ spec }) => spec.write);
-    this.ordered = ordered;
   }
 
   apply(state: KeyRegister, now: number): KeyChange {

@@ -6,6 +6,7 @@
  *   FETCH    nothing
  *   STEPS    watched (1): 0 or 1 | present (1) | version (8) | known (4), each: name length (4) | name | state
  *            | commands (4), each: command
+ *   READS    for each: length (4) | a work that does not write
  *   command  database (1) | arguments (4) | length (4) of each | the arguments
  *   state    flags (1): 1 present, 2 raw | type (1) | expireAt (8) | version (8) | value length (4) | value
  *
@@ -23,8 +24,9 @@ export const HEADER_BYTES = 3;
 export const WORK_COMMAND = 1;
 export const WORK_FETCH = 2;
 export const WORK_STEPS = 3;
+export const WORK_READS = 4;
 
-export const FLAG_WRITES = 1;
+const FLAG_WRITES = 1;
 export const FLAG_RESP3 = 2;
 export const FLAG_BRIEF = 4;
 

@@ -7,6 +7,7 @@ import { Args } from "../codec/resp/args.js";
 import { arityOk } from "../commands/execute.js";
 import { type CommandSpec, KIND_EACH, KIND_KEY } from "../commands/spec.js";
 import { lookup, lookupSubcommand } from "../commands/table.js";
+import { ReadsWork } from "./reads-work.js";
 import { StepsWork } from "./steps-work.js";
 import {
   FLAG_BRIEF,
@@ -16,6 +17,7 @@ import {
   versionIsKnown,
   WORK_COMMAND,
   WORK_FETCH,
+  WORK_READS,
   WORK_STEPS,
   WorkReader,
 } from "./work-bytes.js";
@@ -33,9 +35,11 @@ export function decodeWork(stage: Stage, name: string, bytes: Buffer): Work | un
     case WORK_COMMAND:
       return decodeCommand(stage, name, own);
     case WORK_FETCH:
-      return own.length === HEADER_BYTES ? new FetchWork(name, (own[2] & FLAG_BRIEF) !== 0, false) : undefined;
+      return own.length === HEADER_BYTES ? new FetchWork(name, (own[2] & FLAG_BRIEF) !== 0) : undefined;
     case WORK_STEPS:
       return decodeSteps(stage, name, own);
+    case WORK_READS:
+      return decodeReads(stage, name, own);
     default:
       return undefined;
   }
@@ -50,7 +54,20 @@ function decodeCommand(stage: Stage, name: string, bytes: Buffer): Work | undefi
   if (spec.kindCode === KIND_EACH ? args.count !== spec.step + 1 : spec.kindCode !== KIND_KEY) return undefined;
   const key = keyIndexOf(spec);
   if (nameOf(db, bytes, args.start[key], args.length[key]) !== name) return undefined;
-  return new CommandWork(stage, spec, name, bytes, false);
+  return new CommandWork(stage, spec, name, bytes);
+}
+
+function decodeReads(stage: Stage, name: string, bytes: Buffer): Work | undefined {
+  const reader = new WorkReader(bytes, HEADER_BYTES);
+  const works: Work[] = [];
+  while (!reader.failed && !reader.done) {
+    const part = reader.view(reader.u32());
+    // Not one in another: they would lie as deep as the bytes go.
+    const work = reader.failed || part[1] === WORK_READS ? undefined : decodeWork(stage, name, part);
+    if (work === undefined || work.writes) return undefined;
+    works.push(work);
+  }
+  return reader.done ? new ReadsWork(name, works) : undefined;
 }
 
 /** The command, when it takes so many arguments. */
@@ -80,12 +97,7 @@ function decodeSteps(stage: Stage, name: string, bytes: Buffer): Work | undefine
     commands.push({ spec, args, db });
   }
   if (!reader.done) return undefined;
-  return new StepsWork(
-    stage,
-    name,
-    { commands, known, seen: watched ? { present, version } : undefined, proto },
-    false,
-  );
+  return new StepsWork(stage, name, { commands, known, seen: watched ? { present, version } : undefined, proto });
 }
 
 /** Does the command look at nothing but keys that are told of, and write none but the own one? */

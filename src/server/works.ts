@@ -3,6 +3,7 @@
  * a client's command, on any node, and more than once.
  *   command   one command on one key
  *   fetch     what the key is, for works on other keys and for WATCH
+ *   reads     several of these that only read, as one (reads-work.ts)
  *   steps     several commands one after the other, as one operation: an EXEC, or a command that looks at several keys and writes one
  * Invariants: a work owns its bytes, and they never change; what apply returns depends on the state and on the time only (OBJECT IDLETIME and
  * FREQ aside, which say what this node knows); states that were given are not changed.
@@ -169,17 +170,16 @@ export function knownOf(state: KeyRegister): KnownState {
 export class CommandWork implements Work {
   readonly name: string;
   readonly writes: boolean;
-  readonly ordered: boolean;
+  ordered = false;
   readonly spec: CommandSpec;
   private readonly bytes: Buffer;
   private readonly stage: Stage;
 
-  constructor(stage: Stage, spec: CommandSpec, name: string, bytes: Buffer, ordered: boolean) {
+  constructor(stage: Stage, spec: CommandSpec, name: string, bytes: Buffer) {
     this.stage = stage;
     this.spec = spec;
     this.name = name;
     this.writes = spec.write;
-    this.ordered = ordered;
     this.bytes = bytes;
   }
 
@@ -213,14 +213,13 @@ const FETCH_BRIEF: Buffer = writeHeader(Buffer.alloc(HEADER_BYTES), WORK_FETCH, 
 export class FetchWork implements Work {
   readonly name: string;
   readonly writes = false;
-  readonly ordered: boolean;
+  ordered = false;
   private readonly brief: boolean;
 
   /** @param brief all but the value. */
-  constructor(name: string, brief: boolean, ordered: boolean) {
+  constructor(name: string, brief: boolean) {
     this.name = name;
     this.brief = brief;
-    this.ordered = ordered;
   }
 
   apply(state: KeyRegister): KeyChange {

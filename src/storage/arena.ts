@@ -40,7 +40,7 @@ export const MEMORY_HEADER_BYTES = 8;
 export const EXTERNAL_BYTES_MIN: number = 64 * 1024;
 const MARK_DEAD: number = 0x80 << 24;
 export const MARK_EXTERNAL: number = 0x40 << 24;
-export const MARK_CHOSEN: number = 0x20 << 24; // of a replica: storage/registers.ts
+export const MARK_CHOSEN: number = 0x20 << 24; // storage/chosen-mark.ts
 const MARKS: number = 0xff << 24;
 const STUB_BYTES = 16;
 /** How well records can be counted on to fill segments: one that does not fit leaves its segment's end unused. */

@@ -13,7 +13,7 @@
  * Links: the snapshot and all segments but the last are never written to again, so a hard link is a copy that costs nothing. The
  * price: on the same file system a bad block is in both, and whoever changes the log to write over old segments has to copy here.
  *
- * The list is there because a log that was cut off at a batch is a valid shorter log: the checksums alone cannot see it.
+ * The list is there because a log whose newest segments are gone is a valid shorter log: the checksums alone cannot see it.
  * Invariants: the backup has its name only when all of it is synced (BackupTarget); while one is made no segment and no snapshot is
  * deleted (Engine.held); restoring reads and checks everything before it writes anything, and writes kvorum.meta last, without
  * which no node starts.
@@ -25,7 +25,7 @@ import type { BackupTarget } from "../ports/backup-target.js";
 import type { Disk } from "../ports/disk.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import { type DirectoryMeta, META_NAME, readMeta, writeMeta } from "./directory-meta.js";
-import type { LogExtent } from "./log.js";
+import type { LogExtent, SegmentInfo } from "./log.js";
 import { replayRegister } from "./register-replay.js";
 import { replay } from "./replay.js";
 import { snapshotName } from "./snapshot-format.js";
@@ -113,8 +113,8 @@ export class Backup {
     this.lsn = lsn;
     let first = 0;
     while (first + 1 < segments.length && segments[first + 1].firstLsn <= startLsn + 1) first++;
-    const needed = segments.slice(first).map((segment) => segment.name);
-    const last = needed.pop() as string;
+    const needed = segments.slice(first, -1).map((segment) => segment.name);
+    const last = segments[segments.length - 1];
     const snapshot = snapshotName(startLsn);
     this.link([snapshot, ...needed], 0, () =>
       this.put(last, lastBytes, () => this.link([META_NAME], 0, () => this.finish(snapshot))),
@@ -130,8 +130,9 @@ export class Backup {
     );
   }
 
-  private put(name: string, bytes: number, then: () => void): void {
-    this.target.copy(name, bytes, this.taken(name, then));
+  /** The last segment: what is durable of it. As long as the log laid it out: a shorter one is damaged to every reader. */
+  private put({ name, bytes }: SegmentInfo, durableBytes: number, then: () => void): void {
+    this.target.copy(name, durableBytes, bytes, this.taken(name, then));
   }
 
   private taken(name: string, then: () => void): (error: Error | null, bytes: number) => void {

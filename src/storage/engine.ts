@@ -7,7 +7,7 @@
  */
 
 import { assert } from "../lib/assert.js";
-import { DiskError } from "../lib/errors.js";
+import { asDiskError, DiskError } from "../lib/errors.js";
 import { Random } from "../lib/random.js";
 import type { BackupTarget } from "../ports/backup-target.js";
 import type { Disk } from "../ports/disk.js";
@@ -133,12 +133,13 @@ export class Engine {
 
   /**
    * Recover, in slices of `sliceMs`, then open the log.
-   * @param done called once with the error, or undefined when the node may serve.
+   * @param done called once with the error, or undefined when the node may serve, or was stopped meanwhile (then there is no log).
    */
   load(sliceMs: number, done: (error: Error | undefined) => void): void {
     const recovery = this.recovery as Recovery;
     const started = this.scheduler.monotonicMs();
     const slice = (): void => {
+      if (this.stopped) return done(void recovery.close());
       try {
         const until = this.scheduler.monotonicMs() + sliceMs;
         while (recovery.step()) {
@@ -148,8 +149,7 @@ export class Engine {
         }
         this.openLog(recovery);
       } catch (error) {
-        done(error as Error);
-        return;
+        return done(asDiskError("cannot read the data directory", error));
       }
       this.loadMs = this.scheduler.monotonicMs() - started;
       done(undefined);

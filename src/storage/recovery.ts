@@ -84,6 +84,12 @@ export class Recovery {
     return false;
   }
 
+  /** Let go of the file: for those who do not read to the end. */
+  close(): void {
+    this.snapshot?.close();
+    this.wal?.close();
+  }
+
   /** A snapshot gets its name when the log that it leans on is on the disk: a log that ends before it has lost records. */
   private refuseShort(wal: WalReader): void {
     if (wal.nextLsn > this.snapshotLsn) return;

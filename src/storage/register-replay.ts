@@ -25,6 +25,7 @@ import {
 } from "../codec/record/record.js";
 import { copyBytes } from "../lib/copy.js";
 import { RecordTypeError } from "../lib/errors.js";
+import { setChosen } from "./chosen-mark.js";
 import { CUT_NODE } from "./state-record.js";
 import type { Table } from "./table.js";
 
@@ -50,7 +51,7 @@ export function hold(
   const held = table.replace(db, ref, length, lsn, clock);
   copyBytes(body, at, table.body, table.bodyAt, length);
   table.noteBody(db, expireAtOf(body, at));
-  table.setChosen(held, false);
+  setChosen(table.arena, held, false);
   if (dead) table.countTombstone(db, 1);
   return held;
 }

@@ -22,6 +22,7 @@ import { compareDots, type Dot, sameDot } from "../core/clock/dot.js";
 import type { Held } from "../core/register/state.js";
 import { assert } from "../lib/assert.js";
 import { copyBytes } from "../lib/copy.js";
+import { isChosen, setChosen } from "./chosen-mark.js";
 import { highestHlc, hold, replayRegister, versionOf } from "./register-replay.js";
 import type { RegisterStore } from "./register-store.js";
 import { ballotOf, dbOf, decodeState, type RecordState, type Value } from "./state-record.js";
@@ -93,7 +94,7 @@ export class Registers {
       record = Buffer.allocUnsafe(length);
       copyBytes(body, bodyAt, record, 0, length);
     }
-    return new HeldRecord(ballotOf(record, 0), record, table.isChosen(ref), this.store.pendingLsn(ref));
+    return new HeldRecord(ballotOf(record, 0), record, isChosen(table.arena, ref), this.store.pendingLsn(ref));
   }
 
   /** @returns the reference of a key's record, 0: there is none. Sets the table's cursor. */
@@ -122,7 +123,7 @@ export class Registers {
     assert(ref === 0 || this.isLater(record), "an accepted ballot only rises");
     const lsn = store.log.append(record, 0, length);
     const held = hold(table, ref, record, 0, length, lsn, store.usage.fresh());
-    if (chosen) table.setChosen(held, true);
+    if (chosen) setChosen(table.arena, held, true);
     store.hlc.witness(highestHlc(record, 0));
     store.stats.dirty++;
     return lsn;
@@ -138,7 +139,7 @@ export class Registers {
   mark(name: string, ballot: Dot): void {
     const ref = this.find(name);
     const { table } = this.store;
-    if (ref !== 0 && sameDot(ballotOf(table.body, table.bodyAt), ballot)) table.setChosen(ref, true);
+    if (ref !== 0 && sameDot(ballotOf(table.body, table.bodyAt), ballot)) setChosen(table.arena, ref, true);
   }
 
   /** Log a ceiling (core/clock/ceiling.ts). @returns its position in the log. */
@@ -193,7 +194,7 @@ export class Registers {
       live: (body[at + 5] & FLAG_TOMBSTONE) === 0,
       expireAt: expireAtOf(body, at),
       type: body[at + 4] & 15,
-      chosen: table.isChosen(ref),
+      chosen: isChosen(table.arena, ref),
       version: versionOf(body, at),
       lsn: store.pendingLsn(ref),
     };

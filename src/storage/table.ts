@@ -11,15 +11,7 @@ import { assert } from "../lib/assert.js";
 import { halfSipHash } from "../lib/half-siphash.js";
 import type { KeysAhead } from "../ports/keyspace.js";
 import type { ReleaseMemory } from "../ports/memory.js";
-import {
-  Arena,
-  EXTENT_MASK,
-  EXTENT_SHIFT,
-  EXTERNAL_BYTES_MIN,
-  MARK_CHOSEN,
-  MARK_EXTERNAL,
-  MEMORY_HEADER_BYTES,
-} from "./arena.js";
+import { Arena, EXTENT_MASK, EXTENT_SHIFT, EXTERNAL_BYTES_MIN, MARK_EXTERNAL, MEMORY_HEADER_BYTES } from "./arena.js";
 import { CellHeap, CHUNK_SHIFT, firstInt } from "./cell-heap.js";
 import { cellsBegin, cellsEnd, firstCell, metaAt, nextCell } from "./index-block.js";
 import { Lookahead } from "./lookahead.js";
@@ -238,17 +230,6 @@ export class Table {
   /** Does the body lie in a buffer of its own? Such a buffer is never written to again: another state gets another one. */
   isExternal(ref: number): boolean {
     return (this.arena.ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 1] & MARK_EXTERNAL) !== 0;
-  }
-
-  /** The mark goes where the record goes, until it is set otherwise: a new state in the same place does not take it off. */
-  setChosen(ref: number, chosen: boolean): void {
-    const ints = this.arena.ints[ref >>> EXTENT_SHIFT];
-    const header = ((ref & EXTENT_MASK) << 1) - 1;
-    ints[header] = chosen ? ints[header] | MARK_CHOSEN : ints[header] & ~MARK_CHOSEN;
-  }
-
-  isChosen(ref: number): boolean {
-    return (this.arena.ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 1] & MARK_CHOSEN) !== 0;
   }
 
   private allocate(bodyBytes: number, size: number, external: boolean): number {

@@ -7,8 +7,8 @@
  *
  *   sector 0, the segment header:
  *      0  8 bytes "KVORWAL\n"
- *      8  u32 format version
- *     12  u32 bytes of the file as it was laid out
+ *      8  u32 format version: 2; 1 = the file may be shorter than the next field says
+ *     12  u32 bytes of the file, all of which are laid out before it has its name
  *     16  u64 firstLsn     LSN of the first record that may lie here
  *     24  u32 prevCrc      header crc of the last batch before this segment, 0 = none
  *     28  u32 crc of bytes 0..27
@@ -39,7 +39,9 @@ import { crc32 } from "../lib/crc.js";
 export const SECTOR_BYTES = 512;
 export const STAMP_AT = 510;
 export const BATCH_HEADER_BYTES = 48;
-export const WAL_VERSION = 1;
+export const WAL_VERSION = 2;
+/** Backups of that version ended where their last batch did. They, and what was restored from them, are still read. */
+const WAL_VERSION_SHORT = 1;
 const BATCH_MAGIC = 0x3142564b; // "KVB1"
 /** First byte of every batch. */
 export const BATCH_FIRST_BYTE: number = BATCH_MAGIC & 0xff;
@@ -93,10 +95,21 @@ export interface SegmentHeader {
   readonly prevCrc: number;
 }
 
-export function encodeSegmentHeader(fileBytes: number, firstLsn: number, prevCrc: number): Buffer {
+/** Must a segment of this version be as long as its header says? One that is shorter has lost what was written behind its end. */
+export function laidOutInFull({ version }: SegmentHeader): boolean {
+  return version > WAL_VERSION_SHORT;
+}
+
+/** @param version another than today's: for the check of what is read. */
+export function encodeSegmentHeader(
+  fileBytes: number,
+  firstLsn: number,
+  prevCrc: number,
+  version: number = WAL_VERSION,
+): Buffer {
   const sector = Buffer.alloc(SECTOR_BYTES);
   SEGMENT_MAGIC.copy(sector);
-  writeU32(sector, 8, WAL_VERSION);
+  writeU32(sector, 8, version);
   writeU32(sector, 12, fileBytes);
   writeU64(sector, 16, firstLsn);
   writeU32(sector, 24, prevCrc);
@@ -116,9 +129,9 @@ export function decodeSegmentHeader(sector: Buffer): SegmentHeader | undefined {
     firstLsn: readU64(sector, 16),
     prevCrc: readU32(sector, 24),
   };
-  const again = encodeSegmentHeader(header.fileBytes, header.firstLsn, header.prevCrc);
+  const again = encodeSegmentHeader(header.fileBytes, header.firstLsn, header.prevCrc, header.version);
   // A byte that has no meaning is still a byte that was written: it must read back.
-  if (header.version === WAL_VERSION && sector.compare(again, 0, SECTOR_BYTES, 0, SECTOR_BYTES) !== 0) return undefined;
+  if (header.version <= WAL_VERSION && sector.compare(again, 0, SECTOR_BYTES, 0, SECTOR_BYTES) !== 0) return undefined;
   return header;
 }
 

@@ -4,6 +4,7 @@
  * The end is one of: clean (zeros up to the end of the last segment), torn (a batch was never known durable and at least one
  * of its sectors was not written to its end: it is dropped with all that stands behind it), or anything else, which is corruption: do not serve, do not
  * truncate. A batch that lacks nothing but half a stamp is whole (`completeStamp`).
+ * A file that is shorter than it was laid out is corrupt, wherever it was cut: a whole batch before the cut says nothing of those behind it.
  * Never known durable: no batch header anywhere behind it says that its records were synced. Segments but the last one have no
  * torn end, since a segment is synced before the next one is begun; a sealed log has none either.
  * Reading changes nothing on disk; storage/recovery.ts mends (drops a torn end, makes an uncertain one durable again).
@@ -22,6 +23,7 @@ import {
   type BatchHeader,
   decodeBatchHeader,
   decodeSegmentHeader,
+  laidOutInFull,
   lastLsnOf,
   SECTOR_BYTES,
   STAMP_AT,
@@ -146,8 +148,10 @@ export class WalReader {
     this.fill(SECTOR_BYTES);
     const header = decodeSegmentHeader(this.window.subarray(0, Math.min(SECTOR_BYTES, this.windowBytes)));
     if (header === undefined) throw new CorruptionError(name, 0, "not a log segment");
-    if (header.version !== WAL_VERSION) throw new FormatError(name, header.version, WAL_VERSION);
+    if (header.version > WAL_VERSION) throw new FormatError(name, header.version, WAL_VERSION);
     if (header.firstLsn !== segmentLsn(name)) throw new CorruptionError(name, 16, "its name and its header disagree");
+    if (this.fileBytes < header.fileBytes && laidOutInFull(header))
+      throw new CorruptionError(name, this.fileBytes, `it was cut off: it had ${header.fileBytes} bytes`);
     const first = this.segmentIndex === 0;
     // A segment is synced before the next is begun.
     this.refuseMissing(Number.POSITIVE_INFINITY);

@@ -2,7 +2,8 @@
  * storage/wal-segment-maker.ts: lays out the next log segment ahead of need: zero-filled, synced, under a temporary name.
  * Writing over filled blocks makes a synced write cheaper than appending (no allocation, no size to journal), and a full disk is
  * met here, before a write depends on it.
- * Invariants: at most one segment is being made; it has its bytes on disk before it is handed out.
+ * Invariants: at most one segment is being made in the background; it has all its bytes on disk before it is handed out, so that a shorter file
+ * with a segment's name is known to be damaged.
  */
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
@@ -54,7 +55,7 @@ export class SegmentMaker {
     this.scheduler = scheduler;
     this.segmentBytes = segmentBytes;
     this.nextBytes = Math.min(fresh ? FIRST_SEGMENT_BYTES : 4 * FIRST_SEGMENT_BYTES, wholeSectors(segmentBytes()));
-    if (disk.exists(NEXT_SEGMENT_NAME)) disk.remove(NEXT_SEGMENT_NAME);
+    this.clear(NEXT_SEGMENT_NAME);
   }
 
   ready(bytes: number): boolean {
@@ -87,7 +88,7 @@ export class SegmentMaker {
     this.prepare();
   }
 
-  /** Hand out a segment with room for `bytes`: the prepared one, else one made on the spot for an outsized batch (unfilled). */
+  /** Hand out a segment with room for `bytes`: the prepared one, else one made on the spot for an outsized batch, which blocks. */
   take(bytes: number): MadeSegment {
     const made = this.made;
     if (made !== undefined && made.bytes >= bytes) {
@@ -95,19 +96,27 @@ export class SegmentMaker {
       return made;
     }
     const name = `wal-large-${bytes}.tmp`;
-    if (this.disk.exists(name)) this.disk.remove(name);
-    const file = this.disk.open(name, { create: true });
-    this.disk.close(file);
+    this.layOut(name, bytes);
     return { name, bytes };
   }
 
   /** Make the next segment, blocking: a smaller one where there is little room. @throws the disk's error, and leaves nothing behind. */
   makeNow(): void {
     if (this.made !== undefined) return;
-    if (this.disk.exists(NEXT_SEGMENT_NAME)) this.disk.remove(NEXT_SEGMENT_NAME);
+    this.clear(NEXT_SEGMENT_NAME); // it may hold just the room that is missing
     const free = this.disk.freeBytes();
     const bytes = free >= this.nextBytes ? this.nextBytes : Math.max(SEGMENT_BYTES_MIN, shareOf(free));
-    const file = this.disk.open(NEXT_SEGMENT_NAME, { create: true });
+    this.layOut(NEXT_SEGMENT_NAME, bytes);
+    this.finish(bytes);
+  }
+
+  private clear(name: string): void {
+    if (this.disk.exists(name)) this.disk.remove(name);
+  }
+
+  private layOut(name: string, bytes: number): void {
+    this.clear(name);
+    const file = this.disk.open(name, { create: true });
     try {
       const zeros = Buffer.alloc(Math.min(FILL_BYTES, bytes));
       for (let at = 0; at < bytes; at += zeros.length) {
@@ -116,11 +125,10 @@ export class SegmentMaker {
       this.disk.sync(file);
     } catch (error) {
       this.disk.close(file);
-      this.disk.remove(NEXT_SEGMENT_NAME);
+      this.disk.remove(name);
       throw error;
     }
     this.disk.close(file);
-    this.finish(bytes);
   }
 
   private finish(bytes: number): void {
@@ -141,7 +149,7 @@ export class SegmentMaker {
     let file: FileHandle = -1;
     try {
       if (next < SEGMENT_BYTES_MIN || free < bytes + next) throw new Error("too little room for a log segment");
-      if (this.disk.exists(NEXT_SEGMENT_NAME)) this.disk.remove(NEXT_SEGMENT_NAME);
+      this.clear(NEXT_SEGMENT_NAME);
       file = this.disk.open(NEXT_SEGMENT_NAME, { create: true });
     } catch {
       return this.failed(file);
@@ -174,10 +182,12 @@ export class SegmentMaker {
 
   /** No record depends on a segment that is being made: its failure is want of room, not loss. Try again later. */
   private failed(file: FileHandle): void {
+    if (file !== -1) this.disk.close(file);
+    // By now the name may be another's: whoever opened the directory after us.
+    if (this.stopped) return;
     if (file !== -1) {
-      this.disk.close(file);
       // What was filled so far may be just the room that is missing.
-      if (this.disk.exists(NEXT_SEGMENT_NAME)) this.disk.remove(NEXT_SEGMENT_NAME);
+      this.clear(NEXT_SEGMENT_NAME);
     }
     this.making = 0;
     this.outOfSpace = true;

@@ -261,6 +261,32 @@ test("dropping a torn end, itself cut at any byte of any of its writes", () => {
   }
 });
 
+test("the power goes while a stop makes a segment for a batch that fits into none", () => {
+  const VALUE_BYTES = 400_000;
+  for (let sync = 1, ended = false; !ended; sync++) {
+    assert.ok(sync < 20, "it never ends");
+    const scheduler = new FakeScheduler();
+    const disk = new SimDisk(scheduler);
+    const engine = open(disk, scheduler, "always") as Engine;
+    put(engine, "before", 20);
+    scheduler.advance(5);
+    disk.crashAt = disk.syncs + sync;
+    put(engine, "last", VALUE_BYTES);
+    try {
+      engine.stop((error) => {
+        ended = error === undefined;
+      });
+    } catch (error) {
+      if (!(error instanceof PowerLoss)) throw error;
+    }
+    for (let fate = 0; fate < 20; fate++) {
+      const left = disk.afterPowerLoss(new FakeScheduler(), fate);
+      const what = `sync ${sync}, fate ${fate}`;
+      assert.match(namesIn(left, what), ended ? /^before last$/ : /^before( last)?$/, what);
+    }
+  }
+});
+
 test("from a relaxed appendfsync to always: what was written before is on disk before always is promised", () => {
   for (let fate = 0; fate < 20; fate++) {
     const scheduler = new FakeScheduler();

@@ -111,15 +111,17 @@ test("a whole log is read whole, from wherever it is wanted", () => {
   );
 });
 
-test("cut off at any byte", () => {
+test("cut off at any byte, before its used part ends or among the zeros behind it: always found", () => {
   fuzz(
     fc.property(anyLog, whichSegment, fc.nat(), (index, which, place) => {
       const log = LOGS[index];
       const disk = copyOf(log);
       const name = segmentOf(log, which);
       const bytes = readFile(disk, name);
-      putFile(disk, name, bytes.subarray(0, place % (usedBytes(log, name) + SECTOR_BYTES)));
-      judge(log, disk);
+      const near = Math.min(bytes.length, usedBytes(log, name) + SECTOR_BYTES);
+      const cut = place % near;
+      putFile(disk, name, bytes.subarray(0, cut));
+      assert.ok(judge(log, disk).error, `${name} cut at ${cut}: not found`);
     }),
     1000,
   );
@@ -241,6 +243,34 @@ test("a batch whose records would go on behind its sectors is corrupt", () => {
   }
 });
 
+/** Segments as they were written before they had to be laid out in full. */
+function ofVersion1(disk: MemoryDisk): void {
+  for (const name of disk.list().filter((candidate) => segmentLsn(candidate) >= 0)) {
+    const bytes = readFile(disk, name);
+    writeU32(bytes, 8, 1);
+    writeU32(bytes, 28, crc32(bytes.subarray(0, 28)));
+    putFile(disk, name, bytes);
+  }
+}
+
+test("a log of version 1 may end where its last batch does, as backups did; cut off elsewhere it is judged as ever", () => {
+  for (const log of LOGS) {
+    const disk = copyOf(log);
+    ofVersion1(disk);
+    const name = log.segments[log.segments.length - 1];
+    const bytes = readFile(disk, name);
+    const end = usedBytes(log, name);
+    putFile(disk, name, bytes.subarray(0, end));
+    const { records, error } = judge(log, disk);
+    assert.is(error, undefined);
+    assert.is(records.length, log.records.length);
+    putFile(disk, name, bytes.subarray(0, end - 1));
+    judge(log, disk);
+    putFile(disk, name, bytes.subarray(0, SECTOR_BYTES - 1));
+    assert.ok(judge(log, disk).error);
+  }
+});
+
 test("the header of a batch that is cut off still says what was durable", () => {
   const log = LOGS[0];
   const segment = log.segments[log.segments.length - 1];
@@ -251,6 +281,7 @@ test("the header of a batch that is cut off still says what was durable", () => 
   assert.ok(durable.length > 1, "nothing in this segment is called durable");
   for (const cut of [BATCH_HEADER_BYTES, SECTOR_BYTES - 1]) {
     const disk = copyOf(log);
+    ofVersion1(disk);
     const bytes = readFile(disk, segment).subarray(0, end.at + cut);
     bytes[durable[durable.length - 1].at + BATCH_HEADER_BYTES] ^= 1;
     putFile(disk, segment, bytes);
@@ -290,12 +321,12 @@ test("a version that is not known is said to be so", () => {
     const disk = copyOf(log);
     const name = log.segments[log.segments.length - 1];
     const bytes = readFile(disk, name);
-    writeU32(bytes, 8, 2);
+    writeU32(bytes, 8, 3);
     writeU32(bytes, 28, crc32(bytes.subarray(0, 28)));
     putFile(disk, name, bytes);
     assert.throws(
       () => read(disk),
-      (error: unknown) => error instanceof FormatError && error.message.includes(`${name} has format version 2`),
+      (error: unknown) => error instanceof FormatError && error.message.includes(`${name} has format version 3`),
     );
   }
 });

@@ -1,8 +1,10 @@
 /**
- * test/golden/formats.test.ts: the bytes of format version 1, as they lie in v1: what is in the fixtures is read as it always was, and what
- * is written today is, byte for byte, what is in them. A failure here means that directories out there read otherwise.
+ * test/golden/formats.test.ts: the bytes of the formats, by version: what is in the fixtures is read as it always was, and what is written
+ * today is, byte for byte, what is in the newest. Log segments are of version 2 (v2), all else of version 1 (v1, with segments of that version). A failure here means that directories out there read otherwise.
  * Before a release that has them: UPDATE=1 npm test -- golden writes them anew, the damaged ones too.
  */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {
@@ -295,8 +297,15 @@ const NAMES = [...directory().keys()];
 const SECOND = NAMES[2] as string;
 const SNAPSHOT = NAMES[3] as string;
 
-function fixtures(): Map<string, Buffer> {
-  return new Map(NAMES.map((name) => [name, fromHexDump(readGolden(`v1/${name}.hex`))]));
+/** Where the fixtures of a file lie as it is written today. */
+function versionOf(name: string): string {
+  return name.startsWith("wal-") ? "v2" : "v1";
+}
+
+/** @param logVersion of the segments. */
+function fixtures(logVersion: string): Map<string, Buffer> {
+  const place = (name: string): string => `${versionOf(name) === "v2" ? logVersion : "v1"}/${name}.hex`;
+  return new Map(NAMES.map((name) => [name, fromHexDump(readGolden(place(name)))]));
 }
 
 function diskOf(files: ReadonlyMap<string, Buffer>): MemoryDisk {
@@ -333,27 +342,30 @@ function reading(files: ReadonlyMap<string, Buffer>): string {
 }
 
 test("a directory is written as it was", () => {
-  for (const [name, bytes] of directory()) golden(`v1/${name}.hex`, hexDump(bytes));
+  for (const [name, bytes] of directory()) golden(`${versionOf(name)}/${name}.hex`, hexDump(bytes));
 });
 
 test("a directory is read as it was", () => {
-  golden("v1/directory-read.txt", reading(fixtures()));
+  golden("v1/directory-read.txt", reading(fixtures("v1")));
+  golden("v2/directory-read.txt", reading(fixtures("v2")));
 });
 
-test("a directory opens, and holds what it held", () => {
-  const scheduler = new FakeScheduler();
-  const engine = openEngine(diskOf(fixtures()), scheduler, { partitions: META.partitions });
-  const found: string[] = [];
-  for (let db = 0; db < 16; db++) {
-    engine.store.scan(db, 0, 1000, (s) => {
-      const value = s.bytes.subarray(s.valueAt, s.valueAt + s.valueBytes);
-      found.push(
-        `db ${db} ${shown(s.bytes.subarray(s.keyAt, s.keyAt + s.keyBytes))} = ${shown(value)} expires ${s.expireAt}`,
-      );
-    });
-  }
-  golden("v1/directory-holds.txt", `${found.sort().join("\n")}\n`);
-});
+for (const version of ["v1", "v2"]) {
+  test(`a directory with a log of ${version} opens, and holds what it held`, () => {
+    const scheduler = new FakeScheduler();
+    const engine = openEngine(diskOf(fixtures(version)), scheduler, { partitions: META.partitions });
+    const found: string[] = [];
+    for (let db = 0; db < 16; db++) {
+      engine.store.scan(db, 0, 1000, (s) => {
+        const value = s.bytes.subarray(s.valueAt, s.valueAt + s.valueBytes);
+        found.push(
+          `db ${db} ${shown(s.bytes.subarray(s.keyAt, s.keyAt + s.keyBytes))} = ${shown(value)} expires ${s.expireAt}`,
+        );
+      });
+    }
+    golden("v1/directory-holds.txt", `${found.sort().join("\n")}\n`);
+  });
+}
 
 // What is damaged.
 
@@ -375,10 +387,10 @@ const zeroed = (from: number, to: number) => (bytes: Buffer) => bytes.fill(0, fr
 const LAST_RECORDS = 5 * SECTOR_BYTES;
 const SEALED_AT = 6 * SECTOR_BYTES;
 
-/** A header of the next version, with its checksum (which stands at `crcAt`) right. */
-function ofVersion2(crcAt: number): (bytes: Buffer) => Buffer {
+/** A header of another version, with its checksum (which stands at `crcAt`) right. */
+function ofVersion(version: number, crcAt: number): (bytes: Buffer) => Buffer {
   return (bytes) => {
-    bytes.writeUInt32LE(2, 8);
+    bytes.writeUInt32LE(version, 8);
     bytes.writeUInt32LE(crc32(bytes.subarray(0, crcAt)), crcAt);
     return bytes;
   };
@@ -399,29 +411,36 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
   "wal-behind-the-seal": { file: SECOND, apply: altered(SEALED_AT + SECTOR_BYTES + 8, 1) },
   "wal-header-damaged": { file: SECOND, apply: altered(16, 9) },
   "wal-cut-off": { file: SECOND, apply: (bytes) => bytes.subarray(0, LAST_RECORDS + 20) },
-  "wal-version-2": {
-    file: SECOND,
-    apply: ofVersion2(28),
-  },
+  "wal-cut-off-at-a-batch": { file: SECOND, apply: (bytes) => bytes.subarray(0, LAST_RECORDS) },
+  "wal-version-3": { file: SECOND, apply: ofVersion(3, 28) },
   "snapshot-record-damaged": { file: SNAPSHOT, apply: altered(60, 0xaa) },
   "snapshot-cut-off": { file: SNAPSHOT, apply: (bytes) => bytes.subarray(0, bytes.length - 40) },
   "snapshot-footer-damaged": { file: SNAPSHOT, apply: (bytes) => altered(bytes.length - 20, 0xaa)(bytes) },
-  "snapshot-version-2": {
-    file: SNAPSHOT,
-    apply: ofVersion2(36),
-  },
+  "snapshot-version-2": { file: SNAPSHOT, apply: ofVersion(2, 36) },
   "meta-damaged": { file: META_NAME, apply: altered(20, 0x30) },
 };
 
 test("damaged files are read as they were: what is torn, what is corrupt, what is from a newer version", () => {
   for (const [name, { file, apply }] of Object.entries(DAMAGES)) {
     const written = apply(Buffer.from(directory().get(file) as Buffer));
-    golden(`v1/damaged/${name}.hex`, `${file}\n${hexDump(written)}`);
-    const [target, ...dump] = readGolden(`v1/damaged/${name}.hex`).split("\n");
-    const files = fixtures().set(target as string, fromHexDump(dump.join("\n")));
-    const last = reading(files).trimEnd().split("\n").at(-1) as string;
-    golden(`v1/damaged/${name}.txt`, `${last}\n`);
+    const place = `${versionOf(file)}/damaged/${name}`;
+    golden(`${place}.hex`, `${file}\n${hexDump(written)}`);
+    golden(`${place}.txt`, lastWords(place, "v2"));
   }
+});
+
+/** What reading a directory with this damaged file in it ends with. */
+function lastWords(place: string, logVersion: string): string {
+  const [target, ...dump] = readGolden(`${place}.hex`).split("\n");
+  const files = fixtures(logVersion).set(target as string, fromHexDump(dump.join("\n")));
+  return `${reading(files).trimEnd().split("\n").at(-1)}\n`;
+}
+
+test("damaged segments of version 1 are read as they were: a file that is shorter than it was laid out may be whole", () => {
+  const names = readdirSync(join(import.meta.dirname, "v1/damaged")).filter((name) => /^wal-.*\.hex$/.test(name));
+  assert.is(names.length, 8);
+  for (const name of names.map((file) => file.replace(".hex", "")))
+    golden(`v1/damaged/${name}.txt`, lastWords(`v1/damaged/${name}`, "v1"));
 });
 
 test.run();

@@ -62,6 +62,8 @@ const CONVERSATIONS: readonly string[] = [
   "GeT nokey\r\n",
   "client\r\n",
   "client zzzzzzzz\r\n",
+  "client unblock\r\nclient unblock 1 x\r\nclient unBlock 1 timeout x\r\nclient unblock 1 error x y\r\n",
+  "client pause 1 all x\r\nclient pause 1 x\r\nclient pause 1 x y z\r\n",
   "config zzzzzzzz a\r\n",
   "config get\r\n",
   "ping a b\r\n",

@@ -137,15 +137,18 @@ test("a full disk: a transaction that is seen to be too large is refused at once
 test("a full disk: a transaction larger than could be foreseen waits for room, harms nobody, and is then done", () =>
   within(TEST_MS, unforeseen(), "the test"));
 
+test("a full disk: short commands that would write much are refused at once, and nobody waits", () =>
+  within(TEST_MS, shortAndLarge(), "the test"));
+
 test("a full disk: SIGTERM while a transaction waits for room ends in time, and says that it may not have happened", () =>
   within(TEST_MS, stoppedWaiting(), "the test"));
 
-/** Take all the room there is. */
-function fillUp(path: string): void {
+/** Take all the room there is, or all but so much; the server may be taking some too. */
+function fillUp(path: string, disk?: SmallFileSystem, leftBytes = 0): void {
   const file = openSync(path, "w");
   const zeros = Buffer.alloc(64 * 1024);
   try {
-    for (;;) writeSync(file, zeros);
+    while (disk === undefined || (DISK_MB << 20) - usedBy(disk) > leftBytes) writeSync(file, zeros);
   } catch (error) {
     assert.is((error as NodeJS.ErrnoException).code, "ENOSPC");
   }
@@ -223,6 +226,43 @@ async function foreseen(): Promise<void> {
     await connection.ask("MULTI");
     for (let i = 0; i < 3; i++) await connection.ask("SET", `part:${i}`, contentOf("part", i, 30_000));
     assert.equal(await connection.ask("EXEC"), ["OK", "OK", "OK"]);
+    connection.close();
+  } finally {
+    await server.end("SIGKILL");
+    disk.unmount();
+  }
+}
+
+async function shortAndLarge(): Promise<void> {
+  const disk = SmallFileSystem.mount(DISK_MB);
+  if (disk === undefined) return;
+  const ballast = join(disk.path, "ballast");
+  const server = await ServerProcess.start({ port: await freePort(), dir: join(disk.path, "data") });
+  try {
+    const connection = await Connection.open(server.port);
+    const bytes = 5 << 20;
+    await connection.ask("SET", "large", contentOf("large", 0, bytes));
+    await connection.ask("SET", "a", "1");
+    fillUp(ballast, disk, 1 << 20);
+    const commands = [
+      ["COPY", "large", "copied"],
+      ["APPEND", "large", "x"],
+      ["SETRANGE", "far", String(bytes), "x"],
+      ["EXPIRE", "large", "1000"],
+      ["RENAME", "large", "renamed"],
+    ];
+    const asked = performance.now();
+    for (const command of commands)
+      assert.match(textOf(await within(5000, connection.send(...command), command.join(" "))), /^MISCONF .*No space/);
+    assert.is(await connection.ask("GET", "none"), null);
+    assert.equal(await connection.ask("MGET", "a", "copied", "far", "renamed"), ["1", null, null, null]);
+    assert.is(await connection.ask("STRLEN", "large"), bytes);
+    assert.is(await connection.ask("TTL", "large"), -1);
+    assert.ok(performance.now() - asked < 5000, "none of them waits");
+    assert.is(textOf(await connection.send("SET", "b", "1")), "OK", "small writes go on");
+    rmSync(ballast);
+    await untilWritable(connection, "b", "2");
+    assert.equal(await connection.ask("COPY", "large", "copied"), 1);
     connection.close();
   } finally {
     await server.end("SIGKILL");

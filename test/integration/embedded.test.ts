@@ -124,6 +124,26 @@ test("data is there again after close and open; a second node is refused meanwhi
     await again.close();
   }));
 
+test("close() answers all that was asked before it, however far ahead its clients are", () =>
+  inDirectory(async (dir) => {
+    for (const options of [{}, { walBatchBytesMax: 64 * 1024 }]) {
+      const node = await open({ dir, ...options });
+      const [one, two] = [node.client(), node.client()];
+      const asked: Promise<unknown>[] = [];
+      for (let wave = 0; wave < 20; wave++) {
+        for (let i = 0; i < 2000; i++) asked.push((i % 2 === 0 ? one : two).set(`k${i}`, `${wave}`.repeat(50)));
+        if (wave < 19) await new Promise((resolve) => setImmediate(resolve));
+      }
+      const closing = node.close();
+      const lost = (await Promise.allSettled(asked)).filter(({ status }) => status === "rejected");
+      assert.is(lost.length, 0, `${lost.length} of ${asked.length} were not answered`);
+      await closing;
+      const again = await open({ dir });
+      assert.is(await again.client().get("k1999"), "19".repeat(50));
+      await again.close();
+    }
+  }));
+
 test("each client is a connection; close of one answers what it asked", () =>
   inDirectory(async (dir) => {
     await using node = await open({ dir, requirepass: "secret", maxclients: 3 });
@@ -196,6 +216,34 @@ test("an embedded node keeps nothing of the process: no signal handler, no outpu
   const code = await within(WAIT_MS, new Promise((resolve) => child.once("close", resolve)), "the script to end");
   assert.equal([code, out, err], [0, "", "true"]);
 });
+
+test("who waits for an answer keeps the process, whatever the answer waits for; who does not lets it go", () =>
+  inDirectory(async (dir) => {
+    const script = `
+      import { open } from "./src/index.ts";
+      const node = await open({ dir: ${JSON.stringify(join(dir, "data"))} });
+      const [one, two] = [node.client(), node.client()];
+      await one.set("a", "1");
+      await two.call("CLIENT", "PAUSE", "400");
+      await Promise.all([one.set("a", "2"), two.set("b", "3"), one.get("a")]);
+      await one.close();
+      process.stdout.write(await two.get("b") + await two.get("a"));
+      await two.call("CLIENT", "PAUSE", "100000");
+      const lost = node.client().set("c", "4").catch((error) => process.stdout.write(" " + error.code));
+      await node.close();
+      await lost;
+      await (await open({ dir: ${JSON.stringify(join(dir, "data"))} })).client().set("d", "5");
+      process.stdout.write(" over");
+    `;
+    const args = ["--import", "tsx", "--input-type=module", "-e", script];
+    const child = spawn(process.execPath, args, { timeout: WAIT_MS });
+    let out = "";
+    let err = "";
+    child.stdout.on("data", (text) => (out += text));
+    child.stderr.on("data", (text) => (err += text));
+    const code = await new Promise((resolve) => child.once("close", resolve));
+    assert.equal([code, out, err], [0, "32 CLOSED over", ""]);
+  }));
 
 test("close() ends before the process does, also with a backup under way and nothing else to keep the process", () =>
   inDirectory(async (dir) => {

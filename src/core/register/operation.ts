@@ -72,7 +72,7 @@ export interface Proposal<V, R> {
 
 /**
  * Apply what waits for a key, in order, to a base.
- * @param ballot the proposal's. @param pendings not empty. @param expires whether a deadline that has passed counts on this node.
+ * @param ballot the proposal's. @param pendings not empty. @param expires whether the base's deadline, if it has passed, counts on this node.
  * @returns the state to propose: the base itself when nothing changes it (an identity round).
  */
 export function combine<V, R>(

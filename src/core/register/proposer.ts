@@ -28,7 +28,7 @@ import { type Owned, Ownership } from "./ownership.js";
 import { PROPOSER_RULES, type ProposerRules } from "./proposer-rules.js";
 import { assertGroup } from "./quorum.js";
 import { Round } from "./round.js";
-import { absentState, namedOf, type RegisterState } from "./state.js";
+import { absentState, isExpired, namedOf, type RegisterState } from "./state.js";
 
 const QUEUE_MAX = 4096;
 const OWNED_MAX = 65_536;
@@ -194,7 +194,7 @@ export class Proposer<V, R> {
       ballot,
       entry.queue,
       now,
-      this.surroundings.expires(),
+      isExpired(base, now) && this.surroundings.expires(),
       this.rules,
     );
     entry.queue = [];

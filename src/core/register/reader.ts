@@ -293,7 +293,8 @@ export class Reader<V, R> {
   private answer(id: number, read: Read<V, R>, now: number, out: Effect<V, R>[]): void {
     const { key, group, operation, highest: ballot } = read;
     const state = read.state ?? absentState<V>(0);
-    const expired = this.surroundings.expires() && isExpired(state, now);
+    // In this order: it is asked for what is hardly ever so.
+    const expired = isExpired(state, now) && this.surroundings.expires();
     const change = expired ? undefined : operation.apply(state, now);
     if (change === undefined || change.next !== undefined) {
       this.identity(id, read, now, out);

@@ -75,6 +75,63 @@ test("a plain SET does not look its key up; one with options does", () => {
   assert.is(finds, 1);
 });
 
+test("short commands that turn out large are refused where there is no room, and have changed nothing", () => {
+  const large = "x".repeat(5000);
+  const asked: number[] = [];
+  let room = true;
+  const fresh = (): CommandDriver => {
+    const driver = new CommandDriver(new ModelKeyspace());
+    driver.context.roomFor = (bytes) => {
+      asked.push(bytes);
+      return room;
+    };
+    room = true;
+    for (const command of [`SET large ${large}`, "SET small 1", "EXPIRE large 1000000"]) driver.text(command);
+    asked.length = 0;
+    room = false;
+    return driver;
+  };
+  const state = (driver: CommandDriver): string =>
+    ["GET large", "PEXPIRETIME large", "OBJECT ENCODING large", "GET small", "DBSIZE", "EXISTS new"]
+      .map((command) => driver.text(command))
+      .join("");
+  const before = state(fresh());
+  const refused = [
+    "APPEND large y",
+    "SETRANGE new 5000 y",
+    "SETRANGE large 3 y",
+    "SETBIT new 80000 1",
+    "BITFIELD new SET u8 80000 1 GET u8 0 INCRBY u8 8 1",
+    "EXPIRE large 5",
+    "PERSIST large",
+    "GETEX large PERSIST",
+    "COPY large new",
+    "COPY large small REPLACE",
+    "COPY large new DB 1",
+    "MOVE large 1",
+    "RENAME large new",
+    "RENAME large small",
+    "RENAMENX large new",
+    "BITOP NOT new large",
+    "BITOP OR small large small",
+  ];
+  for (const command of refused) {
+    const driver = fresh();
+    assert.is(driver.text(command), "-MISCONF Errors writing to the log: No space left on device\r\n", command);
+    assert.is(asked.length, 1, command);
+    assert.ok((asked[0] as number) >= 5000, command);
+    assert.is(state(driver), before, command);
+    room = true;
+    assert.is(driver.text(command).startsWith("-"), false, command);
+  }
+  // What came with the command was seen before; what is small fits in anyway.
+  const driver = fresh();
+  const passed = [`SET new ${large}`, `MSET new ${large} small 2`, `APPEND other ${large}`, "INCR small", "DEL large"];
+  for (const command of [...passed, "SETRANGE small 4000 y", "EXPIRE small 100"])
+    assert.is(driver.text(command).startsWith("-"), false, command.slice(0, 30));
+  assert.is(asked.length, 0);
+});
+
 test("arity counts the name; negative means at least", () => {
   const get = lookup(Args.of(["GeT"]));
   const del = lookup(Args.of(["DEL"]));

@@ -5,6 +5,7 @@
 // timeout: 120s
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { STALLED_LOG } from "../../../src/server/flow.js";
 import { command, type Harness, type HarnessOptions, type RawClient, sleep, startServer, until } from "./harness.js";
 
 /** So many writes have reached the log: what is sent now comes after them. */
@@ -151,6 +152,101 @@ both("a pipeline of a half-closed client that takes many turns runs to its end",
   await c.take(Array.from({ length: count }, (_, i) => `:${i + 1}\r\n`).join("").length);
   await c.closed();
   assert.is(c.received.length, 0);
+});
+
+/** As a node that stops. */
+async function stopped(h: Harness): Promise<void> {
+  h.server.lastCall();
+  await until(() => !h.server.draining, "everything is answered");
+  h.server.close(false);
+}
+
+both(
+  "a stop: commands that wait for their turn run and are answered, what comes later and half a command do not",
+  {},
+  async (h) => {
+    const [c, idle] = [await h.client(), await h.client()];
+    const count = 20_000;
+    assert.is(await idle.ask("PING"), "+PONG");
+    c.write(`${"INCR n\r\n".repeat(count)}INC`);
+    await until(
+      () => [...h.server.sessions.values()].some(({ flow, queryBytes }) => flow.willRun && queryBytes > 1000),
+      "it waits",
+    );
+    const queued = [...h.server.sessions.values()].reduce((sum, { queryBytes }) => sum + queryBytes, 0);
+    const stopping = stopped(h);
+    c.write("R n\r\n".repeat(10));
+    await stopping;
+    await c.closed();
+    await idle.closed();
+    const lines = c.received.latin1Slice().split("\r\n");
+    const answered = lines.length - 1;
+    assert.is(lines[answered - 1], `:${answered}`);
+    assert.ok(answered >= queued / 8, `${answered} answered, ${queued} bytes waited`);
+    assert.ok(answered <= count);
+  },
+);
+
+/** A client that the log holds back in the midst of a pipeline. @returns how many commands have not run. */
+async function heldByLog(h: Harness, client: RawClient): Promise<number> {
+  h.storage.congested = true;
+  client.write("INCR n\r\n".repeat(5000));
+  const waits = (): boolean =>
+    [...h.server.sessions.values()].some(({ flow, queryBytes }) => flow.has(STALLED_LOG) && queryBytes > 0);
+  await until(waits, "it is held back");
+  h.storage.congested = false;
+  return [...h.server.sessions.values()].reduce((sum, { queryBytes }) => sum + queryBytes, 0) / 8;
+}
+
+both(
+  "a stop: a client that the log holds back is answered; one that is blocked is not waited for",
+  { manual: true },
+  async (h) => {
+    const [held, blocked] = [await h.client(), await h.client()];
+    const waiting = await heldByLog(h, held);
+    const before = h.space.appendedLsn;
+    blocked.send("SHUTDOWN");
+    await until(() => h.server.blockedClients === 1, "it is blocked");
+    h.server.lastCall();
+    assert.ok(h.server.draining);
+    await until(() => {
+      h.commit();
+      return !h.server.draining;
+    }, "everything is answered");
+    assert.is(h.space.appendedLsn, before + waiting);
+    await held.closed();
+    assert.ok(held.received.latin1Slice().endsWith(`\r\n:${before + waiting}\r\n`));
+  },
+);
+
+both("a stop: what CLIENT PAUSE holds is not run", { manual: true }, async (h) => {
+  const [held, before] = [await h.client(), await h.client()];
+  await heldByLog(h, held);
+  h.server.startPause(h.server.nowMs + 100_000, true);
+  before.send("SET", "p", "1");
+  await until(() => h.server.pausedSessions.size === 1, "it is held");
+  h.server.lastCall();
+  await before.closed();
+  await until(() => {
+    h.commit();
+    return !h.server.draining;
+  }, "what had run is answered");
+  const { appendedLsn } = h.space;
+  await held.closed();
+  h.server.endPause();
+  await sleep(20);
+  assert.is(h.space.appendedLsn, appendedLsn);
+  assert.is(before.received.length, 0);
+});
+
+both("a stop after the log failed does not wait for those that it holds back", { manual: true }, async (h) => {
+  const c = await h.client();
+  await heldByLog(h, c);
+  h.storage.failed = true;
+  h.server.logFailed();
+  assert.match(await c.line(), /^-UNCERTAIN /);
+  h.server.lastCall();
+  await until(() => !h.server.draining, "nobody is waited for");
 });
 
 both("QUIT answers, closes, and drops what follows", {}, async (h) => {
@@ -363,6 +459,48 @@ both("CLIENT PAUSE holds back and lets go", {}, async (h) => {
   const started = performance.now();
   assert.is(await c.ask("PING"), "+PONG");
   assert.ok(performance.now() - started > 30);
+});
+
+both("CLIENT PAUSE: a client that goes meanwhile, whole or by half, does not have its command run", {}, async (h) => {
+  const [admin, gone, half, stays] = [await h.client(), await h.client(), await h.client(), await h.client()];
+  assert.is(await admin.ask("CLIENT", "PAUSE", "100000", "WRITE"), "+OK");
+  gone.send("SET", "gone", "1");
+  half.write(command("ECHO", "before") + command("SET", "half", "1") + command("SET", "half", "2"));
+  stays.write(command("SET", "stays", "1") + command("SET", "stays", "2"));
+  await half.expect("$6\r\nbefore\r\n");
+  await until(() => h.server.pausedSessions.size === 3, "they are held");
+  gone.destroy();
+  half.socket.end();
+  await until(() => h.server.pausedSessions.size === 1, "they are gone");
+  await half.closed();
+  assert.is(await admin.ask("CLIENT", "UNPAUSE"), "+OK");
+  await stays.expect("+OK\r\n+OK\r\n");
+  assert.is(await admin.ask("EXISTS", "gone", "half"), ":0");
+  assert.is(half.received.length, 0);
+});
+
+both("CLIENT REPLY OFF and SKIP: a protocol error is not told either, but ends the connection", {}, async (h) => {
+  for (const before of ["client reply off\r\n", "client reply skip\r\n"]) {
+    const c = await h.client();
+    c.write(`${before}*x\r\n`);
+    await c.closed();
+    assert.is(c.received.length, 0);
+  }
+  const c = await h.client();
+  c.write("client reply skip\r\nping\r\n*x\r\n");
+  await c.expect("-ERR Protocol error: invalid multibulk length\r\n");
+  await c.closed();
+});
+
+both("CLIENT REPLY inside EXEC: OFF and SKIP withhold all of its answer, ON gives all of it", {}, async (h) => {
+  const c = await h.client();
+  const queued = "+OK\r\n+QUEUED\r\n+QUEUED\r\n";
+  c.write("multi\r\nset a 1\r\nclient reply off\r\nexec\r\nget a\r\nclient reply on\r\nget a\r\n");
+  await c.expect(`${queued}+OK\r\n$1\r\n1\r\n`);
+  c.write("multi\r\nset a 2\r\nclient reply skip\r\nexec\r\necho skipped\r\nget a\r\n");
+  await c.expect(`${queued}$1\r\n2\r\n`);
+  c.write("client reply off\r\nmulti\r\nclient reply on\r\nget a\r\nexec\r\n");
+  await c.expect("*2\r\n+OK\r\n$1\r\n2\r\n");
 });
 
 both("answers that come later keep their place; the others go on", {}, async (h) => {

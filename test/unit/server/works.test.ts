@@ -9,6 +9,7 @@ import { Args } from "../../../src/codec/resp/args.js";
 import type { CommandSpec } from "../../../src/commands/spec.js";
 import { lookup, lookupSubcommand } from "../../../src/commands/table.js";
 import { VersionVector } from "../../../src/core/clock/version-vector.js";
+import { ReadsWork } from "../../../src/server/reads-work.js";
 import { StepsWork } from "../../../src/server/steps-work.js";
 import { decodeState, type KnownState } from "../../../src/server/work-bytes.js";
 import { decodeWork } from "../../../src/server/work-decoder.js";
@@ -39,7 +40,7 @@ function commandWork(text: string, db = 0, proto = 2): CommandWork {
   const spec = specOf(args);
   const key = keyIndexOf(spec);
   const name = nameOf(db, args.bytes, args.start[key], args.length[key]);
-  return new CommandWork(stage, spec, name, encodeCommandWork(spec, args, db, proto), false);
+  return new CommandWork(stage, spec, name, encodeCommandWork(spec, args, db, proto));
 }
 
 function run(text: string, state: KeyRegister, proto = 2): [string, string | undefined, number] {
@@ -85,13 +86,13 @@ test("a state is never changed, and a new one shares no memory that is used agai
 });
 
 test("a fetch tells what the key is, deleted ones too", () => {
-  const whole = decodeState(new FetchWork("\0k", false, false).apply(holding("x", 7)).result);
+  const whole = decodeState(new FetchWork("\0k", false).apply(holding("x", 7)).result);
   assert.equal(whole, { present: true, raw: false, type: 0, expireAt: 7, version: 17, value: Buffer.from("x") });
-  const brief = decodeState(new FetchWork("\0k", true, false).apply(holding("x", 7)).result);
+  const brief = decodeState(new FetchWork("\0k", true).apply(holding("x", 7)).result);
   assert.equal(brief?.value, Buffer.alloc(0));
   const tombstone = { ...holding("x"), value: undefined };
   assert.equal([versionOf(tombstone), versionOf(ABSENT)], [17, 0]);
-  assert.is(decodeState(new FetchWork("\0k", false, false).apply(tombstone).result)?.present, false);
+  assert.is(decodeState(new FetchWork("\0k", false).apply(tombstone).result)?.present, false);
   assert.is(decodeState(Buffer.from("short")), undefined);
 });
 
@@ -104,7 +105,7 @@ function steps(
     const args = Args.of(text.split(" "));
     return { spec: specOf(args), args, db: 0 };
   });
-  return new StepsWork(stage, name, { commands: parts, known, seen: undefined, proto: 2 }, false);
+  return new StepsWork(stage, name, { commands: parts, known, seen: undefined, proto: 2 });
 }
 
 test("bytes of a work are read back; those that do not fit are refused", () => {
@@ -112,7 +113,8 @@ test("bytes of a work are read back; those that do not fit are refused", () => {
     ["\0k", commandWork("SET k v").encode()],
     ["\0k", commandWork("object encoding k").encode()],
     ["\0k", steps("\0k", ["SET k v", "INCR k"]).encode()],
-    ["\0anything", new FetchWork("\0k", true, false).encode()],
+    ["\0k", new ReadsWork("\0k", [commandWork("GET k"), new FetchWork("\0k", true)]).encode()],
+    ["\0anything", new FetchWork("\0k", true).encode()],
   ];
   for (const [name, bytes] of ok) {
     const work = decodeWork(stage, name, bytes);
@@ -131,6 +133,9 @@ test("bytes of a work are read back; those that do not fit are refused", () => {
     ["\0a", steps("\0a", ["GET b"]).encode()],
     ["\0a", steps("\0a", ["SCAN 0"]).encode()],
     ["\0a", steps("\0a", ["FLUSHALL"]).encode()],
+    ["\0k", new ReadsWork("\0k", [commandWork("SET k v")]).encode()],
+    ["\0a", new ReadsWork("\0k", [commandWork("GET k")]).encode()],
+    ["\0k", new ReadsWork("\0k", [new ReadsWork("\0k", [commandWork("GET k")])]).encode()],
   ];
   for (const [name, bytes] of refused) assert.is(decodeWork(stage, name, bytes), undefined, bytes.latin1Slice());
   const later = Buffer.from(commandWork("SET k v").encode());
@@ -168,8 +173,12 @@ test("damaged bytes never throw, and what is read back runs", () => {
       ["\x01k2", KNOWN],
     ]);
     const each = { commands: [{ spec, args, db: 0 }], known, seen: { present: true, version: 17 }, proto: 3 };
-    good.push([name, new StepsWork(stage, name, each, false).encode()]);
+    good.push([name, new StepsWork(stage, name, each).encode()]);
     if (spec.kind === "key") good.push([name, encodeCommandWork(spec, args, 0, 2)]);
+    if (spec.kind === "key" && !spec.write) {
+      const read = new CommandWork(stage, spec, name, encodeCommandWork(spec, args, 0, 2));
+      good.push([name, new ReadsWork(name, [read, read]).encode()]);
+    }
   }
   let read = 0;
   const flip = fc.record({ at: fc.nat(), to: fc.nat(255) });

@@ -11,7 +11,7 @@ import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import type { Engine, EngineOptions } from "../../../src/storage/engine.js";
 import type { CursorState, LogCursor } from "../../../src/storage/log-cursor.js";
 import { snapshotLsn } from "../../../src/storage/snapshot-format.js";
-import { encodeState, nameOfRecord } from "../../../src/storage/state-record.js";
+import { encodeState } from "../../../src/storage/state-record.js";
 import type { Wal } from "../../../src/storage/wal.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { openEngine } from "../../lib/open-engine.js";
@@ -168,8 +168,6 @@ test("over a restart, which makes segments of its own, and after a torn end", ()
   logged.push(...fill(engine, second, 60, new Random(4)));
   same(readAll(engine.logFrom(1))[0], logged);
 });
-
-const newest = (engine: Engine): number => (engine.wal as Wal).durableLsn;
 
 /** Snapshots, with so much log between them that the first segments are needless to the node. */
 function outgrow(engine: Engine, scheduler: FakeScheduler): void {

@@ -11,6 +11,7 @@ import { ConfigurationError, RecordTypeError } from "../../../src/lib/errors.js"
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import { KeyState } from "../../../src/ports/keyspace.js";
 import type { Engine, EngineOptions } from "../../../src/storage/engine.js";
+import { inspectSnapshot, snapshotNames } from "../../../src/storage/inspect.js";
 import type { PageEntry, Registers } from "../../../src/storage/registers.js";
 import { encodeState, keyOf, nameOf, type Value } from "../../../src/storage/state-record.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
@@ -288,7 +289,7 @@ test("pages have everything, in SCAN's order, at the same places on every replic
 /** All that must survive. */
 function contents(registers: Registers): string {
   const lines = everything(registers).map(({ key, ballot, live, expireAt }) => {
-    const held = registers.held(nameOf(0, key, 0, key.length));
+    const held = registers.held(name(key.toString()));
     assert.ok(held);
     const { value, vv, cut } = held.state;
     return JSON.stringify([key.toString(), ballot, live, expireAt, vv.dots, cut, value?.bytes.toString("base64")]);
@@ -331,6 +332,20 @@ test("after a restart everything is there as it was, from the log, from a snapsh
     assert.is(again.keys(0), 45);
     assert.ok(everything(again).every(({ chosen, lsn }) => !chosen && lsn === 0));
   }
+});
+
+test("a snapshot has the tombstones, of a database in which there is nothing else too", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new MemoryDisk(scheduler);
+  const engine = open(disk, scheduler);
+  engine.registers.accept(encodeState(name("gone", 3), dot(90), stateOf(dot(90), undefined)), false);
+  engine.snapshot((error) => assert.is(error, undefined));
+  scheduler.advance(100);
+  const [snapshot] = snapshotNames(disk);
+  const found = [...inspectSnapshot(disk, snapshot, true)].flatMap((piece) =>
+    piece.kind === "record" ? [[piece.record.kind, piece.record.db, piece.record.key.toString()]] : [],
+  );
+  assert.equal(found, [["tombstone", 3, "gone"]]);
 });
 
 test("the recovered ceiling is at or above every ceiling and every dot, also when only a snapshot has them", () => {

@@ -5,10 +5,10 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { KeyState } from "../../../src/ports/keyspace.js";
-import type { Engine } from "../../../src/storage/engine.js";
+import { Engine } from "../../../src/storage/engine.js";
 import { ServedStorage } from "../../../src/storage/served.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
-import { openEngine } from "../../lib/open-engine.js";
+import { engineOptions, openEngine } from "../../lib/open-engine.js";
 import { SimDisk } from "../../lib/sim-disk.js";
 
 const KEY = Buffer.from("k");
@@ -120,6 +120,38 @@ test("a flush while the records of the one before are being freed", () => {
     );
     assert.is(arena.liveBytes, 0);
     assert.is(heap.bytes, 0);
+  }
+});
+
+test("stopped while it loads: recovery's file is closed, nothing is written, and it is said that loading is over", () => {
+  for (const withSnapshot of [false, true]) {
+    const { engine, scheduler, disk } = make();
+    let reading = 0;
+    for (let i = 0; i < 300; i++) {
+      const key = Buffer.from(`k${i}`);
+      engine.store.put(0, key, 0, key.length, Buffer.alloc(2000), 0, 2000, 0, false);
+      if (i % 3 === 0) scheduler.advance(1);
+    }
+    if (withSnapshot) engine.snapshot(() => {});
+    scheduler.advance(2000);
+    engine.stop(() => {});
+    scheduler.advance(100);
+    assert.is(disk.openHandles, 0);
+    for (let turns = 1; turns < 5; turns++) {
+      const before = disk.list().filter((name) => !name.endsWith(".tmp"));
+      const again = new Engine(disk, scheduler, engineOptions());
+      const said: (Error | undefined)[] = [];
+      // A batch or a block a turn.
+      again.load(0, (error) => said.push(error));
+      for (let i = 1; i < turns; i++) scheduler.endTurn();
+      reading += disk.openHandles;
+      let stopped = 0;
+      again.stop(() => stopped++);
+      scheduler.advance(1000);
+      assert.equal([stopped, said, again.wal, disk.openHandles], [1, [undefined], undefined, 0]);
+      assert.equal(disk.list(), before);
+    }
+    assert.ok(reading > 2, `it was reading ${reading} times`);
   }
 });
 
