@@ -19,6 +19,7 @@ const UNKNOWN = "\u0000";
 
 export class OrderChecker {
   private readonly history: History;
+  private readonly inOrder: boolean;
   private readonly evidence: Evidence;
   private readonly entries: readonly Entry[];
   private content: Content | undefined;
@@ -30,7 +31,9 @@ export class OrderChecker {
   /** Operations that nobody was told of and that remove. */
   private readonly removers: readonly Entry[];
 
-  constructor(history: History, evidence: Evidence, name: string) {
+  /** @param inOrder whether operations of one client must keep their order. */
+  constructor(history: History, evidence: Evidence, name: string, inOrder: boolean) {
+    this.inOrder = inOrder;
     this.history = history;
     this.evidence = evidence;
     this.entries = history.byName.get(name) ?? [];
@@ -147,7 +150,7 @@ export class OrderChecker {
   /** Is what its client sent before already there? The key may have been absent several times. */
   private isNext({ after }: Entry): boolean {
     const before = this.history.of(after);
-    return this.content !== undefined || before === undefined || before.heard !== "yes" || before.placed;
+    return this.content !== undefined || before?.heard !== "yes" || before.placed;
   }
 
   private fits({ replied }: Entry): boolean {
@@ -165,7 +168,7 @@ export class OrderChecker {
     if (entry.responded < this.latestInvoked)
       this.fail(`it was answered before #${this.latest?.ask.id} was asked, and comes after it`, entry);
     const before = this.history.of(entry.after);
-    if (before !== undefined && before.heard === "yes" && !before.placed)
+    if (this.inOrder && before?.heard === "yes" && !before.placed)
       this.fail(`it comes before #${entry.after}, which its client sent first`, entry);
     entry.placed = true;
     this.order.push(entry);

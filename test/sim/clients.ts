@@ -15,8 +15,8 @@ class Client {
   /** Waits until then, ms. */
   awayUntilMs = 0;
   underWay = 0;
-  /** By key: operations under way, and the last of them. */
-  readonly busy: Map<string, { count: number; last: number }> = new Map();
+  /** By key: operations under way, and the last of them. What comes behind a read waits for it, as in a session of the server. */
+  readonly busy: Map<string, { count: number; last: number; reads: number }> = new Map();
   /** What it last saw of a key. */
   readonly seen: Map<string, string> = new Map();
 
@@ -111,6 +111,7 @@ export class Clients {
     }
     if (sim.machines[client.node] === undefined || !host.up) return this.leave(client);
     const name = this.key();
+    if ((client.busy.get(name)?.reads ?? 0) > 0) return this.soon(client, 0.2 + this.random.unit());
     const entry = this.ask(client, name);
     sim.perform(entry, (answer) => this.answered(client, entry, answer));
   }
@@ -133,11 +134,11 @@ export class Clients {
     const expected = kind === "cas" ? (seen ?? "nothing") : "";
     const ttlMs = kind === "setex" ? 1 + Math.floor(random.unit() * 2 * plan.ttlMs) : 0;
     const ask: Ask = { kind, id, text: writesText(kind) ? text : "", expected, ttlMs };
-    const busy = client.busy.get(name) ?? { count: 0, last: 0 };
+    const busy = client.busy.get(name) ?? { count: 0, last: 0, reads: 0 };
     const entry = new Entry(ask, name, client.node, sim.events.now, busy.count > 0 ? busy.last : 0);
-    // A read that nothing of its client was before takes a way of its own: what comes behind it may overtake it.
-    if (kind !== "get" || busy.last !== 0) busy.last = id;
     busy.count++;
+    busy.last = id;
+    if (kind === "get") busy.reads++;
     client.busy.set(name, busy);
     history.add(entry);
     return entry;
@@ -150,7 +151,10 @@ export class Clients {
 
   private answered(client: Client, entry: Entry, answer: Answer | undefined): void {
     const busy = client.busy.get(entry.name);
-    if (busy !== undefined && --busy.count === 0) client.busy.delete(entry.name);
+    if (busy !== undefined) {
+      if (entry.ask.kind === "get") busy.reads--;
+      if (--busy.count === 0) client.busy.delete(entry.name);
+    }
     if (answer === undefined) return this.leave(client);
     if (entry.replied !== undefined && entry.ask.kind === "get" && entry.replied.found)
       client.seen.set(entry.name, entry.replied.result);

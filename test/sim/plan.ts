@@ -66,6 +66,8 @@ export interface Plan {
   readonly clientsPerNode: number;
   /** Operations that a client has under way at a time. */
   readonly pipeline: number;
+  /** Must operations of one client on one key keep their order? They may lose it where the key's proposer changes in between. */
+  readonly inOrder: boolean;
   readonly thinkMs: number;
   /** Clients work for so long, all together, and rest for so long, on average. */
   readonly burstMs: number;
@@ -97,6 +99,7 @@ export interface Changes {
   readonly clientsPerNode?: number;
   readonly keys?: number;
   readonly pipeline?: number;
+  readonly inOrder?: boolean;
 }
 
 const QUORUMS: readonly (readonly [n: number, r: number, w: number])[] = [
@@ -130,7 +133,8 @@ export function planOf(seed: number, ops: number, changes: Changes = {}): Plan {
     hotShare: chance(0.3) ? between(0.1, 0.7) : 0,
     plainEvery: pick([1, 2, 3, 1000]),
     clientsPerNode: pick([4, 8, 16, 32, 64]),
-    pipeline: 1,
+    pipeline: pick([1, 1, 2, 4]),
+    inOrder: false,
     thinkMs: pick([0, 0, 0.5, 2]),
     burstMs: pick([5, 20, 80]),
     restMs: pick([20, 100, 400]),
@@ -159,13 +163,13 @@ export function planOf(seed: number, ops: number, changes: Changes = {}): Plan {
     askedMax: pick([64, 1024, 4096]),
     promisesMax: pick([1, 4, 65536, 65536]),
     ownedMax: pick([1, 65536, 65536]),
-    queueMax: pick([4, 4096, 4096]),
+    queueMax: pick([16, 4096, 4096, 4096]),
     faults: gentle ? {} : faultsOf(random),
   };
   return changed(plan, changes);
 }
 
-function changed(plan: Plan, { without, clientsPerNode, keys, pipeline }: Changes): Plan {
+function changed(plan: Plan, { without, clientsPerNode, keys, pipeline, inOrder }: Changes): Plan {
   const faults = Object.fromEntries(
     Object.entries(plan.faults).filter(([kind]) => without?.includes(kind as FaultKind) !== true),
   );
@@ -175,6 +179,7 @@ function changed(plan: Plan, { without, clientsPerNode, keys, pipeline }: Change
     clientsPerNode: clientsPerNode ?? plan.clientsPerNode,
     keys: keys ?? plan.keys,
     pipeline: pipeline ?? plan.pipeline,
+    inOrder: inOrder ?? plan.inOrder,
   };
 }
 

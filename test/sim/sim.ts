@@ -5,12 +5,14 @@
  *   npm run sim -- --minutes M               fresh seeds for so long
  *   npm run sim -- --operations N            fresh seeds until so many operations were checked
  *   npm run sim -- --from N                  seeds from N on, with either of the two
+ *   npm run sim -- --in-order                and operations of one client on one key must keep their order
  *   npm run sim -- --kept                    the seeds that failed once
  *   npm run sim -- --plants [--plant NAME]   each bug put in on purpose: is it found, and how soon (processor seconds)
  *
  * Ends with 1 when something failed, or a bug was not found.
  */
 import { parseArgs } from "node:util";
+import type { Changes } from "./plan.js";
 import { PLANTS } from "./plants.js";
 import { findPlant, keep, keptSeeds, OPS, run, shrink, Totals } from "./runs.js";
 
@@ -23,23 +25,25 @@ const { values } = parseArgs({
     minutes: { type: "string" },
     operations: { type: "string" },
     from: { type: "string" },
+    "in-order": { type: "boolean", default: false },
     kept: { type: "boolean", default: false },
     plants: { type: "boolean", default: false },
     plant: { type: "string" },
   },
 });
 const ops = Number(values.ops);
+const changes: Changes = values["in-order"] ? { inOrder: true } : {};
 
 function failed(seed: number, violation: string): void {
   console.log(`npm run sim -- --seed ${seed}${ops === OPS ? "" : ` --ops ${ops}`}\n${violation}`);
-  const kept = shrink(seed, ops);
+  const kept = shrink(seed, ops, changes);
   console.log(`smaller: ${kept.ops} operations, ${JSON.stringify(kept.changes)}: ${kept.about}`);
   console.log(`kept as test/sim/seeds/${keep(kept)}`);
 }
 
 function oneSeed(seed: number): boolean {
   const totals = new Totals();
-  const report = run(seed, ops);
+  const report = run(seed, ops, changes);
   totals.add(report);
   console.log(`seed ${seed}: trace hash ${report.hash}`);
   console.log(totals.text);
@@ -53,7 +57,7 @@ function manySeeds(minutes: number, operations: number): boolean {
   const totals = new Totals();
   let failures = 0;
   for (let seed = from; Date.now() < until && totals.operations < operations; seed++) {
-    const report = run(seed, ops);
+    const report = run(seed, ops, changes);
     totals.add(report);
     if (report.violation === undefined) continue;
     failures++;
@@ -64,10 +68,10 @@ function manySeeds(minutes: number, operations: number): boolean {
   return failures === 0;
 }
 
-function kept(): boolean {
+function allKept(): boolean {
   let ok = true;
-  for (const { seed, ops: count, changes } of keptSeeds()) {
-    const { violation } = run(seed, count, changes);
+  for (const { seed, ops: count, changes: kept } of keptSeeds()) {
+    const { violation } = run(seed, count, kept);
     console.log(`seed ${seed}: ${violation ?? "passes"}`);
     ok &&= violation === undefined;
   }
@@ -89,7 +93,7 @@ function plants(): boolean {
 
 function main(): boolean {
   if (values.plants) return plants();
-  if (values.kept) return kept();
+  if (values.kept) return allKept();
   if (values.seed !== undefined) return oneSeed(Number(values.seed));
   const minutes = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes);
   const operations = values.operations === undefined ? Number.POSITIVE_INFINITY : Number(values.operations);
