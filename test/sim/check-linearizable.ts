@@ -84,7 +84,14 @@ function listOf(entries: readonly Entry[]): Node {
   });
   // At the same tick nobody can tell: calls first.
   ends.sort((a, b) => a.tick - b.tick || Number(b.node.isCall) - Number(a.node.isCall));
-  const head: Node = { entry: entries[0], index: -1, isCall: true, partner: undefined, before: undefined, after: undefined };
+  const head: Node = {
+    entry: entries[0],
+    index: -1,
+    isCall: true,
+    partner: undefined,
+    before: undefined,
+    after: undefined,
+  };
   let last = head;
   for (const { node } of ends) {
     last.after = node;

@@ -82,7 +82,8 @@ export class OrderChecker {
     const way = state.vv.dots.filter((dot) => compareDots(dot, this.base) > 0).sort(compareDots);
     for (const dot of way) {
       const step = this.evidence.of(entry.name, dot);
-      if (step === undefined) return this.fail(`nobody holds ${dot.hlc}.${dot.node}, which is part of its history`, entry);
+      if (step === undefined)
+        return this.fail(`nobody holds ${dot.hlc}.${dot.node}, which is part of its history`, entry);
       this.explain(step, entry);
       this.base = dot;
       this.content = step.content;
@@ -195,7 +196,8 @@ export class OrderChecker {
       this.content = undefined;
       return;
     }
-    const told = ask.kind === "incr" ? replied?.result : ask.kind === "append" || ask.kind === "persist" ? UNKNOWN : ask.text;
+    const told =
+      ask.kind === "incr" ? replied?.result : ask.kind === "append" || ask.kind === "persist" ? UNKNOWN : ask.text;
     const writers = [...here.writers.slice(1 - WRITERS_MAX), ask.id];
     const expireAt = replied?.expireAt ?? after?.expireAt ?? 0;
     this.content = { text: told ?? UNKNOWN, seq: here.seq + 1, writers, expireAt };
@@ -206,7 +208,8 @@ export class OrderChecker {
     const { found, seq, writers } = entry.replied as Replied;
     const here = this.content;
     const grown = seq - (here?.seq ?? 0);
-    const continues = found && (here === undefined || this.continues(here, { text: "", seq, writers, expireAt: 0 }, grown));
+    const continues =
+      found && (here === undefined || this.continues(here, { text: "", seq, writers, expireAt: 0 }, grown));
     if (here !== undefined && !continues) {
       const remover = this.remover(here, entry);
       if (remover === undefined) this.fail("what was there is gone, and nobody can have taken it", entry);

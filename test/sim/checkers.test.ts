@@ -12,7 +12,7 @@ import { encodeState, type Value } from "../../src/storage/state-record.js";
 import { isLinearizable } from "./check-linearizable.js";
 import { OrderChecker } from "./check-order.js";
 import { Evidence } from "./evidence.js";
-import { Entry, HLC_ORIGIN, History, Violation } from "./history.js";
+import { Entry, History, HLC_ORIGIN, Violation } from "./history.js";
 import { type Ask, type Kind, perform } from "./model.js";
 import { decodeReply, SimWork, Turns } from "./works.js";
 
@@ -53,7 +53,7 @@ class Register {
         continue;
       }
       entry.heard = "yes";
-      entry.responded = (this.tick += 2);
+      entry.responded = this.tick += 2;
       entry.ballot = ballot;
       entry.replied = decodeReply(change.result);
     }

@@ -7,7 +7,7 @@ import { compareDots, type Dot, sameDot } from "../../src/core/clock/dot.js";
 import type { VersionVector } from "../../src/core/clock/version-vector.js";
 import { crc32 } from "../../src/lib/crc.js";
 import { ballotOf, decodeState, nameOfRecord } from "../../src/storage/state-record.js";
-import { dotText, HLC_ORIGIN, type History, textOf, Violation } from "./history.js";
+import { dotText, type History, HLC_ORIGIN, textOf, Violation } from "./history.js";
 import type { Content } from "./model.js";
 import { contentOf } from "./works.js";
 
@@ -56,7 +56,9 @@ export class Evidence {
   /** States that may lie on the way from a dot to a later state. O(states of the key). */
   between(name: string, from: Dot, to: Accepted): Accepted[] {
     const all = [...(this.byName.get(name)?.values() ?? [])];
-    return all.filter(({ ballot }) => compareDots(ballot, from) > 0 && to.vv.covers(ballot) && !sameDot(ballot, to.ballot));
+    return all.filter(
+      ({ ballot }) => compareDots(ballot, from) > 0 && to.vv.covers(ballot) && !sameDot(ballot, to.ballot),
+    );
   }
 
   /** To be called when everything is over. @throws {Violation} */

@@ -7,7 +7,7 @@ import type { FaultKind } from "./plan.js";
 import type { Simulation } from "./simulation.js";
 
 /** No fault waits longer than this for clients to be busy, ms. */
-const BUSY_WAIT_MS = 2000;
+const BUSY_WAIT_MS = 10_000;
 
 export class Faults {
   readonly counts: Map<FaultKind, number> = new Map();
@@ -21,7 +21,8 @@ export class Faults {
   }
 
   start(): void {
-    for (const [kind, meanMs] of Object.entries(this.sim.plan.faults) as [FaultKind, number][]) this.later(kind, meanMs);
+    for (const [kind, meanMs] of Object.entries(this.sim.plan.faults) as [FaultKind, number][])
+      this.later(kind, meanMs);
   }
 
   stop(): void {
@@ -34,7 +35,10 @@ export class Faults {
       if (this.over) return;
       this.later(kind, meanMs);
       if (this.random.below(2) === 0) this.strike(kind);
-      else this.sim.whenBusy(BUSY_WAIT_MS, () => events.after(this.random.unit() * this.sim.plan.burstMs, () => this.strike(kind)));
+      else
+        this.sim.whenBusy(BUSY_WAIT_MS, () =>
+          events.after(this.random.unit() * this.sim.plan.burstMs, () => this.strike(kind)),
+        );
     });
   }
 

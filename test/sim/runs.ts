@@ -11,7 +11,7 @@ import { WHOLE_MAKERS } from "./whole-node.js";
 /** Operations of a seed, unless said otherwise. */
 export const OPS = 10_000;
 /** With a bug put in, many short histories find more than a few long ones. */
-const PLANT_OPS = 3000;
+const PLANT_OPS = 2000;
 const SHRINK_RUNS_MAX = 60;
 
 /** What is kept of a seed that failed once. */

@@ -84,7 +84,9 @@ function plants(): boolean {
     if (values.plant !== undefined && values.plant !== plant.name) continue;
     const { violation, seeds, seconds } = findPlant(plant, PLANT_SECONDS_MAX);
     const how = violation === undefined ? "NOT FOUND" : (violation.split("\n")[0] as string).slice(0, 100);
-    console.log(`${plant.name.padEnd(26)} ${seconds.toFixed(1).padStart(5)} s ${String(seeds).padStart(4)} seeds  ${how}`);
+    console.log(
+      `${plant.name.padEnd(26)} ${seconds.toFixed(1).padStart(5)} s ${String(seeds).padStart(4)} seeds  ${how}`,
+    );
     if (violation === undefined) missed++;
   }
   console.log(`${PLANTS.length} bugs, ${missed} not found within ${PLANT_SECONDS_MAX} s`);

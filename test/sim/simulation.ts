@@ -10,8 +10,8 @@ import { nameOf } from "../../src/storage/state-record.js";
 import { isLinearizable } from "./check-linearizable.js";
 import { OrderChecker } from "./check-order.js";
 import { Clients, hear, workOf } from "./clients.js";
-import { Evidence } from "./evidence.js";
 import { Events } from "./events.js";
+import { Evidence } from "./evidence.js";
 import { Faults } from "./faults.js";
 import { dotText, Entry, History, textOf, Violation } from "./history.js";
 import { Host } from "./host.js";
@@ -340,7 +340,8 @@ export class Simulation {
       const held = this.machines[node]?.held(name);
       return held === undefined ? "nothing" : dotText(held.ballot);
     });
-    if (new Set(dots).size > 1) throw new Violation(`convergence: replicas of ${JSON.stringify(name)} hold ${dots.join(", ")}`);
+    if (new Set(dots).size > 1)
+      throw new Violation(`convergence: replicas of ${JSON.stringify(name)} hold ${dots.join(", ")}`);
   }
 
   private judge(): void {
@@ -351,7 +352,8 @@ export class Simulation {
       const first = entries.slice(0, BLACK_BOX_OPS).map((entry) => asOf(entry, entries[BLACK_BOX_OPS]?.invoked));
       const verdict = isLinearizable(first, BLACK_BOX_STEPS);
       this.count(`black box: ${verdict}`, 1);
-      if (verdict === "no") throw new Violation(`black box: ${JSON.stringify(name)}\n  ${first.map(textOf).join("\n  ")}`);
+      if (verdict === "no")
+        throw new Violation(`black box: ${JSON.stringify(name)}\n  ${first.map(textOf).join("\n  ")}`);
     }
   }
 }

@@ -192,7 +192,7 @@ export class WholeNode implements Machine {
       bounds: { asked: plan.askedMax, promises: plan.promisesMax, owned: plan.ownedMax, queue: plan.queueMax },
       limits: LIMITS,
       onMet: () => {},
-      onTrouble: (text) => { if (process.env["DBG"]) console.log(net.events.nowMs.toFixed(1), index, text); },
+      onTrouble: () => {},
       onState: () => {},
     });
     this.node = node;

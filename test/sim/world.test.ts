@@ -38,7 +38,11 @@ test("events come in the order of their times; ties and the hash are the seed's"
   };
   const one = play(1);
   assert.is(one.order.length, 200);
-  assert.ok(one.order.every((value, i) => i === 0 || Math.floor(value / 1000) >= Math.floor((one.order[i - 1] as number) / 1000)));
+  assert.ok(
+    one.order.every(
+      (value, i) => i === 0 || Math.floor(value / 1000) >= Math.floor((one.order[i - 1] as number) / 1000),
+    ),
+  );
   assert.equal(play(1), one);
   assert.is.not(play(2).order.join(), one.order.join());
 });
