@@ -30,7 +30,7 @@ export function run(seed: number, ops: number, changes: Changes = {}, plant?: Pl
 }
 
 /** Seconds of processor that this process has used. */
-export function cpuSeconds(): number {
+function cpuSeconds(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
 }

@@ -99,7 +99,7 @@ export class WholeStore implements Store {
   }
 }
 
-export class WholeNode implements Machine {
+class WholeNode implements Machine {
   private readonly parts: MachineParts;
   private readonly store: WholeStore;
   private readonly engine: Engine;
