@@ -19,15 +19,15 @@ export interface Ended {
 }
 
 /** Only what a test gives counts: no KVORUM_* of whoever runs it. */
-function launch(argv: readonly string[], by: readonly string[] = []): ChildProcess {
+function launch(argv: readonly string[], input: "ignore" | "pipe", by: readonly string[] = []): ChildProcess {
   const env = { PATH: process.env["PATH"] ?? "" };
   const [command, ...words] = [...by, ...PROGRAM];
-  return spawn(command as string, [...words, ...argv], { env, stdio: ["ignore", "pipe", "pipe"] });
+  return spawn(command as string, [...words, ...argv], { env, stdio: [input, "pipe", "pipe"] });
 }
 
 /** Run a verb to its end. */
 export async function kvorum(...argv: readonly string[]): Promise<Ended> {
-  const child = launch(argv);
+  const child = launch(argv, "ignore");
   const ended = new Promise<Ended>((resolve) => {
     const [out, err]: [string[], string[]] = [[], []];
     child.stdout?.setEncoding("utf8").on("data", (text: string) => out.push(text));
@@ -47,7 +47,6 @@ export class KvorumProcess {
   /** Its exit code; null: a signal ended it. */
   readonly exited: Promise<number | null>;
   private readonly child: ChildProcess;
-
   /** Resolves when it serves. */
   private readonly up: Promise<void>;
 
@@ -85,7 +84,8 @@ export class KvorumProcess {
 
   /** Start without waiting. */
   static launch(by: readonly string[], ...argv: readonly string[]): KvorumProcess {
-    return new KvorumProcess(launch(["serve", "--http-port", "0", ...argv], by));
+    // A test that is killed must not leave it behind.
+    return new KvorumProcess(launch(["serve", "--stop-at-end-of-input", "--http-port", "0", ...argv], "pipe", by));
   }
 
   get pid(): number {
