@@ -78,7 +78,7 @@ export class Track {
   }
 }
 
-type Writing = Pick<Redis, "set" | "disconnect" | "on">;
+type Writing = Pick<Redis, "set" | "disconnect">;
 
 /** What waits for one key's reply holds up those behind it on the same connection: that is the protocol's, not the cluster's. */
 class Clients {
@@ -95,8 +95,8 @@ class Clients {
     const known = this.made.get(name);
     if (known !== undefined) return known;
     const root = this.roots[this.made.size % this.roots.length] as { host: string; port: number };
-    const made: Writing = client === "plain" ? new Redis(root) : new Cluster(this.roots);
-    made.on("error", () => {}); // it is for the client to connect again
+    const made = client === "plain" ? new Redis(root) : new Cluster(this.roots);
+    (made as Redis).on("error", () => {}); // it is for the client to connect again
     this.made.set(name, made);
     return made;
   }

@@ -47,7 +47,6 @@ export class KvorumProcess {
   /** Its exit code; null: a signal ended it. */
   readonly exited: Promise<number | null>;
   private readonly child: ChildProcess;
-
   /** Resolves when it serves. */
   private readonly up: Promise<void>;
 
