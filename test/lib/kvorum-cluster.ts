@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { freePorts, KvorumProcess } from "./kvorum-process.js";
 import { Connection } from "./process-client.js";
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 const LOOK_MS = 20;
 
 export interface ClusterNode {

@@ -7,7 +7,7 @@ import { createServer } from "node:net";
 import { PROGRAM } from "./program.js";
 import { within } from "./within.js";
 
-const START_MS = 30_000;
+const START_MS = 60_000;
 const VERB_MS = 60_000;
 
 export interface Ended {
