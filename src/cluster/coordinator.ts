@@ -296,7 +296,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
 
   private send({ to, message, underCeiling }: Send<Value>): void {
     if (to === this.selfIndex) {
-      const reply = this.replica.receive(message);
+      const reply = this.replica.receive(this.exchange.shared(message));
       if (reply === undefined) return;
       if (this.replica.afterLsn > 0) this.ownHeldBack.add(this.replica.afterLsn, reply);
       else this.own.push(reply);

@@ -35,8 +35,8 @@ export class Connection {
     });
   }
 
-  static async open(port: number): Promise<Connection> {
-    const socket = connectSocket(port, "127.0.0.1");
+  static async open(port: number, host = "127.0.0.1"): Promise<Connection> {
+    const socket = connectSocket(port, host);
     const opened = new Promise<void>((resolve, reject) => {
       socket.once("connect", resolve);
       socket.once("error", reject);
