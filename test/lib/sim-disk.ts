@@ -67,6 +67,9 @@ export class SimDisk implements Disk {
   /** The power goes when sync number `crashAt` is asked for. */
   crashAt: number = Number.POSITIVE_INFINITY;
   crashed = false;
+  /** At the power loss before this life: writes that were kept in part, and those that were lost. */
+  torn = 0;
+  lost = 0;
   /** The power has just gone, within a call. */
   onCrash: () => void = () => {};
   failWrites = false;
@@ -87,13 +90,6 @@ export class SimDisk implements Disk {
     return this.handles.size;
   }
 
-  /** Writes that are not synced. */
-  get unsynced(): number {
-    let count = 0;
-    for (const { pending } of this.names.values()) count += pending.length;
-    return count;
-  }
-
   /** What a disk holds after power loss, under a new scheduler. @param cut of each unsynced write only so many bytes were written. */
   afterPowerLoss(scheduler: Scheduler, seed: number, cut?: number): SimDisk {
     const random = new Random(seed);
@@ -108,7 +104,7 @@ export class SimDisk implements Disk {
         survivor = new SimFile();
         survivor.durable = Buffer.from(file.durable);
         for (const write of file.pending) {
-          if (cut === undefined) keepSome(survivor, write, random);
+          if (cut === undefined) next.kept(keepSome(survivor, write, random));
           else keepStart(survivor, write, cut);
         }
         survivor.view = Buffer.from(survivor.durable);
@@ -118,6 +114,11 @@ export class SimDisk implements Disk {
     }
     next.durableNames = new Map(next.names);
     return next;
+  }
+
+  private kept(fate: Fate): void {
+    if (fate === "torn") this.torn++;
+    if (fate === "lost") this.lost++;
   }
 
   /** What the next process finds when the one before was killed: all that was written, synced or not. */
@@ -359,14 +360,23 @@ function keepStart(survivor: SimFile, { position, bytes }: PendingWrite, cut: nu
   survivor.apply("durable", { position, bytes: bytes.subarray(0, cut) });
 }
 
-function keepSome(survivor: SimFile, write: PendingWrite, random: Random): void {
+type Fate = "lost" | "kept" | "torn";
+
+function keepSome(survivor: SimFile, write: PendingWrite, random: Random): Fate {
   const fate = random.below(4);
-  if (fate === 0) return;
-  if (fate === 1) return survivor.apply("durable", write);
-  if (fate === 2) return keepStart(survivor, write, random.below(write.bytes.length + 1));
+  if (fate === 0) return "lost";
+  if (fate === 1) {
+    survivor.apply("durable", write);
+    return "kept";
+  }
+  if (fate === 2) {
+    keepStart(survivor, write, random.below(write.bytes.length + 1));
+    return "torn";
+  }
   const unit = random.below(2) === 0 ? SECTOR : SECTOR * 8;
   for (let at = 0; at < write.bytes.length; at += unit) {
     if (random.below(2) === 0) continue;
     survivor.apply("durable", { position: write.position + at, bytes: write.bytes.subarray(at, at + unit) });
   }
+  return "torn";
 }

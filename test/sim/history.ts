@@ -26,8 +26,6 @@ export class Entry {
   replied: Replied | undefined;
   /** The highest that any wall clock had shown when it was answered. */
   wallMs = 0;
-  /** Lowest of all wall clocks when it was asked. */
-  wallLeastMs = 0;
   /** For the checker of orders: it has its place. */
   placed = false;
 

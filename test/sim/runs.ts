@@ -1,7 +1,7 @@
 /**
  * test/sim/runs.ts: runs of seeds: one, many, with a bug put in; and making a failing one smaller.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Changes, FAULT_KINDS, type FaultKind, planOf } from "./plan.js";
 import type { Plant } from "./plants.js";
@@ -109,6 +109,7 @@ export function shrink(seed: number, ops: number, from: Changes = {}, plant?: Pl
 }
 
 export function keptSeeds(): Kept[] {
+  if (!existsSync(SEEDS_DIRECTORY)) return [];
   const names = readdirSync(SEEDS_DIRECTORY).filter((name) => name.endsWith(".json"));
   return names.sort().map((name) => JSON.parse(readFileSync(join(SEEDS_DIRECTORY, name), "utf8")) as Kept);
 }
@@ -117,6 +118,7 @@ export function keptSeeds(): Kept[] {
 export function keep(kept: Kept): string {
   const name = `${kept.seed}.json`;
   const about = kept.about.split("\n")[0];
+  mkdirSync(SEEDS_DIRECTORY, { recursive: true });
   writeFileSync(join(SEEDS_DIRECTORY, name), `${JSON.stringify({ ...kept, about }, null, 2)}\n`);
   return name;
 }

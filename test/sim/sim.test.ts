@@ -1,3 +1,4 @@
+// timeout: 240s
 /**
  * test/sim/sim.test.ts: the simulator itself: a few seeds pass, the same one has the same history twice, bugs that are put in are found,
  * and seeds that failed once pass. Fresh seeds are for `npm run test:sim`; all bugs for `npm run sim -- --plants`.
@@ -8,7 +9,7 @@ import { planOf } from "./plan.js";
 import { PLANTS } from "./plants.js";
 import { keptSeeds, run, shrink } from "./runs.js";
 
-const OPS = 1500;
+const OPS = 1000;
 /** Each found by the first seed or two. */
 const QUICK = ["forget-promise", "ack-before-sync", "w-minus-1", "maybe-is-no"];
 const SEEDS_MAX = 12;

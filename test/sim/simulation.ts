@@ -228,7 +228,6 @@ export class Simulation {
     const machine = this.machines[entry.at] as Machine;
     const { life } = host;
     const pausedBefore = host.pausedUntil;
-    entry.wallLeastMs = this.wall(Math.min);
     this.open[entry.at].set(entry, done);
     host.enter(() =>
       machine.perform(workOf(entry, this.turns), (answer) => {
@@ -246,15 +245,9 @@ export class Simulation {
     );
   }
 
-  private wall(choose: (...ms: number[]) => number): number {
-    let ms = this.hosts[0].wallMs();
-    for (let i = 1; i < this.hosts.length; i++) ms = choose(ms, this.hosts[i].wallMs());
-    return ms;
-  }
-
   /** The highest that any wall clock has shown. */
   private wallMost(): number {
-    this.wallMostMs = Math.max(this.wallMostMs, this.wall(Math.max));
+    for (const host of this.hosts) this.wallMostMs = Math.max(this.wallMostMs, host.wallMs());
     return this.wallMostMs;
   }
 

@@ -30,7 +30,7 @@ const LIMITS: SendLimits = { messagesMax: 1024, bytesMax: 1 << 18, largeBytesMax
 /** A disk, from process to process. */
 export class WholeStore implements Store {
   slowness = 1;
-  readonly counts: Record<string, number> = { "unsynced writes at power loss": 0, syncs: 0 };
+  readonly counts: Record<string, number> = { syncs: 0, "torn writes": 0, "lost writes": 0 };
   disk: SimDisk;
   private readonly host: Host;
   private readonly plan: Plan;
@@ -69,8 +69,9 @@ export class WholeStore implements Store {
 
   lose(power: boolean, random: Random): void {
     this.count("syncs", this.disk.syncs);
-    if (power) this.count("unsynced writes at power loss", this.disk.unsynced);
     this.use(power ? this.disk.afterPowerLoss(this.host, random.u32()) : this.disk.afterKill(this.host));
+    this.count("torn writes", this.disk.torn);
+    this.count("lost writes", this.disk.lost);
   }
 
   crashSoon(syncs: number): void {
