@@ -11,6 +11,7 @@ import type { ProposerRules } from "../core/register/proposer-rules.js";
 import type { Accept, Dialer } from "../ports/network.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import { Coordinator } from "./coordinator.js";
+import type { Bounds } from "./coordinator-options.js";
 import type { Mac } from "./handshake.js";
 import type { Members } from "./members.js";
 import type { OwnIdentity, PeerRecord } from "./peer-identity.js";
@@ -68,6 +69,9 @@ export interface ClusterNodeParts {
   readonly times?: LinkTimes;
   readonly acceptorRules?: AcceptorRules;
   readonly proposerRules?: ProposerRules;
+  readonly bounds?: Bounds;
+  /** Of what waits for a peer. */
+  readonly limits?: SendLimits;
   readonly onMet: (id: string) => void;
   /** For the log: what a link or a stranger was about. @param grave somebody has to see to it, or nodes will not talk. */
   readonly onTrouble: (text: string, grave: boolean) => void;
@@ -90,7 +94,7 @@ export class ClusterNode {
 
   private makeCoordinator(): Coordinator {
     const { members, storage, clock, boot, scheduler, random, performer, deadlineMs } = this.parts;
-    const { acceptorRules, proposerRules, positions, logFrom, onTrouble } = this.parts;
+    const { acceptorRules, proposerRules, bounds, positions, logFrom, onTrouble } = this.parts;
     const { ids, selfIndex, ring, r, w, clusterId, addresses } = members;
     return new Coordinator({
       selfIndex,
@@ -112,6 +116,7 @@ export class ClusterNode {
       deadlineMs,
       ...(acceptorRules === undefined ? {} : { acceptorRules }),
       ...(proposerRules === undefined ? {} : { proposerRules }),
+      ...(bounds === undefined ? {} : { bounds }),
     });
   }
 
@@ -125,7 +130,7 @@ export class ClusterNode {
       handshakeMs: HANDSHAKE_MS,
       lingerMs: LINGER_MS,
       shakingMax: SHAKING_MAX,
-      limits: limitsFor(valueBytesMax),
+      limits: this.parts.limits ?? limitsFor(valueBytesMax),
       unit: random,
       nonce,
       mac,

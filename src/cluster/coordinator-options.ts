@@ -10,6 +10,19 @@ import type { ReplicaStorage } from "./replica.js";
 import type { LogReader, ShippedStorage } from "./ship-source.js";
 import type { Performer } from "./work.js";
 
+/** How much there may be at a time, where that is not to be as usual: the simulator meets bounds that are low. */
+export interface Bounds {
+  /** Works in flight, of this node's clients and of other nodes. */
+  readonly works?: number;
+  /** Requests to peers that are waited for: a power of two. */
+  readonly asked?: number;
+  /** As AcceptorOptions.promisesMax. */
+  readonly promises?: number;
+  /** As ProposerOptions has them. */
+  readonly owned?: number;
+  readonly queue?: number;
+}
+
 export interface CoordinatorOptions {
   readonly selfIndex: number;
   /** In the order of ids, this node among them. */
@@ -38,4 +51,5 @@ export interface CoordinatorOptions {
   readonly deadlineMs: number;
   readonly acceptorRules?: AcceptorRules;
   readonly proposerRules?: ProposerRules;
+  readonly bounds?: Bounds;
 }

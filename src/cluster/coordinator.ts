@@ -23,7 +23,7 @@ import type { Held } from "../core/register/state.js";
 import { Numbered } from "../lib/numbered.js";
 import type { Value } from "../storage/state-record.js";
 import { CatchUp } from "./catch-up.js";
-import type { CoordinatorOptions } from "./coordinator-options.js";
+import type { Bounds, CoordinatorOptions } from "./coordinator-options.js";
 import { Exchange } from "./exchange.js";
 import { Explain } from "./explain.js";
 import { figuresOf } from "./figures.js";
@@ -55,6 +55,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
   readonly clusterId: string;
   readonly replica: Replica;
   private readonly options: CoordinatorOptions;
+  private readonly worksMax: number;
   private readonly routing: Routing;
   private readonly exchange: Exchange;
   private readonly forwarding: Forwarding;
@@ -77,6 +78,8 @@ export class Coordinator implements Cluster, Surroundings<Value> {
 
   constructor(options: CoordinatorOptions) {
     const { selfIndex, ring, r, w, storage, clock, boot, scheduler, members, proposerRules: rules } = options;
+    const { bounds = {} } = options;
+    this.worksMax = bounds.works ?? WORKS_MAX;
     this.options = options;
     this.selfIndex = selfIndex;
     this.partitions = ring.placement.partitions;
@@ -85,11 +88,11 @@ export class Coordinator implements Cluster, Surroundings<Value> {
     this.w = w;
     this.clusterId = options.clusterId;
     this.routing = new Routing(ring, selfIndex, r, w);
-    this.exchange = new Exchange(scheduler, members.length);
+    this.exchange = new Exchange(scheduler, members.length, bounds.asked);
     clock.witness(storage.recoveredCeiling);
-    this.replica = new Replica(storage, clock, options.acceptorRules);
+    this.replica = new Replica(storage, clock, options.acceptorRules, bounds.promises);
     const ruled = rules === undefined ? {} : { rules };
-    this.proposer = new Proposer({ node: selfIndex, clock, surroundings: this, ...ruled });
+    this.proposer = new Proposer({ node: selfIndex, clock, surroundings: this, ...ruled, ...queuesOf(bounds) });
     this.reader = new Reader({ boot, clock, surroundings: this, proposer: this.proposer, ...ruled });
     this.timers = new Timers(scheduler, (due) => this.due(due));
     this.forwarding = new Forwarding(this.exchange, scheduler, options.performer, (work, budgetMs, done) =>
@@ -155,7 +158,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
 
   // HOT: once per command.
   perform(work: Work, done: (answer: Answer) => void): void {
-    if (this.jobs.size >= WORKS_MAX || this.stopped) {
+    if (this.jobs.size >= this.worksMax || this.stopped) {
       this.counts.refused++;
       done({ applied: "no", why: "too many" });
       return;
@@ -212,7 +215,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
 
   /** A work that another node forwarded: proposed here, whoever is preferred. */
   private take(work: Work, budgetMs: number, done: (answer: Answer) => void): void {
-    if (this.jobs.size >= WORKS_MAX || this.stopped) {
+    if (this.jobs.size >= this.worksMax || this.stopped) {
       this.counts.refused++;
       done({ applied: "no", why: "too many" });
       return;
@@ -296,7 +299,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
 
   private send({ to, message, underCeiling }: Send<Value>): void {
     if (to === this.selfIndex) {
-      const reply = this.replica.receive(message);
+      const reply = this.replica.receive(this.exchange.shared(message));
       if (reply === undefined) return;
       if (this.replica.afterLsn > 0) this.ownHeldBack.add(this.replica.afterLsn, reply);
       else this.own.push(reply);
@@ -397,4 +400,8 @@ export class Coordinator implements Cluster, Surroundings<Value> {
     this.catchUp.missed(from);
     this.carryOut();
   }
+}
+
+function queuesOf({ owned, queue }: Bounds): { readonly ownedMax?: number; readonly queueMax?: number } {
+  return { ...(owned === undefined ? {} : { ownedMax: owned }), ...(queue === undefined ? {} : { queueMax: queue }) };
 }

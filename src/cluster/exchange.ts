@@ -67,9 +67,10 @@ export class Exchange {
   onMissed: (peer: number) => void = () => {};
   private readonly scheduler: Scheduler;
   private readonly heldBack: HeldBack<Outgoing> = new HeldBack();
-  private readonly asked: (Asked | undefined)[] = new Array(ASKED_MAX).fill(undefined);
-  private readonly askedWhom: Uint16Array = new Uint16Array(ASKED_MAX);
-  private readonly askedIds: Uint32Array = new Uint32Array(ASKED_MAX);
+  private readonly asked: (Asked | undefined)[];
+  private readonly askedWhom: Uint16Array;
+  private readonly askedIds: Uint32Array;
+  private readonly askedMask: number;
   private lastId = 0;
   private lastRequest: AcceptRequest<Value> | LearnRequest<Value> | undefined;
   private lastRecorded: AcceptRequest<Value> | LearnRequest<Value> | undefined;
@@ -77,8 +78,13 @@ export class Exchange {
   private flushing = false;
   private readonly flushBound = (): void => this.flushChosen();
 
-  constructor(scheduler: Scheduler, members: number) {
+  /** @param askedMax requests that may be waited for at once: a power of two. */
+  constructor(scheduler: Scheduler, members: number, askedMax: number = ASKED_MAX) {
     this.scheduler = scheduler;
+    this.asked = new Array(askedMax).fill(undefined);
+    this.askedWhom = new Uint16Array(askedMax);
+    this.askedIds = new Uint32Array(askedMax);
+    this.askedMask = askedMax - 1;
     this.links = new Array(members).fill(undefined);
     this.chosen = Array.from({ length: members }, () => new ChosenList(CHOSEN_ITEMS_MAX, CHOSEN_BYTES_MAX));
   }
@@ -105,8 +111,7 @@ export class Exchange {
     this.figures[request.type]++;
     const ms = request.type === "read" ? READ_MS : request.type === "prepare" ? ROUND_MS : STATE_MS;
     const deadlineMs = this.scheduler.monotonicMs() + ms;
-    const recorded = request.type === "accept" || request.type === "learn" ? this.recorded(request) : request;
-    const outgoing = { to, boot: 0, id: 0, partition, request: recorded, reply: undefined, deadlineMs };
+    const outgoing = { to, boot: 0, id: 0, partition, request: this.shared(request), reply: undefined, deadlineMs };
     if (lsn > 0) this.heldBack.add(lsn, outgoing);
     else this.send(outgoing);
   }
@@ -154,18 +159,19 @@ export class Exchange {
     else writeRequest(writer, request.type === "learn" ? 0 : this.remember(to, request), partition, request);
   }
 
-  /** The same message goes to several: it is encoded for the first. */
-  private recorded(request: AcceptRequest<Value> | LearnRequest<Value>): AcceptRequest<Value> | LearnRequest<Value> {
+  /** The same message goes to several, this node's own replica among them: it is encoded for the first. */
+  shared<T extends Request<Value>>(request: T): T {
+    if (request.type !== "accept" && request.type !== "learn") return request;
     if (request !== this.lastRequest) {
       this.lastRequest = request;
       this.lastRecorded = withRecord(request);
     }
-    return this.lastRecorded as AcceptRequest<Value> | LearnRequest<Value>;
+    return this.lastRecorded as T;
   }
 
   private remember(to: number, request: WireRequest): number {
     const id = this.nextId();
-    const at = id & (ASKED_MAX - 1);
+    const at = id & this.askedMask;
     const { key } = request;
     this.asked[at] =
       request.type === "read"
@@ -179,7 +185,7 @@ export class Exchange {
   // HOT: once per answer from a peer.
   /** @returns the answer that the message holds; undefined: nobody waits for it (any more), or it is none. */
   answer(from: number, reader: MessageReader): Reply<Value> | undefined {
-    const at = reader.id & (ASKED_MAX - 1);
+    const at = reader.id & this.askedMask;
     const asked = this.asked[at];
     if (asked === undefined || this.askedIds[at] !== reader.id || this.askedWhom[at] !== from) return undefined;
     this.asked[at] = undefined;

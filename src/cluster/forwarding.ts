@@ -6,7 +6,8 @@
  *   FORWARD_REPLY payload  done: {dot of the state it took effect in (all zero: absent), reply}; not applied: {u8 why}
  *
  * Invariants: a work is sent once, never again by itself; `done` hears of it exactly once: the answer, or undefined when the link broke.
- * The other node has less time than this one: it says for sure that nothing was done, where it can, before time is up here.
+ * The other node has less time than this one: it says for sure that nothing was done, where it can, before time is up here. One that did
+ * not run for a while does nothing of what it finds whose time may be over.
  * A node that could not reach its quorum is left alone for a while, although its link is up: others may still reach theirs.
  */
 import {
@@ -95,8 +96,10 @@ export class Forwarding {
     const reply = (answer: Answer): void => {
       if (id !== 0 && link.peerBoot === boot) writeAnswer(link, id, partition, answer);
     };
-    if (work === undefined) reply({ applied: "no", why: "no quorum" });
-    else this.take(work, budgetMs === 0 ? BUDGET_MS_DEFAULT : stepOf(budgetMs), reply);
+    const leftMs = (budgetMs === 0 ? BUDGET_MS_DEFAULT : budgetMs) - Math.ceil(link.unreadMs);
+    // Nobody waits for it any more, and what was told "may have been applied" long ago should not undo what came after it.
+    if (work === undefined || leftMs <= 0) reply({ applied: "no", why: "no quorum" });
+    else this.take(work, stepOf(leftMs), reply);
   }
 
   private workOf({ bytes, at, length }: MessageReader): Work | undefined {
@@ -105,8 +108,7 @@ export class Forwarding {
     const from = at + HEAD_BYTES;
     if (nameBytes === 0 || nameBytes > length - HEAD_BYTES || bytes[from] > 15) return undefined;
     const name = bytes.latin1Slice(from, from + nameBytes);
-    // What was lent must be given back: the work is kept.
-    return this.performer.decode(name, Buffer.from(bytes.subarray(from + nameBytes, at + length)));
+    return this.performer.decode(name, bytes.subarray(from + nameBytes, at + length));
   }
 
   /** A FORWARD_REPLY came. */

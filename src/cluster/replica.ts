@@ -43,12 +43,16 @@ export class Replica {
   private last: Held<Value> | undefined;
 
   /** @param clock above the recovered ceiling. */
-  constructor(storage: ReplicaStorage, clock: Hlc, rules?: AcceptorRules) {
+  constructor(storage: ReplicaStorage, clock: Hlc, rules?: AcceptorRules, promisesMax?: number) {
     const { recoveredCeiling: restartFloor } = storage;
     this.storage = storage;
     this.clock = clock;
     this.ceiling = new Ceiling(restartFloor);
-    this.acceptor = new Acceptor(rules === undefined ? { restartFloor } : { restartFloor, rules });
+    this.acceptor = new Acceptor({
+      restartFloor,
+      ...(rules === undefined ? {} : { rules }),
+      ...(promisesMax === undefined ? {} : { promisesMax }),
+    });
   }
 
   // HOT: several times an operation.

@@ -2,7 +2,7 @@
  * test/integration/cluster-dev.test.ts: `kvorum cluster dev`: three nodes come up and see one another, one that dies is told, Ctrl-C ends all in good
  * order, and no node outlives the command, however that ends.
  */
-// timeout: 60s
+// timeout: 120s
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";

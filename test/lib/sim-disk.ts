@@ -67,6 +67,8 @@ export class SimDisk implements Disk {
   /** The power goes when sync number `crashAt` is asked for. */
   crashAt: number = Number.POSITIVE_INFINITY;
   crashed = false;
+  /** The power has just gone, within a call. */
+  onCrash: () => void = () => {};
   failWrites = false;
   failSyncs = false;
   freeBytesLeft: number = Number.POSITIVE_INFINITY;
@@ -83,6 +85,13 @@ export class SimDisk implements Disk {
   /** Handles that were opened and not closed. */
   get openHandles(): number {
     return this.handles.size;
+  }
+
+  /** Writes that are not synced. */
+  get unsynced(): number {
+    let count = 0;
+    for (const { pending } of this.names.values()) count += pending.length;
+    return count;
   }
 
   /** What a disk holds after power loss, under a new scheduler. @param cut of each unsynced write only so many bytes were written. */
@@ -111,6 +120,15 @@ export class SimDisk implements Disk {
     return next;
   }
 
+  /** What the next process finds when the one before was killed: all that was written, synced or not. */
+  afterKill(scheduler: Scheduler): SimDisk {
+    const next = new SimDisk(scheduler);
+    next.names = this.names;
+    next.durableNames = this.durableNames;
+    next.nameOps = this.nameOps;
+    return next;
+  }
+
   /** The same names under another scheduler; the bytes of `copied` are its own, writes to the others replace their buffers. */
   fork(scheduler: Scheduler, copied: string): SimDisk {
     const next = new SimDisk(scheduler);
@@ -130,6 +148,7 @@ export class SimDisk implements Disk {
     this.syncs++;
     if (this.syncs >= this.crashAt) {
       this.crashed = true;
+      this.onCrash();
       throw new PowerLoss();
     }
   }
@@ -272,7 +291,12 @@ export class SimDisk implements Disk {
     // It begins at once: at a crash some of it may be there.
     this.alive();
     const open = this.handle(handle, true);
-    enter(open);
+    try {
+      enter(open);
+    } catch (error) {
+      this.scheduler.after(latencyMs, () => done(error as Error));
+      return;
+    }
     if (open.durable) this.mostUnderWay = Math.max(this.mostUnderWay, ++this.underWay);
     this.scheduler.after(latencyMs, () => this.inAnotherTurn(done, () => finish(open)));
   }

@@ -1,0 +1,212 @@
+/**
+ * test/sim/plants.ts: bugs put in on purpose, to see whether the checkers find them. Most take one rule out of the machines of a register
+ * (core/register/*-rules.ts), which production asks through the same object; others replace a method of a node (test/sim/node-bugs.ts).
+ */
+import { compareDots } from "../../src/core/clock/dot.js";
+import { ACCEPTOR_RULES, type AcceptorRules } from "../../src/core/register/acceptor-rules.js";
+import { PROPOSER_RULES, type ProposerRules } from "../../src/core/register/proposer-rules.js";
+import type { NodeBug } from "./node-bugs.js";
+import * as bugs from "./node-bugs.js";
+
+export interface Plant {
+  readonly name: string;
+  readonly about: string;
+  readonly acceptor?: Partial<AcceptorRules>;
+  readonly proposer?: Partial<ProposerRules>;
+  readonly bug?: NodeBug;
+}
+
+export const PLANTS: readonly Plant[] = [
+  // Acceptor.
+  {
+    name: "forget-promise",
+    about: "a replica forgets what it promised",
+    acceptor: { promisedAfterPrepare: () => undefined },
+  },
+  {
+    name: "accept-below-promise",
+    about: "a replica accepts any ballot",
+    acceptor: { mayAccept: () => true },
+  },
+  {
+    name: "no-implicit-promise",
+    about: "the writer of the accepted state has no promise for the next ballot",
+    acceptor: { implicitPromise: (accepted) => accepted },
+  },
+  {
+    name: "ack-older",
+    about: "a replica acknowledges a ballot below the one it holds",
+    acceptor: { knows: (ballot, held) => held !== undefined && compareDots(ballot, held.ballot) <= 0 },
+  },
+  {
+    name: "evict-silently",
+    about: "a promise dropped for room binds nobody",
+    acceptor: { evictFloorAfter: (evictFloor) => evictFloor },
+  },
+  {
+    name: "promise-above-ceiling",
+    about: "a promise leaves before its ceiling is durable",
+    acceptor: { promiseUnderCeiling: () => 0 },
+  },
+  {
+    name: "ack-before-persist",
+    about: "an acknowledgement does not wait for the disk",
+    acceptor: { answersAfterOwnWrite: () => false },
+  },
+  {
+    name: "read-before-persist",
+    about: "a read tells of a state that is not durable",
+    acceptor: { answersAfter: () => 0 },
+  },
+  {
+    name: "no-restart-floor",
+    about: "promises from before a crash bind nobody",
+    acceptor: { aboveFloors: () => true },
+  },
+  {
+    name: "mark-anything",
+    about: "a chosen mark is set on whatever is held",
+    acceptor: { marks: (_ballot, held) => held !== undefined },
+  },
+  {
+    name: "learn-lowers",
+    about: "LEARN replaces a later state",
+    acceptor: { learns: () => true },
+  },
+  {
+    name: "learn-touches-promise",
+    about: "LEARN takes a promise back",
+    acceptor: { promisedAfterLearn: () => undefined },
+  },
+  // Proposer and reader.
+  {
+    name: "issue-above-ceiling",
+    about: "a ballot leaves before its ceiling is durable",
+    proposer: { issueUnderCeiling: () => 0 },
+  },
+  {
+    name: "count-doubles",
+    about: "a doubled reply is two votes",
+    proposer: { isNewVote: () => true },
+  },
+  {
+    name: "w-minus-1",
+    about: "one acknowledgement less",
+    proposer: { acceptQuorum: ({ w }) => Math.max(1, w - 1) },
+  },
+  {
+    name: "r-minus-1",
+    about: "one promise less",
+    proposer: { promiseQuorum: ({ r }) => Math.max(1, r - 1) },
+  },
+  {
+    name: "first-base",
+    about: "the base is any promise's state, not the highest",
+    proposer: { isBetterBase: (_accepted, base) => base === undefined },
+  },
+  {
+    name: "fast-on-read",
+    about: "the fast path from a dot that another proposer issued",
+    proposer: { fastBase: (_owned, held) => held?.ballot },
+  },
+  {
+    name: "fast-with-few",
+    about: "the fast path without enough acknowledgements for a read quorum",
+    proposer: {
+      fastBase: (owned, held) => (held !== undefined && owned?.ballot === held.ballot ? owned.ballot : undefined),
+    },
+  },
+  {
+    name: "prepare-at-next",
+    about: "a prepared ballot may be the one that the fast path used",
+    acceptor: { mayPromise: (ballot, effective) => compareDots(ballot, effective) >= 0 },
+    proposer: { fastBallot: ({ epoch, hlc, node }) => ({ epoch, hlc: hlc + 1, node }), prepareAbove: () => 0 },
+  },
+  {
+    name: "own-after-failure",
+    about: "a fast round that failed is tried again at the same ballot",
+    proposer: { ownedAfterFailure: (before) => before, fastBase: (owned) => owned?.ballot },
+  },
+  {
+    name: "retry-blindly",
+    about: "an operation of unclear outcome is applied again",
+    proposer: { verdict: () => "apply" },
+  },
+  {
+    name: "uncertain-is-happened",
+    about: "an operation whose fate cannot be told is taken to have happened",
+    proposer: {
+      verdict: (attempts, mine, cut) => {
+        const verdict = PROPOSER_RULES.verdict(attempts, mine, cut);
+        return verdict === "uncertain" ? "apply" : verdict;
+      },
+    },
+  },
+  {
+    name: "answer-happened-early",
+    about: "a remembered result is answered at the promises",
+    proposer: { answersAtPromises: (reason) => reason === "happened" },
+  },
+  {
+    name: "answer-unchanged-early",
+    about: "a result that changes nothing is answered at the promises",
+    proposer: { answersAtPromises: (reason) => reason === "unchanged" },
+  },
+  {
+    name: "skip-relay",
+    about: "a read answers before its state is known to be chosen",
+    proposer: { answersRead: () => true },
+  },
+  {
+    name: "any-mark",
+    about: "a mark on an older state counts for the highest",
+    proposer: { marksHighest: () => true },
+  },
+  // Nodes.
+  {
+    name: "amnesia",
+    about: "a node comes back without its ceiling: its promises are forgotten",
+    bug: bugs.LOSES_CEILING,
+  },
+  { name: "clock-anew", about: "a node's clock begins anew after a crash", bug: bugs.CLOCK_ANEW },
+  { name: "boot-not-raised", about: "a node comes back under the boot that it had", bug: bugs.BOOT_NOT_RAISED },
+  { name: "ack-before-sync", about: "what is written counts as durable", bug: bugs.ACKS_BEFORE_SYNC },
+  { name: "no-sync", about: "the log is written and not synced", bug: bugs.NO_SYNC },
+  {
+    name: "sync-errors-ignored",
+    about: "a sync that failed is taken for one that did not",
+    bug: bugs.SYNC_ERRORS_IGNORED,
+  },
+  { name: "directory-not-synced", about: "names of new segments are not synced", bug: bugs.DIRECTORY_NOT_SYNCED },
+  {
+    name: "batches-out-of-order",
+    about: "batches of the log are acknowledged before those in front of them",
+    bug: bugs.BATCHES_OUT_OF_ORDER,
+  },
+  {
+    name: "snapshot-forgets-ceiling",
+    about: "the ceiling goes with the log before a snapshot",
+    bug: bugs.SNAPSHOT_FORGETS_CEILING,
+  },
+  { name: "loses-tombstones", about: "tombstones are not recovered", bug: bugs.LOSES_TOMBSTONES },
+  { name: "all-is-chosen", about: "whatever is held counts as chosen", bug: bugs.ALL_IS_CHOSEN },
+  { name: "some-not-logged", about: "one accepted state in sixteen is not logged", bug: bugs.SOME_NOT_LOGGED },
+  { name: "forwards-twice", about: "a work whose link broke is done once more", bug: bugs.FORWARDS_TWICE },
+  { name: "reads-locally", about: "a read is answered from what the node itself holds", bug: bugs.READS_LOCALLY },
+  {
+    name: "expires-locally",
+    about: "a key past its deadline is answered as absent without a round",
+    bug: bugs.EXPIRES_LOCALLY,
+  },
+  { name: "maybe-is-no", about: "what may have been applied is said not to have been", bug: bugs.MAYBE_IS_NO },
+  { name: "never-gives-up", about: "an operation has no deadline", bug: bugs.NEVER_GIVES_UP },
+  { name: "ships-nothing", about: "a replica that was away is not brought up to date", bug: bugs.SHIPS_NOTHING },
+];
+
+export function acceptorRules(plant: Plant | undefined): AcceptorRules {
+  return { ...ACCEPTOR_RULES, ...plant?.acceptor };
+}
+
+export function proposerRules(plant: Plant | undefined): ProposerRules {
+  return { ...PROPOSER_RULES, ...plant?.proposer };
+}

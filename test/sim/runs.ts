@@ -1,0 +1,122 @@
+/**
+ * test/sim/runs.ts: runs of seeds: one, many, with a bug put in; and making a failing one smaller.
+ */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Changes, FAULT_KINDS, type FaultKind, planOf } from "./plan.js";
+import type { Plant } from "./plants.js";
+import { type Report, Simulation } from "./simulation.js";
+import { WHOLE_MAKERS } from "./whole-node.js";
+
+/** Operations of a seed, unless said otherwise. */
+export const OPS = 10_000;
+/** With a bug put in, many short histories find more than a few long ones. */
+const PLANT_OPS = 2000;
+const SHRINK_RUNS_MAX = 60;
+
+/** What is kept of a seed that failed once. */
+export interface Kept {
+  readonly seed: number;
+  readonly ops: number;
+  readonly changes: Changes;
+  /** What was wrong. */
+  readonly about: string;
+}
+
+const SEEDS_DIRECTORY: string = join(import.meta.dirname, "seeds");
+
+export function run(seed: number, ops: number, changes: Changes = {}, plant?: Plant): Report {
+  return new Simulation(planOf(seed, ops, changes), WHOLE_MAKERS, plant).run();
+}
+
+/** Seconds of processor that this process has used. */
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+export class Totals {
+  readonly counts: Record<string, number> = {};
+  seeds = 0;
+  private readonly began: number = cpuSeconds();
+
+  add({ counts }: Report): void {
+    this.seeds++;
+    for (const [name, more] of Object.entries(counts)) this.counts[name] = (this.counts[name] ?? 0) + more;
+  }
+
+  get operations(): number {
+    return this.counts["operations"] ?? 0;
+  }
+
+  get text(): string {
+    const seconds = cpuSeconds() - this.began;
+    const lines = [`${this.seeds} seeds, ${this.operations} operations checked, ${seconds.toFixed(1)} s of processor`];
+    lines.push(`${Math.round(this.operations / seconds)} operations a second`);
+    lines.push(`${Math.round((this.counts["simulated ms"] ?? 0) / 1000 / seconds)} times real time`);
+    for (const name of Object.keys(this.counts).sort()) lines.push(`  ${name}: ${this.counts[name]}`);
+    return lines.join("\n");
+  }
+}
+
+export interface Found {
+  /** undefined: not within the time. */
+  readonly violation: string | undefined;
+  readonly seeds: number;
+  /** Of processor. */
+  readonly seconds: number;
+}
+
+/** Look for a bug that was put in, for so many seconds of processor. */
+export function findPlant(plant: Plant, secondsMax: number): Found {
+  const began = cpuSeconds();
+  for (let seed = 1; ; seed++) {
+    const { violation } = run(seed, PLANT_OPS, {}, plant);
+    const seconds = cpuSeconds() - began;
+    // What is wrong without the bug too says nothing about it.
+    const found = violation !== undefined && run(seed, PLANT_OPS).violation === undefined;
+    if (found || seconds >= secondsMax) return { violation: found ? violation : undefined, seeds: seed, seconds };
+  }
+}
+
+/** Fewer operations, kinds of faults, clients and keys, as long as it still fails. */
+export function shrink(seed: number, ops: number, from: Changes = {}, plant?: Plant): Kept {
+  const first = run(seed, ops, from, plant);
+  if (first.violation === undefined) throw new Error(`seed ${seed} does not fail`);
+  let best: Kept = { seed, ops, changes: from, about: first.violation };
+  let runs = 0;
+  const tried = (less: Partial<Kept>): boolean => {
+    if (runs++ >= SHRINK_RUNS_MAX) return false;
+    const next = { ...best, ...less };
+    const { violation } = run(seed, next.ops, next.changes, plant);
+    if (violation !== undefined) best = { ...next, about: violation };
+    return violation !== undefined;
+  };
+  while (best.ops > 10 && tried({ ops: best.ops >> 1 }));
+  const plan = planOf(seed, best.ops, best.changes);
+  for (const kind of FAULT_KINDS) {
+    if (plan.faults[kind] === undefined) continue;
+    const without: FaultKind[] = [...(best.changes.without ?? []), kind];
+    tried({ changes: { ...best.changes, without } });
+  }
+  for (const name of ["clientsPerNode", "keys", "pipeline"] as const) {
+    let value = plan[name];
+    while (value > 1 && tried({ changes: { ...best.changes, [name]: value >> 1 } })) value >>= 1;
+  }
+  while (best.ops > 10 && tried({ ops: best.ops >> 1 }));
+  while (best.ops > 10 && tried({ ops: best.ops - Math.ceil(best.ops / 8) }));
+  return best;
+}
+
+export function keptSeeds(): Kept[] {
+  const names = readdirSync(SEEDS_DIRECTORY).filter((name) => name.endsWith(".json"));
+  return names.sort().map((name) => JSON.parse(readFileSync(join(SEEDS_DIRECTORY, name), "utf8")) as Kept);
+}
+
+/** @returns the file's name. */
+export function keep(kept: Kept): string {
+  const name = `${kept.seed}.json`;
+  const about = kept.about.split("\n")[0];
+  writeFileSync(join(SEEDS_DIRECTORY, name), `${JSON.stringify({ ...kept, about }, null, 2)}\n`);
+  return name;
+}

@@ -1,0 +1,105 @@
+/**
+ * test/sim/sim.ts: the simulator from the command line.
+ *
+ *   npm run sim -- --seed N [--ops N]        one seed, told in full; a failing one is made smaller and kept in test/sim/seeds
+ *   npm run sim -- --minutes M               fresh seeds for so long
+ *   npm run sim -- --operations N            fresh seeds until so many operations were checked
+ *   npm run sim -- --from N                  seeds from N on, with either of the two
+ *   npm run sim -- --in-order                and operations of one client on one key must keep their order
+ *   npm run sim -- --kept                    the seeds that failed once
+ *   npm run sim -- --plants [--plant NAME]   each bug put in on purpose: is it found, and how soon (processor seconds)
+ *
+ * Ends with 1 when something failed, or a bug was not found.
+ */
+import { parseArgs } from "node:util";
+import type { Changes } from "./plan.js";
+import { PLANTS } from "./plants.js";
+import { findPlant, keep, keptSeeds, OPS, run, shrink, Totals } from "./runs.js";
+
+const PLANT_SECONDS_MAX = 60;
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string" },
+    ops: { type: "string", default: String(OPS) },
+    minutes: { type: "string" },
+    operations: { type: "string" },
+    from: { type: "string" },
+    "in-order": { type: "boolean", default: false },
+    kept: { type: "boolean", default: false },
+    plants: { type: "boolean", default: false },
+    plant: { type: "string" },
+  },
+});
+const ops = Number(values.ops);
+const changes: Changes = values["in-order"] ? { inOrder: true } : {};
+
+function failed(seed: number, violation: string): void {
+  console.log(`npm run sim -- --seed ${seed}${ops === OPS ? "" : ` --ops ${ops}`}\n${violation}`);
+  const kept = shrink(seed, ops, changes);
+  console.log(`smaller: ${kept.ops} operations, ${JSON.stringify(kept.changes)}: ${kept.about}`);
+  console.log(`kept as test/sim/seeds/${keep(kept)}`);
+}
+
+function oneSeed(seed: number): boolean {
+  const totals = new Totals();
+  const report = run(seed, ops, changes);
+  totals.add(report);
+  console.log(`seed ${seed}: trace hash ${report.hash}`);
+  console.log(totals.text);
+  if (report.violation !== undefined) failed(seed, report.violation);
+  return report.violation === undefined;
+}
+
+function manySeeds(minutes: number, operations: number): boolean {
+  const from = values.from === undefined ? Math.floor(Date.now() / 1000) % 1_000_000_000 : Number(values.from);
+  const until = Date.now() + minutes * 60_000;
+  const totals = new Totals();
+  let failures = 0;
+  for (let seed = from; Date.now() < until && totals.operations < operations; seed++) {
+    const report = run(seed, ops, changes);
+    totals.add(report);
+    if (report.violation === undefined) continue;
+    failures++;
+    failed(seed, report.violation);
+  }
+  console.log(`seeds from ${from} on: ${failures} failed`);
+  console.log(totals.text);
+  return failures === 0;
+}
+
+function allKept(): boolean {
+  let ok = true;
+  for (const { seed, ops: count, changes: kept } of keptSeeds()) {
+    const { violation } = run(seed, count, kept);
+    console.log(`seed ${seed}: ${violation ?? "passes"}`);
+    ok &&= violation === undefined;
+  }
+  return ok;
+}
+
+function plants(): boolean {
+  let missed = 0;
+  for (const plant of PLANTS) {
+    if (values.plant !== undefined && values.plant !== plant.name) continue;
+    const { violation, seeds, seconds } = findPlant(plant, PLANT_SECONDS_MAX);
+    const how = violation === undefined ? "NOT FOUND" : (violation.split("\n")[0] as string).slice(0, 100);
+    console.log(
+      `${plant.name.padEnd(26)} ${seconds.toFixed(1).padStart(5)} s ${String(seeds).padStart(4)} seeds  ${how}`,
+    );
+    if (violation === undefined) missed++;
+  }
+  console.log(`${PLANTS.length} bugs, ${missed} not found within ${PLANT_SECONDS_MAX} s`);
+  return missed === 0;
+}
+
+function main(): boolean {
+  if (values.plants) return plants();
+  if (values.kept) return allKept();
+  if (values.seed !== undefined) return oneSeed(Number(values.seed));
+  const minutes = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes);
+  const operations = values.operations === undefined ? Number.POSITIVE_INFINITY : Number(values.operations);
+  return manySeeds(values.minutes === undefined && values.operations === undefined ? 1 : minutes, operations);
+}
+
+process.exitCode = main() ? 0 : 1;

@@ -1,0 +1,367 @@
+/**
+ * test/sim/simulation.ts: one seed from beginning to end: nodes, clients and faults for a while; then everything is healed, what is pending
+ * ends, every key is read through every replica, and the checkers say what they think of it.
+ */
+import type { Answer } from "../../src/cluster/work.js";
+import { compareDots } from "../../src/core/clock/dot.js";
+import { DiskError } from "../../src/lib/errors.js";
+import { Random } from "../../src/lib/random.js";
+import { nameOf } from "../../src/storage/state-record.js";
+import { isLinearizable } from "./check-linearizable.js";
+import { OrderChecker } from "./check-order.js";
+import { Clients, hear, workOf } from "./clients.js";
+import { Events } from "./events.js";
+import { Evidence } from "./evidence.js";
+import { Faults } from "./faults.js";
+import { dotText, Entry, History, textOf, Violation } from "./history.js";
+import { Host } from "./host.js";
+import type { Machine, MachineParts, Store } from "./machine.js";
+import { SimNet } from "./network.js";
+import type { Plan } from "./plan.js";
+import type { Plant } from "./plants.js";
+import { Turns } from "./works.js";
+
+/** Nothing takes longer than this to be answered on a node that runs, ms: two seconds, and timers that come late. */
+const ANSWER_MS_MAX = 2500;
+const HEAL_MS_MAX = 60_000;
+/** Longer than anything that is in flight once nobody waits for it. */
+const QUIET_MS = 4000;
+/** Operations of a key that the black box looks at, and how hard. */
+const BLACK_BOX_OPS = 250;
+const BLACK_BOX_STEPS = 20_000;
+const LOADS_EVERY = 512;
+const READ_TRIES = 20;
+
+export type Makers = {
+  readonly store: (host: Host, random: Random, plan: Plan, nowTick: () => number) => Store;
+  readonly machine: (parts: MachineParts, store: Store) => Machine;
+};
+
+export interface Report {
+  readonly violation: string | undefined;
+  readonly hash: string;
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+export class Simulation {
+  readonly plan: Plan;
+  readonly events: Events;
+  readonly hosts: Host[] = [];
+  readonly net: SimNet;
+  readonly stores: Store[] = [];
+  readonly machines: (Machine | undefined)[] = [];
+  readonly history: History = new History();
+  readonly evidence: Evidence = new Evidence();
+  readonly names: string[] = [];
+  private readonly turns: Turns = new Turns();
+  readonly counts: Record<string, number> = {};
+  private readonly plant: Plant | undefined;
+  private readonly makers: Makers;
+  private readonly random: Random;
+  private readonly clients: Clients;
+  private readonly faults: Faults;
+  /** By node: operations under way, and who waits for them. */
+  private readonly open: Map<Entry, (answer: Answer | undefined) => void>[] = [];
+  private healing = false;
+  private violation: string | undefined;
+  private wallMostMs = 0;
+  /** Acknowledged writes since all nodes last lost power. */
+  private writes = 0;
+
+  constructor(plan: Plan, makers: Makers, plant?: Plant) {
+    this.plan = plan;
+    this.plant = plant;
+    this.makers = makers;
+    this.events = new Events(plan.seed);
+    this.random = new Random(plan.seed + 1);
+    for (let i = 0; i < plan.nodes; i++) {
+      const host = new Host(i, this.events, plan.quantumTicks, plan.lookMs, plan.clocks[i]);
+      host.onPowerLoss = () => this.crash(i, true);
+      host.onError = (error) => {
+        if (error instanceof DiskError) this.exit(i, "disk");
+        else this.failed(error);
+      };
+      this.hosts.push(host);
+      this.machines.push(undefined);
+      this.open.push(new Map());
+    }
+    this.net = new SimNet(this.events, this.hosts, plan.links);
+    const nowTick = (): number => this.events.now;
+    for (const host of this.hosts) this.stores.push(makers.store(host, this.random, plan, nowTick));
+    for (let i = 0; i < plan.keys; i++) {
+      const bytes = Buffer.from(`key:${i}`);
+      this.names.push(nameOf(0, bytes, 0, bytes.length));
+    }
+    this.clients = new Clients(this, new Random(plan.seed + 2));
+    this.faults = new Faults(this, new Random(plan.seed + 3));
+  }
+
+  run(): Report {
+    try {
+      for (let i = 0; i < this.plan.nodes; i++) this.boot(i);
+      this.clients.start();
+      this.faults.start();
+      this.until(() => this.clients.asked >= this.plan.ops, Number.POSITIVE_INFINITY);
+      this.heal();
+      this.judge();
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      this.violation ??= error.message;
+    }
+    this.count("operations", this.history.nextId - 1);
+    for (const entry of this.history.entries) if (entry !== undefined) this.count(entry.heard, 1);
+    this.count("events", this.events.count);
+    this.count("simulated ms", Math.round(this.events.nowMs));
+    this.count("connects", this.net.connects);
+    for (const [kind, times] of this.faults.counts) this.count(`fault ${kind}`, times);
+    for (const store of this.stores) for (const [name, times] of Object.entries(store.counts)) this.count(name, times);
+    return { violation: this.violation, hash: this.events.hash, counts: this.counts };
+  }
+
+  private count(name: string, more: number): void {
+    this.counts[name] = (this.counts[name] ?? 0) + more;
+  }
+
+  private failed(error: Error): void {
+    if (this.violation !== undefined) return;
+    this.violation = error instanceof Violation ? error.message : `a node threw: ${error.stack}`;
+  }
+
+  private until(done: () => boolean, mostMs: number): void {
+    const { events } = this;
+    const untilTick = events.now + mostMs * 64;
+    for (let i = 0; !done() && events.now < untilTick; i++) {
+      if (!events.step()) throw new Error("nothing more happens");
+      if (this.violation !== undefined) throw new Violation(this.violation);
+      if (i % LOADS_EVERY === 0) this.checkLoads();
+    }
+  }
+
+  private checkLoads(): void {
+    for (const machine of this.machines) {
+      for (const [name, [now, most]] of Object.entries(machine?.loads() ?? {})) {
+        if (now > most) throw new Violation(`bounds: ${name} is ${now}, may be ${most}`);
+      }
+    }
+  }
+
+  whenBusy(mostMs: number, run: () => void): void {
+    let told = false;
+    const once = (): void => {
+      if (!told) run();
+      told = true;
+    };
+    this.clients.whenBusy(once);
+    this.events.after(mostMs, once);
+  }
+
+  // Nodes.
+
+  private boot(index: number): void {
+    const host = this.hosts[index];
+    host.powered = true;
+    host.up = true;
+    const { plan, plant, net, hosts, evidence, turns } = this;
+    const exit = (why: string): void => this.exit(index, why);
+    const unit = (): number => this.random.unit();
+    const life = host.life;
+    host.enter(() => {
+      const parts = { index, host, hosts, net, plan, plant, evidence, turns, unit, exit };
+      try {
+        const machine = this.makers.machine(parts, this.stores[index]);
+        machine.start(() => {
+          if (host.life === life) this.machines[index] = machine;
+        });
+      } catch (error) {
+        if (!(error instanceof DiskError)) throw error;
+        exit("disk at start");
+      }
+    });
+  }
+
+  /** The process ends itself: its disk has failed it. */
+  private exit(index: number, why: string): void {
+    this.count(`exit: ${why}`, 1);
+    this.events.at(this.hosts[index].nextTurn(this.events.now + 64 * 20 * this.random.unit()), this.hosts[index], () =>
+      this.crash(index, false),
+    );
+  }
+
+  /** @param power the machine loses power, else the process is killed. */
+  crash(index: number, power: boolean): void {
+    const host = this.hosts[index];
+    if (!host.up) {
+      host.powered &&= !power;
+      return;
+    }
+    this.count("crashes", 1);
+    this.events.note(index + 16);
+    host.end();
+    host.powered = !power;
+    this.machines[index] = undefined;
+    this.net.crashed(host, !power);
+    this.stores[index].lose(power, this.random);
+    const open = [...this.open[index]];
+    this.open[index].clear();
+    for (const [entry, done] of open) {
+      hear(entry, undefined, this.events.now);
+      done(undefined);
+    }
+    const awayMs = this.healing ? 1 : 1 + (this.random.below(4) === 0 ? 5000 : 300) * this.random.unit() ** 2;
+    this.events.after(awayMs, () => {
+      if (!host.up) this.boot(index);
+    });
+  }
+
+  powerCut(): void {
+    this.count("power cuts of all", 1);
+    this.count("writes before power cuts", this.writes);
+    this.writes = 0;
+    for (let i = 0; i < this.plan.nodes; i++) this.crash(i, true);
+  }
+
+  // Operations.
+
+  perform(entry: Entry, done: (answer: Answer | undefined) => void): void {
+    const { events } = this;
+    const host = this.hosts[entry.at];
+    const machine = this.machines[entry.at] as Machine;
+    const { life } = host;
+    const pausedBefore = host.pausedUntil;
+    entry.wallLeastMs = this.wall(Math.min);
+    this.open[entry.at].set(entry, done);
+    host.enter(() =>
+      machine.perform(workOf(entry, this.turns), (answer) => {
+        if (host.life !== life) return;
+        if (!this.open[entry.at].delete(entry)) throw new Violation(`answered twice: ${textOf(entry)}`);
+        events.note(entry.ask.id);
+        hear(entry, answer, events.now);
+        entry.wallMs = this.wallMost();
+        if (entry.heard === "yes" && entry.ask.kind !== "get") this.writes++;
+        const tookMs = (events.now - entry.invoked) / 64;
+        if (tookMs > ANSWER_MS_MAX && host.pausedUntil === pausedBefore)
+          throw new Violation(`late: ${tookMs} ms for ${textOf(entry)}`);
+        done(answer);
+      }),
+    );
+  }
+
+  private wall(choose: (...ms: number[]) => number): number {
+    let ms = this.hosts[0].wallMs();
+    for (let i = 1; i < this.hosts.length; i++) ms = choose(ms, this.hosts[i].wallMs());
+    return ms;
+  }
+
+  /** The highest that any wall clock has shown. */
+  private wallMost(): number {
+    this.wallMostMs = Math.max(this.wallMostMs, this.wall(Math.max));
+    return this.wallMostMs;
+  }
+
+  jump(index: number, ms: number): void {
+    this.wallMost();
+    this.hosts[index].jump(ms);
+  }
+
+  // The end.
+
+  private heal(): void {
+    this.faults.stop();
+    this.clients.stop();
+    this.healing = true;
+    if (this.random.below(3) > 0) this.powerCut();
+    this.net.heal();
+    for (const store of this.stores) store.heal();
+    for (const host of this.hosts) host.pausedUntil = Math.min(host.pausedUntil, this.events.now + 64);
+    this.until(() => this.machines.every((machine) => machine !== undefined), HEAL_MS_MAX);
+    if (this.machines.some((machine) => machine === undefined)) throw new Violation("a node does not come back");
+    this.durable();
+    this.until(() => this.open.every(({ size }) => size === 0), HEAL_MS_MAX);
+    // Rounds go on that nobody waits for any more.
+    this.rest(QUIET_MS);
+    this.readAll();
+  }
+
+  /** Every acknowledged state, or a later one, is held by W replicas, before anybody has repaired anything. */
+  private durable(): void {
+    for (const [name, entries] of this.history.byName) {
+      let last: Entry | undefined;
+      for (const entry of entries) {
+        if (entry.heard !== "yes" || entry.ballot === undefined) continue;
+        if (last?.ballot === undefined || compareDots(entry.ballot, last.ballot) > 0) last = entry;
+      }
+      if (last?.ballot === undefined) continue;
+      let holders = 0;
+      for (const node of (this.machines[0] as Machine).replicas(name)) {
+        const held = this.machines[node]?.held(name);
+        if (held !== undefined && compareDots(held.ballot, last.ballot) >= 0) holders++;
+      }
+      if (holders >= this.plan.w) continue;
+      throw new Violation(`durability: ${holders} of ${this.plan.w} replicas hold the state of ${textOf(last)}`);
+    }
+  }
+
+  private rest(ms: number): void {
+    let over = false;
+    this.events.after(ms, () => {
+      over = true;
+    });
+    this.until(() => over, HEAL_MS_MAX);
+  }
+
+  /** Read every key through every replica, until it answers; then replicas must be equal. */
+  private readAll(): void {
+    const names = [...this.history.byName.keys()];
+    let pending = 0;
+    const read = (name: string, node: number, tries: number): void => {
+      if (tries === 0) throw new Violation(`not healed: node ${node} does not answer reads`);
+      const id = this.history.nextId;
+      const entry = new Entry({ kind: "get", id, text: "", expected: "", ttlMs: 0 }, name, node, this.events.now);
+      this.history.add(entry);
+      this.perform(entry, () => {
+        if (entry.heard === "yes") pending--;
+        else this.events.after(100, () => read(name, node, tries - 1));
+      });
+    };
+    for (const name of names) {
+      for (const node of (this.machines[0] as Machine).replicas(name)) {
+        pending++;
+        read(name, node, READ_TRIES);
+      }
+    }
+    this.until(() => pending === 0, HEAL_MS_MAX);
+    if (pending > 0) throw new Violation("not healed: reads are not answered");
+    this.rest(QUIET_MS);
+    for (const name of names) this.equal(name);
+  }
+
+  private equal(name: string): void {
+    const dots = (this.machines[0] as Machine).replicas(name).map((node) => {
+      const held = this.machines[node]?.held(name);
+      return held === undefined ? "nothing" : dotText(held.ballot);
+    });
+    if (new Set(dots).size > 1)
+      throw new Violation(`convergence: replicas of ${JSON.stringify(name)} hold ${dots.join(", ")}`);
+  }
+
+  private judge(): void {
+    for (const [name, entries] of this.history.byName) {
+      this.count("checked", new OrderChecker(this.history, this.evidence, name, this.plan.inOrder).check());
+      this.evidence.check(name, this.history, this.plan.w);
+      if (entries.some(({ ask }) => ask.kind === "setex")) continue;
+      const first = entries.slice(0, BLACK_BOX_OPS).map((entry) => asOf(entry, entries[BLACK_BOX_OPS]?.invoked));
+      const verdict = isLinearizable(first, BLACK_BOX_STEPS);
+      this.count(`black box: ${verdict}`, 1);
+      if (verdict === "no")
+        throw new Violation(`black box: ${JSON.stringify(name)}\n  ${first.map(textOf).join("\n  ")}`);
+    }
+  }
+}
+
+/** An operation as it was known before the first one that is left out was asked: what was answered later may have come after that one. */
+function asOf(entry: Entry, tick: number | undefined): Entry {
+  if (tick === undefined || entry.responded < tick) return entry;
+  const open = new Entry(entry.ask, entry.name, entry.at, entry.invoked);
+  open.heard = entry.heard === "no" ? "no" : "maybe";
+  return open;
+}
