@@ -2,6 +2,7 @@
  * test/integration/http-limits.test.ts: what a slow, a greedy and a broken client may take, and how HTTP stops: with small limits on a server
  * of its own, over a real node or over a client that answers when the test says so.
  */
+// timeout: 120s
 import { connect, type Socket } from "node:net";
 import { test } from "uvu";
 import * as assert from "uvu/assert";

@@ -2,6 +2,7 @@
  * test/integration/http.test.ts: HTTP of a node alone, by real requests: values and keys of any bytes, versions and conditions, lifetimes, JSON, what is
  * refused and how, who is let in.
  */
+// timeout: 120s
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test } from "uvu";
