@@ -16,7 +16,7 @@ import type { ProposerRules } from "./proposer-rules.js";
 import { isExpired, type RegisterState, tombstoneState } from "./state.js";
 
 /** Above every node's index, which have 11 bits. */
-const WITHIN_ROUND = 4095;
+export const WITHIN_ROUND = 4095;
 
 /** What an operation makes of the key. */
 export interface Change<V, R> {
