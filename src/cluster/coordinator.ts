@@ -256,16 +256,9 @@ export class Coordinator implements Cluster, Surroundings<Value> {
 
   figures(): Readonly<Record<string, number>> {
     const { counts, exchange, forwarding, pulls, catchUp, inbound } = this;
-    return {
-      works_in_flight: this.jobs.size,
-      works_read: counts.reads,
-      works_write: counts.writes,
-      works_refused: counts.refused,
-      works_uncertain: counts.uncertain,
-      waiting_for_log: this.waitingForLog,
-      tombstones: this.options.storage.tombstones,
-      ...figuresOf({ exchange, forwarding, pulls, catchUp, inbound }),
-    };
+    const { tombstones } = this.options.storage;
+    const own = { inFlight: this.jobs.size, heldBack: this.ownHeldBack.size, tombstones, ...counts };
+    return figuresOf({ exchange, forwarding, pulls, catchUp, inbound, own });
   }
 
   // Effects.
