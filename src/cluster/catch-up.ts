@@ -127,6 +127,8 @@ export class CatchUp {
   /** SHIP */
   batch(from: number, reader: MessageReader): void {
     const { boot, id, lastLsn } = reader;
+    // Not acknowledged, so it comes again.
+    if (!this.parts.replica.hasRoom) return;
     let waits = 0;
     while (reader.nextRecord()) waits = Math.max(waits, this.take(reader));
     const acknowledgement = { from, boot, id, lsn: lastLsn };

@@ -13,13 +13,11 @@
  * refused before anything is done. This node's own replica is asked like the others, and its answers wait for its own disk.
  */
 import type { MessageReader } from "../codec/frame/message-reader.js";
-import type { Effect, Send, Surroundings, Timer } from "../core/register/effects.js";
+import type { Effect, Send, Timer } from "../core/register/effects.js";
 import type { ReadRequest, Reply } from "../core/register/messages.js";
 import type { Outcome } from "../core/register/operation.js";
 import { Proposer } from "../core/register/proposer.js";
-import type { ReplicaGroup } from "../core/register/quorum.js";
 import { Reader } from "../core/register/reader.js";
-import type { Held } from "../core/register/state.js";
 import { Numbered } from "../lib/numbered.js";
 import type { Value } from "../storage/state-record.js";
 import { CatchUp } from "./catch-up.js";
@@ -37,16 +35,19 @@ import { Pulls } from "./pulls.js";
 import { Questions } from "./questions.js";
 import { Replica } from "./replica.js";
 import { Routing } from "./routing.js";
+import { NodeSurroundings } from "./surroundings.js";
 import { Timers } from "./timers.js";
 import type { Answer, Cluster, MemberView, Work } from "./work.js";
 
 /** Works in flight, of this node's clients and of other nodes. */
 const WORKS_MAX = 65_536;
+/** With less time left nothing is tried again. */
+const AGAIN_MS = 300;
 
 /** Above 0: the deadline of the job of this id. Below 0: a read's timer. Numbers cost nothing to keep. */
 type Due = Exclude<Timer, { readonly what: "read" }> | number;
 
-export class Coordinator implements Cluster, Surroundings<Value> {
+export class Coordinator implements Cluster {
   readonly selfIndex: number;
   readonly partitions: number;
   readonly n: number;
@@ -92,8 +93,9 @@ export class Coordinator implements Cluster, Surroundings<Value> {
     clock.witness(storage.recoveredCeiling);
     this.replica = new Replica(storage, clock, options.acceptorRules, bounds.promises);
     const ruled = rules === undefined ? {} : { rules };
-    this.proposer = new Proposer({ node: selfIndex, clock, surroundings: this, ...ruled, ...queuesOf(bounds) });
-    this.reader = new Reader({ boot, clock, surroundings: this, proposer: this.proposer, ...ruled });
+    const surroundings = new NodeSurroundings(options, this.routing, this.replica, this.exchange);
+    this.proposer = new Proposer({ node: selfIndex, clock, surroundings, ...ruled, ...queuesOf(bounds) });
+    this.reader = new Reader({ boot, clock, surroundings, proposer: this.proposer, ...ruled });
     this.timers = new Timers(scheduler, (due) => this.due(due));
     this.forwarding = new Forwarding(this.exchange, scheduler, options.performer, (work, budgetMs, done) =>
       this.take(work, budgetMs, done),
@@ -132,24 +134,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
     for (let i = 0; i < links.length; i++) this.exchange.links[i] = links[i];
   }
 
-  // What proposer and reader ask.
-
-  group(name: string): ReplicaGroup {
-    return this.routing.group(this.routing.partitionOf(name));
-  }
-
-  held(name: string): Held<Value> | undefined {
-    return this.replica.held(name);
-  }
-
-  random(): number {
-    return this.options.random();
-  }
-
-  answers(node: number): boolean {
-    return node === this.selfIndex || this.exchange.links[node]?.state === "up";
-  }
-
+  /** Whether deadlines of keys count. */
   expires(): boolean {
     return this.options.expires();
   }
@@ -206,11 +191,18 @@ export class Coordinator implements Cluster, Surroundings<Value> {
   private returned(job: Job, outcome: Answer | undefined): void {
     if (!this.jobs.has(job.id)) return;
     job.away = false;
-    if (outcome !== undefined) this.settle(job.id, outcome);
-    else if (job.work.writes) this.settle(job.id, { applied: "maybe" });
-    // It changed nothing, so it can be asked again.
-    else this.propose(job);
+    if (outcome === undefined) {
+      // What changed nothing can be asked again.
+      if (job.work.writes) this.settle(job.id, { applied: "maybe" });
+      else this.propose(job);
+    } else if (outcome.applied === "no" && this.hasTime(job)) this.propose(job);
+    else this.settle(job.id, outcome);
     this.carryOut();
+  }
+
+  /** It was surely not done there: may it be tried here? */
+  private hasTime({ deadline }: Job): boolean {
+    return deadline - this.options.scheduler.monotonicMs() > AGAIN_MS;
   }
 
   /** A work that another node forwarded: proposed here, whoever is preferred. */
@@ -220,6 +212,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
       done({ applied: "no", why: "too many" });
       return;
     }
+    if (!this.options.storage.hasRoom) return done({ applied: "no", why: "no quorum" });
     this.propose(this.job(work, Math.min(budgetMs, this.options.deadlineMs), done));
     this.carryOut();
   }
@@ -257,7 +250,13 @@ export class Coordinator implements Cluster, Surroundings<Value> {
   figures(): Readonly<Record<string, number>> {
     const { counts, exchange, forwarding, pulls, catchUp, inbound } = this;
     const { tombstones } = this.options.storage;
-    const own = { inFlight: this.jobs.size, heldBack: this.ownHeldBack.size, tombstones, ...counts };
+    const own = {
+      inFlight: this.jobs.size,
+      heldBack: this.ownHeldBack.size,
+      tombstones,
+      turnedAway: this.replica.turnedAway,
+      ...counts,
+    };
     return figuresOf({ exchange, forwarding, pulls, catchUp, inbound, own });
   }
 
@@ -298,6 +297,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
       else this.own.push(reply);
       return;
     }
+    if (underCeiling > 0 && !this.replica.canCover(underCeiling)) return;
     const lsn = underCeiling > 0 ? this.replica.cover(underCeiling) : 0;
     const after = lsn > this.options.storage.durableLsn ? lsn : 0;
     this.exchange.request(to, this.routing.partitionOf(message.key), message, after);

@@ -15,12 +15,14 @@ import { HeldBack } from "./held-back.js";
 import type { PeerLink } from "./peer-link.js";
 import {
   type Asked,
+  BUSY_BYTES,
   declinedOf,
   readReply,
   replyBytes,
   requestBytes,
   type WireRequest,
   withRecord,
+  writeBusy,
   writeReply,
   writeRequest,
 } from "./register-wire.js";
@@ -63,7 +65,7 @@ export class Exchange {
   readonly figures: ExchangeFigures = { read: 0, prepare: 0, accept: 0, learn: 0, replies: 0, unsent: 0, declined: 0 };
   /** By index of the member; undefined: this node. */
   readonly links: (PeerLink | undefined)[];
-  /** A state did not leave for a peer. */
+  /** A state did not get to a peer. */
   onMissed: (peer: number) => void = () => {};
   private readonly scheduler: Scheduler;
   private readonly heldBack: HeldBack<Outgoing> = new HeldBack();
@@ -182,6 +184,20 @@ export class Exchange {
     return id;
   }
 
+  private declined(from: number, type: Asked["type"], reader: MessageReader): void {
+    if (declinedOf(reader) === undefined) return;
+    this.figures.declined++;
+    if (type === "accept") this.onMissed(from);
+  }
+
+  /** Nothing was done for a request, for want of room: no statement about ballots. */
+  decline(to: number, boot: number, id: number, partition: number): void {
+    const link = this.links[to];
+    if (link === undefined || link.peerBoot !== boot) return;
+    const writer = link.claim(BUSY_BYTES, this.scheduler.monotonicMs() + STATE_MS);
+    if (writer !== undefined) writeBusy(writer, id, partition);
+  }
+
   // HOT: once per answer from a peer.
   /** @returns the answer that the message holds; undefined: nobody waits for it (any more), or it is none. */
   answer(from: number, reader: MessageReader): Reply<Value> | undefined {
@@ -190,7 +206,7 @@ export class Exchange {
     if (asked === undefined || this.askedIds[at] !== reader.id || this.askedWhom[at] !== from) return undefined;
     this.asked[at] = undefined;
     const reply = readReply(reader, asked);
-    if (reply === undefined && declinedOf(reader) !== undefined) this.figures.declined++;
+    if (reply === undefined) this.declined(from, asked.type, reader);
     return reply;
   }
 

@@ -22,6 +22,7 @@ export interface FiguresParts {
     readonly uncertain: number;
     readonly heldBack: number;
     readonly tombstones: number;
+    readonly turnedAway: number;
   };
 }
 
@@ -48,6 +49,7 @@ export function figuresOf({
     sent_accept: exchange.figures.accept,
     sent_learn: exchange.figures.learn,
     sent_replies: exchange.figures.replies,
+    turned_away_for_room: own.turnedAway,
     unsent: exchange.figures.unsent,
     declined: exchange.figures.declined,
     strange_messages: inbound.strange,

@@ -128,6 +128,7 @@ export class Inbound {
       this.strange++;
       return;
     }
+    if (replica.turnsAway(request) && id !== 0) exchange.decline(from, boot, id, partition);
     const reply = replica.receive(request);
     if (reply !== undefined && id !== 0) exchange.reply(from, boot, id, partition, reply, budgetMs, replica.afterLsn);
   }

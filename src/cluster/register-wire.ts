@@ -229,6 +229,12 @@ export function writeReply(writer: MessageWriter, id: number, partition: number,
   }
 }
 
+/** Nothing was done for the request, for want of room. */
+export const BUSY_BYTES: number = NACK_BYTES;
+export function writeBusy(writer: MessageWriter, id: number, partition: number): void {
+  writer.nack(NACK_BUSY, id, partition, 0, NO_DOT, NO_DOT, EMPTY, 0, 0);
+}
+
 function recordOf(name: string, ballot: Dot, state: RegisterState<Value> | undefined): Buffer {
   return state === undefined ? EMPTY : encodeState(name, ballot, state);
 }

@@ -20,6 +20,8 @@ export interface ReplicaStorage {
   readonly recoveredCeiling: number;
   readonly appendedLsn: number;
   readonly durableLsn: number;
+  /** Is there room on the disk for more? */
+  readonly hasRoom: boolean;
   /** Records of deleted keys: kept until all replicas can be asked to forget them. */
   readonly tombstones: number;
   held(name: string): Held<Value> | undefined;
@@ -34,6 +36,8 @@ const PARTITION: PartitionView = { epoch: 0, floor: 0, floorLsn: 0 };
 export class Replica {
   /** After receive(): the answer waits for this position of the log; 0: none. */
   afterLsn = 0;
+  /** Requests that found no room on the disk. */
+  turnedAway = 0;
   readonly ceiling: Ceiling;
   private readonly storage: ReplicaStorage;
   private readonly clock: Hlc;
@@ -66,6 +70,11 @@ export class Replica {
   // HOT: once per request.
   /** @returns the answer, if the request has one; it waits for `afterLsn`. */
   receive(request: Request<Value>): Reply<Value> | undefined {
+    if (this.turnsAway(request)) {
+      this.turnedAway++;
+      this.afterLsn = 0;
+      return undefined;
+    }
     const effects = this.acceptor.receive(request, this.held(request.key), PARTITION);
     const { accepted, reply, underCeiling } = effects;
     let lsn = effects.afterLsn;
@@ -84,6 +93,20 @@ export class Replica {
     this.afterLsn = lsn <= this.storage.durableLsn ? 0 : lsn;
     effects.clear();
     return reply;
+  }
+
+  /** Without room on the disk nothing is promised or taken: what is accepted would wait in memory, without end. Reads go on. */
+  turnsAway({ type }: Request<Value>): boolean {
+    return type !== "read" && type !== "chosen" && !this.storage.hasRoom;
+  }
+
+  get hasRoom(): boolean {
+    return this.storage.hasRoom;
+  }
+
+  /** Can a message under `hlc` leave, if need be after a ceiling was logged? */
+  canCover(hlc: number): boolean {
+    return this.ceiling.gate(hlc) !== UNLOGGED || this.storage.hasRoom;
   }
 
   /** A batch is written anyway: let the ceiling rise with it. */

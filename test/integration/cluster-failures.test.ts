@@ -21,9 +21,7 @@ const STALLED_MS = 1500;
 const network = CutNetwork.make(3);
 const SECRET = ["--cluster-secret", "only for this test", "--protected-mode", "no"];
 const cluster =
-  typeof network === "string"
-    ? await KvorumCluster.start(3)
-    : await KvorumCluster.startAt(network.places, ...SECRET);
+  typeof network === "string" ? await KvorumCluster.start(3) : await KvorumCluster.startAt(network.places, ...SECRET);
 const keys = await ClusterKeys.of(cluster);
 
 /** @param limitMs how much longer than others affected keys may be without an acknowledgement. */

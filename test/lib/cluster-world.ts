@@ -36,6 +36,7 @@ export class MapStorage implements ReplicaStorage, ShippedStorage {
   appendedLsn = 0;
   durableLsn = 0;
   syncs = 0;
+  hasRoom = true;
   private table = new Map<string, Held<Value>>();
   private log: Logged[] = [];
   private droppedLsn = 0;

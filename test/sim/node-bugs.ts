@@ -147,7 +147,7 @@ export const READS_LOCALLY: NodeBug = {
   serving: ({ coordinator }, _engine, host) => {
     const perform = coordinator.perform.bind(coordinator);
     coordinator.perform = (work, done) => {
-      const held = work.writes ? undefined : coordinator.held(work.name);
+      const held = work.writes ? undefined : coordinator.replica.held(work.name);
       if (held === undefined) return perform(work, done);
       const { result } = work.apply(held.state, host.nowMs());
       done({ applied: "yes", result, ballot: held.ballot });
@@ -160,7 +160,7 @@ export const EXPIRES_LOCALLY: NodeBug = {
   serving: ({ coordinator }, _engine, host) => {
     const perform = coordinator.perform.bind(coordinator);
     coordinator.perform = (work, done) => {
-      const held = work.writes ? undefined : coordinator.held(work.name);
+      const held = work.writes ? undefined : coordinator.replica.held(work.name);
       if (held === undefined || !isExpired(held.state, host.nowMs())) return perform(work, done);
       const { result } = work.apply(tombstoneState(held.state.vv, held.state.cut), host.nowMs());
       done({ applied: "yes", result, ballot: held.ballot });

@@ -224,6 +224,32 @@ for (const dropped of [false, true]) {
   });
 }
 
+test("a replica without room takes nothing, and catches up when there is room again", async () => {
+  const world = await ClusterWorld.start();
+  const [key, other] = [keyOf(world, 2), keyOf(world, 0)];
+  world.scheduler.advance(6000);
+  const { storage } = world.nodes[2];
+  storage.hasRoom = false;
+  const before = storage.appendedLsn;
+  // The preferred proposer takes no proposals: whoever forwarded does it.
+  const asked = [world.ask(0, work(key, "set a")), world.ask(1, work(other, "set b"))];
+  world.scheduler.advance(300);
+  assert.equal(asked.map(said), ["OK", "OK"]);
+  assert.is(storage.appendedLsn, before);
+  const read = world.ask(2, work(key, "get"));
+  const own = world.ask(2, work("third", "set c"));
+  world.scheduler.advance(2200);
+  assert.is(said(read), "a");
+  assert.ok(said(own) === "OK" || said(own) === "no quorum");
+  storage.hasRoom = true;
+  world.scheduler.advance(12_000);
+  assert.equal(holdings(world, 2, [key, other]), ["a", "b"]);
+  assert.equal(
+    [0, 1, 2].flatMap((node) => behind(world, node)),
+    [],
+  );
+});
+
 test("questions are answered by the member that was asked, or not at all", async () => {
   const world = await ClusterWorld.start();
   const { coordinator } = world.nodes[0].alive;
