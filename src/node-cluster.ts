@@ -5,6 +5,7 @@
  * Invariant: a peer is on record on the disk before anything is heard of it.
  */
 import { createHmac, randomBytes } from "node:crypto";
+import { ClockWatch } from "./cluster/clock-watch.js";
 import { ClusterNode } from "./cluster/cluster-node.js";
 import { LateCluster } from "./cluster/late-cluster.js";
 import { type Members, membersOf } from "./cluster/members.js";
@@ -22,7 +23,6 @@ import { type MemberData, openMember, type PeerNote, writeMember } from "./stora
 
 const NONCE_BYTES = 32;
 const RUN_BYTES = 16;
-const CLOCK_LOOK_MS = 1000;
 const SAVE_MS = 10_000;
 const SAY_AGAIN_MS = 60_000;
 const SAID_MAX = 256;
@@ -49,9 +49,8 @@ export class Member {
   private data: MemberData;
   private readonly listeners: Listener[] = [];
   private node: ClusterNode | undefined;
-  private cancelClock: Cancel = () => {};
+  private clock: ClockWatch | undefined;
   private cancelSave: Cancel = () => {};
-  private clockIsOff = false;
   private stopped: Promise<unknown> | undefined;
   private readonly saidMs = new Map<string, number>();
 
@@ -99,9 +98,18 @@ export class Member {
     });
     this.node = node;
     await listenForPeers(config, node.accept, this.listeners);
-    this.cluster.open(node.coordinator);
+    this.cluster.open(node.coordinator, () => ({
+      clock_off_ms: node.clockOffMs(),
+      expires_keys: node.coordinator.expires() ? 1 : 0,
+    }));
     node.start();
-    this.watchClock();
+    this.clock = new ClockWatch({
+      scheduler,
+      offMs: () => node.clockOffMs(),
+      expires: () => node.coordinator.expires(),
+      log: this.parts.log,
+    });
+    this.clock.start();
     this.saveSoon();
   }
 
@@ -152,24 +160,6 @@ export class Member {
     this.data = data;
   }
 
-  /** Says so when this node's clock is so far from the others' that it ends no keys by their deadlines, and when it does again. */
-  private watchClock(): void {
-    const { scheduler, log } = this.parts;
-    const node = this.node as ClusterNode;
-    const isOff = !node.coordinator.expires();
-    if (isOff !== this.clockIsOff) {
-      this.clockIsOff = isOff;
-      const ms = Math.round(node.clockOffMs());
-      if (isOff)
-        log(
-          "warning",
-          `this node's clock is ${ms} ms from most of its peers': it expires no keys until that is mended`,
-        );
-      else log("notice", "this node's clock agrees with its peers' again: keys expire");
-    }
-    this.cancelClock = scheduler.after(CLOCK_LOOK_MS, () => this.watchClock());
-  }
-
   /** How many answers the next flush of the log serves: here it is peers and rounds that wait for it, not clients. */
   get waiters(): number {
     return this.node?.coordinator.waitingForLog ?? 0;
@@ -187,7 +177,7 @@ export class Member {
   }
 
   private stopOnce(): Promise<unknown> {
-    this.cancelClock();
+    this.clock?.stop();
     this.cancelSave();
     const closed = this.listeners.map((listener) => listener.close());
     this.node?.stop();

@@ -1,11 +1,14 @@
 /**
- * node-listen.ts: where a node listens: for clients by TCP, TLS and a unix socket, for peers by TCP.
+ * node-listen.ts: where a node listens: for clients by TCP, TLS, a unix socket and HTTP, for peers by TCP.
  * Invariant: an address that cannot be taken is an error with the exit code for it, and names the option that helps; one with a dash in
  * front may be missing on this machine.
  */
 import fs from "node:fs";
 import type { Config } from "./config/config.js";
+import { httpAddresses } from "./config/http-bind.js";
+import type { RunningHttp } from "./http/start.js";
 import { EXIT_PORT_IN_USE } from "./lib/errors.js";
+import type { RunningNode } from "./node.js";
 import { createNetwork } from "./platform/sockets.js";
 import { readTls } from "./platform/tls-files.js";
 import type { Accept, Listener, ListenOptions, Network, TlsOptions } from "./ports/network.js";
@@ -36,6 +39,18 @@ export async function listenForClients(config: Config, accept: Accept, into: Lis
 export async function listenForPeers(config: Config, accept: Accept, into: Listener[]): Promise<void> {
   const options = { ...commonOf(config), port: config.peerPort };
   await listenOnAll(createNetwork(), config.bind, options, accept, into, "peer-port");
+}
+
+/** Beside the other listeners and before the data is loaded, so that a port that is taken is known at once. @param any on any free port. */
+export async function listenForHttp(node: RunningNode, any: boolean): Promise<RunningHttp | undefined> {
+  const { bind, httpBind, httpPort } = node.config;
+  if (httpPort === 0 && !any) return undefined;
+  const { startHttp } = await import("./http/start.js");
+  try {
+    return await startHttp(node, httpAddresses(bind, httpBind), httpPort);
+  } catch (error) {
+    throw listenError(error, (error as { where?: string }).where ?? "HTTP", "http-port");
+  }
 }
 
 async function listenOnAll(

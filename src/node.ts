@@ -10,9 +10,10 @@ import { version } from "./cli/version.js";
 import { type Performer, QUESTION_NODE } from "./cluster/work.js";
 import type { Config } from "./config/config.js";
 import { keySlot } from "./core/ring/slot.js";
+import type { RunningHttp } from "./http/start.js";
 import { asDiskError } from "./lib/errors.js";
 import { type Member, memberOf } from "./node-cluster.js";
-import { listenForClients, shownAddresses } from "./node-listen.js";
+import { listenForClients, listenForHttp, shownAddresses } from "./node-listen.js";
 import { BackupDirectory } from "./platform/backup-directory.js";
 import { lockDirectory } from "./platform/directory-lock.js";
 import { type LogLevel, lineLogger } from "./platform/log.js";
@@ -47,6 +48,8 @@ export interface NodeEnd {
 export interface NodeParts {
   /** Keep everything in memory: nothing outlives the node. */
   readonly memory?: boolean;
+  /** HTTP on any free port, when http-port names none. */
+  readonly http?: boolean;
   /** Where the node's lines go; absent = standard output. */
   readonly log?: (level: LogLevel, text: string) => void;
 }
@@ -59,12 +62,14 @@ export class RunningNode {
   readonly failed: Promise<NodeEnd>;
   startScreen = "";
   listeners: Listener[] = [];
+  /** Undefined: none is wanted. */
+  http: RunningHttp | undefined;
   private readonly scheduler: NodeScheduler = new NodeScheduler();
   private readonly served: ServedStorage;
   /** Undefined: a node alone. */
   private readonly member: Member | undefined;
   private readonly release: () => void;
-  private readonly log: (level: LogLevel, text: string) => void;
+  readonly log: (level: LogLevel, text: string) => void;
   private readonly memory: boolean;
   private end: (end: NodeEnd) => void = () => {};
   private stopping: Promise<void> | undefined;
@@ -145,8 +150,10 @@ export class RunningNode {
     config.onWarning((text) => this.log("warning", text));
   }
 
-  listen(): Promise<void> {
-    return listenForClients(this.config, (connection) => this.server.accept(connection), this.listeners);
+  /** @param http on any free port. */
+  async listen(http: boolean): Promise<void> {
+    await listenForClients(this.config, (connection) => this.server.accept(connection), this.listeners);
+    this.http = await listenForHttp(this, http);
   }
 
   /** Recover, then serve. @throws CorruptionError, FormatError, DiskError, each with an exit code. */
@@ -177,6 +184,7 @@ export class RunningNode {
       version: version(),
       config: this.config,
       addresses: shownAddresses(this.listeners),
+      http: this.http?.addresses,
       directory: this.memory ? undefined : this.config.dir,
       keys: engine.store.table.keys.reduce((sum, keys) => sum + keys, 0),
       loadMs: engine.loadMs,
@@ -238,7 +246,7 @@ export class RunningNode {
     const { server, engine } = this;
     server.lastCall();
     const closed = this.listeners.map((listener) => listener.close());
-    await this.drained(now);
+    await Promise.all([this.drained(now), this.http?.stop(now ? 0 : this.config.shutdownTimeout)]);
     const parted = this.member?.stop();
     server.close(now);
     const quick = engine.store.usedBytes() <= STOP_SNAPSHOT_BYTES_MAX && engine.store.stats.dirty > 0;
@@ -259,6 +267,7 @@ export class RunningNode {
   /** It could not be started. */
   abandon(): void {
     for (const listener of this.listeners) void listener.close();
+    void this.http?.stop(0);
     void this.member?.stop();
     this.server.close(true);
     this.server.stop();
@@ -285,7 +294,7 @@ export async function start(config: Config, parts: NodeParts = {}): Promise<Runn
   let node: RunningNode | undefined;
   try {
     node = new RunningNode(config, disk, release, parts);
-    await node.listen();
+    await node.listen(parts.http === true);
     await node.load();
     return node;
   } catch (error) {

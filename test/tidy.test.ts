@@ -38,7 +38,7 @@ const ROOMS: Readonly<Record<string, Arrows>> = {
   // The option table is where the command line has its flags and help from; inspect and restore read files without a node.
   cli: { may: ["lib", "config", "client", "root", "storage", "ports", "platform"] },
 };
-const ROOT_FILES = ["node.ts", "node-cluster.ts", "node-listen.ts", "index.ts", "testing.ts"];
+const ROOT_FILES = ["node.ts", "node-cluster.ts", "node-listen.ts", "index.ts", "pipe.ts", "testing.ts"];
 
 /** Pure: the same input gives the same output, in production and in the simulator. */
 const PURE = ["core", "codec"];

@@ -20,6 +20,7 @@ import { Proposer } from "../core/register/proposer.js";
 import type { ReplicaGroup } from "../core/register/quorum.js";
 import { Reader } from "../core/register/reader.js";
 import type { Held } from "../core/register/state.js";
+import { Numbered } from "../lib/numbered.js";
 import type { Value } from "../storage/state-record.js";
 import { CatchUp } from "./catch-up.js";
 import type { Bounds, CoordinatorOptions } from "./coordinator-options.js";
@@ -66,8 +67,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
   private readonly proposer: Proposer<Value, Buffer>;
   private readonly reader: Reader<Value, Buffer>;
   private readonly timers: Timers<Due>;
-  private readonly jobs: Map<number, Job> = new Map();
-  private nextJob = 1;
+  private readonly jobs: Numbered<Job> = new Numbered();
   private readonly out: Effect<Value, Buffer>[] = [];
   private readonly own: Reply<Value>[] = [];
   private readonly ownHeldBack: HeldBack<Reply<Value>> = new HeldBack();
@@ -176,7 +176,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
   }
 
   private job(work: Work, deadlineMs: number, done: (answer: Answer) => void): Job {
-    const job = new Job(this.nextJob++, this.options.scheduler.monotonicMs() + deadlineMs, work, done);
+    const job = new Job(this.jobs.next(), this.options.scheduler.monotonicMs() + deadlineMs, work, done);
     this.jobs.set(job.id, job);
     this.timers.set(deadlineMs, job.id);
     return job;
@@ -256,15 +256,9 @@ export class Coordinator implements Cluster, Surroundings<Value> {
 
   figures(): Readonly<Record<string, number>> {
     const { counts, exchange, forwarding, pulls, catchUp, inbound } = this;
-    return {
-      works_in_flight: this.jobs.size,
-      works_read: counts.reads,
-      works_write: counts.writes,
-      works_refused: counts.refused,
-      works_uncertain: counts.uncertain,
-      waiting_for_log: this.waitingForLog,
-      ...figuresOf({ exchange, forwarding, pulls, catchUp, inbound }),
-    };
+    const { tombstones } = this.options.storage;
+    const own = { inFlight: this.jobs.size, heldBack: this.ownHeldBack.size, tombstones, ...counts };
+    return figuresOf({ exchange, forwarding, pulls, catchUp, inbound, own });
   }
 
   // Effects.
@@ -298,7 +292,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
 
   private send({ to, message, underCeiling }: Send<Value>): void {
     if (to === this.selfIndex) {
-      const reply = this.replica.receive(message);
+      const reply = this.replica.receive(this.exchange.shared(message));
       if (reply === undefined) return;
       if (this.replica.afterLsn > 0) this.ownHeldBack.add(this.replica.afterLsn, reply);
       else this.own.push(reply);
@@ -364,7 +358,7 @@ export class Coordinator implements Cluster, Surroundings<Value> {
     this.timers.stop();
     this.pulls.stop();
     this.catchUp.stop();
-    for (const job of [...this.jobs.values()]) this.settle(job.id, { applied: "maybe" });
+    for (const [id] of this.jobs.entries()) this.settle(id, { applied: "maybe" });
   }
 
   private observe(): void {

@@ -111,8 +111,7 @@ export class Exchange {
     this.figures[request.type]++;
     const ms = request.type === "read" ? READ_MS : request.type === "prepare" ? ROUND_MS : STATE_MS;
     const deadlineMs = this.scheduler.monotonicMs() + ms;
-    const recorded = request.type === "accept" || request.type === "learn" ? this.recorded(request) : request;
-    const outgoing = { to, boot: 0, id: 0, partition, request: recorded, reply: undefined, deadlineMs };
+    const outgoing = { to, boot: 0, id: 0, partition, request: this.shared(request), reply: undefined, deadlineMs };
     if (lsn > 0) this.heldBack.add(lsn, outgoing);
     else this.send(outgoing);
   }
@@ -160,13 +159,14 @@ export class Exchange {
     else writeRequest(writer, request.type === "learn" ? 0 : this.remember(to, request), partition, request);
   }
 
-  /** The same message goes to several: it is encoded for the first. */
-  private recorded(request: AcceptRequest<Value> | LearnRequest<Value>): AcceptRequest<Value> | LearnRequest<Value> {
+  /** The same message goes to several, this node's own replica among them: it is encoded for the first. */
+  shared<T extends Request<Value>>(request: T): T {
+    if (request.type !== "accept" && request.type !== "learn") return request;
     if (request !== this.lastRequest) {
       this.lastRequest = request;
       this.lastRecorded = withRecord(request);
     }
-    return this.lastRecorded as AcceptRequest<Value> | LearnRequest<Value>;
+    return this.lastRecorded as T;
   }
 
   private remember(to: number, request: WireRequest): number {

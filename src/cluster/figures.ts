@@ -13,10 +13,34 @@ export interface FiguresParts {
   readonly pulls: Pulls;
   readonly catchUp: CatchUp;
   readonly inbound: Inbound;
+  /** Of the coordinator itself. */
+  readonly own: {
+    readonly inFlight: number;
+    readonly reads: number;
+    readonly writes: number;
+    readonly refused: number;
+    readonly uncertain: number;
+    readonly heldBack: number;
+    readonly tombstones: number;
+  };
 }
 
-export function figuresOf({ exchange, forwarding, pulls, catchUp, inbound }: FiguresParts): Record<string, number> {
+export function figuresOf({
+  exchange,
+  forwarding,
+  pulls,
+  catchUp,
+  inbound,
+  own,
+}: FiguresParts): Record<string, number> {
   return {
+    works_in_flight: own.inFlight,
+    works_read: own.reads,
+    works_write: own.writes,
+    works_refused: own.refused,
+    works_uncertain: own.uncertain,
+    waiting_for_log: exchange.waiting + own.heldBack,
+    tombstones: own.tombstones,
     works_forwarded: forwarding.sent,
     works_forwarded_here: forwarding.received,
     sent_read: exchange.figures.read,

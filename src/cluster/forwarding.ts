@@ -6,7 +6,8 @@
  *   FORWARD_REPLY payload  done: {dot of the state it took effect in (all zero: absent), reply}; not applied: {u8 why}
  *
  * Invariants: a work is sent once, never again by itself; `done` hears of it exactly once: the answer, or undefined when the link broke.
- * The other node has less time than this one: it says for sure that nothing was done, where it can, before time is up here.
+ * The other node has less time than this one: it says for sure that nothing was done, where it can, before time is up here. One that did
+ * not run for a while does nothing of what it finds whose time may be over.
  * A node that could not reach its quorum is left alone for a while, although its link is up: others may still reach theirs.
  */
 import {
@@ -24,6 +25,7 @@ import {
 } from "../codec/frame/layout.js";
 import type { MessageReader } from "../codec/frame/message-reader.js";
 import { readU32, writeU32 } from "../codec/record/record.js";
+import { Numbered } from "../lib/numbered.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import type { Exchange } from "./exchange.js";
 import type { PeerLink } from "./peer-link.js";
@@ -52,7 +54,7 @@ export class Forwarding {
   private readonly scheduler: Scheduler;
   private readonly performer: Performer;
   private readonly take: Take;
-  private readonly away: Map<number, { readonly to: number; readonly done: Done }> = new Map();
+  private readonly away: Numbered<{ readonly to: number; readonly done: Done }> = new Numbered();
   private readonly avoidUntilMs: number[] = [];
 
   constructor(exchange: Exchange, scheduler: Scheduler, performer: Performer, take: Take) {
@@ -78,7 +80,7 @@ export class Forwarding {
     const payload = payloadOf(work);
     const writer = link.claim(MESSAGE_HEADER_BYTES + payload.length, untilMs);
     if (writer === undefined) return false;
-    const id = this.exchange.nextId();
+    const id = this.away.next();
     writer.opaque(MESSAGE_FORWARD, 0, id, partition, EPOCH, payload, 0, payload.length);
     this.away.set(id, { to, done });
     this.sent++;
@@ -94,8 +96,10 @@ export class Forwarding {
     const reply = (answer: Answer): void => {
       if (id !== 0 && link.peerBoot === boot) writeAnswer(link, id, partition, answer);
     };
-    if (work === undefined) reply({ applied: "no", why: "no quorum" });
-    else this.take(work, budgetMs === 0 ? BUDGET_MS_DEFAULT : stepOf(budgetMs), reply);
+    const leftMs = (budgetMs === 0 ? BUDGET_MS_DEFAULT : budgetMs) - Math.ceil(link.unreadMs);
+    // Nobody waits for it any more, and what was told "may have been applied" long ago should not undo what came after it.
+    if (work === undefined || leftMs <= 0) reply({ applied: "no", why: "no quorum" });
+    else this.take(work, stepOf(leftMs), reply);
   }
 
   private workOf({ bytes, at, length }: MessageReader): Work | undefined {
@@ -104,8 +108,7 @@ export class Forwarding {
     const from = at + HEAD_BYTES;
     if (nameBytes === 0 || nameBytes > length - HEAD_BYTES || bytes[from] > 15) return undefined;
     const name = bytes.latin1Slice(from, from + nameBytes);
-    // What was lent must be given back: the work is kept.
-    return this.performer.decode(name, Buffer.from(bytes.subarray(from + nameBytes, at + length)));
+    return this.performer.decode(name, bytes.subarray(from + nameBytes, at + length));
   }
 
   /** A FORWARD_REPLY came. */
@@ -121,7 +124,7 @@ export class Forwarding {
 
   /** The link to `node` broke: what is there may have been done, and the answer will not come. */
   lost(node: number): void {
-    for (const [id, { to, done }] of [...this.away]) {
+    for (const [id, { to, done }] of this.away.entries()) {
       if (to !== node) continue;
       this.away.delete(id);
       done(undefined);

@@ -17,6 +17,7 @@ export class LateCluster implements Cluster {
   private readonly addresses: readonly MemberAddress[];
   private readonly rows: Members["ring"];
   private cluster: Cluster | undefined;
+  private more: () => Readonly<Record<string, number>> = () => ({});
 
   constructor({ ids, addresses, selfIndex, ring, n, r, w, clusterId }: Members) {
     this.selfIndex = selfIndex;
@@ -29,8 +30,10 @@ export class LateCluster implements Cluster {
     this.addresses = ids.map((id) => ({ id, ...(addresses.get(id) ?? { host: "", port: 0 }) }));
   }
 
-  open(cluster: Cluster): void {
+  /** @param more figures that are not the coordinator's. */
+  open(cluster: Cluster, more: () => Readonly<Record<string, number>>): void {
     this.cluster = cluster;
+    this.more = more;
   }
 
   members(): readonly MemberView[] {
@@ -63,6 +66,6 @@ export class LateCluster implements Cluster {
   }
 
   figures(): Readonly<Record<string, number>> {
-    return this.cluster?.figures() ?? {};
+    return { ...this.more(), ...this.cluster?.figures() };
   }
 }

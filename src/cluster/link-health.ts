@@ -5,6 +5,8 @@
  * Here: when this node's own loop was late, the peer's bytes may have lain unread all that time. The lag is therefore taken off the
  * silence, until the peer is heard again. So a busy or paused node accuses nobody; it notices a dead peer later by its own lag.
  *
+ * The same lag says how old the bytes may be that are read now: what they ask for may not be wanted any more.
+ *
  * Invariants: suspect comes before down, unless the silence was that long between two ticks; hearing anything makes it up again.
  */
 
@@ -20,6 +22,7 @@ export class LinkHealth {
   private readonly downMs: number;
   private heardMs: number;
   private dueMs: number;
+  private periodMs: number;
   private forgivenMs = 0;
 
   /** @param nowMs steady clock: the link has just opened. @param dueMs when the first tick is due. */
@@ -28,6 +31,7 @@ export class LinkHealth {
     this.downMs = downMs;
     this.heardMs = nowMs;
     this.dueMs = dueMs;
+    this.periodMs = dueMs - nowMs;
   }
 
   /** Bytes came at `atMs`; may be told more than once. */
@@ -42,9 +46,18 @@ export class LinkHealth {
     const late = nowMs - this.dueMs;
     this.lagMs = late < LAG_MS_LEAST ? 0 : late;
     this.dueMs = nextMs;
+    this.periodMs = nextMs - nowMs;
     this.forgivenMs += this.lagMs;
     const silentMs = nowMs - this.heardMs - this.forgivenMs;
     if (silentMs >= this.downMs) return "down";
     return silentMs >= this.suspectMs ? "suspect" : "up";
+  }
+
+  /** At most how long what is read now may have lain unread because this node did not run; 0: it ran. */
+  unreadMs(nowMs: number): number {
+    // A tick that is due may come only after what is read.
+    const late = Math.max(this.lagMs, nowMs - this.dueMs);
+    // It may have stopped just after a tick.
+    return late < LAG_MS_LEAST ? 0 : late + this.periodMs;
   }
 }

@@ -136,6 +136,11 @@ export class PeerLink implements ConnectionOwner {
     return this.connections.at(-1)?.peer?.boot ?? 0;
   }
 
+  /** At most how long a message that is read now may have lain here, because this node did not run. */
+  get unreadMs(): number {
+    return this.health?.unreadMs(this.options.scheduler.monotonicMs()) ?? 0;
+  }
+
   /** What waits on the connection in use. */
   get waiting(): { readonly messages: number; readonly bytes: number; readonly expired: number } {
     return this.connections.at(-1)?.waiting ?? { messages: 0, bytes: 0, expired: 0 };

@@ -20,6 +20,8 @@ export interface ReplicaStorage {
   readonly recoveredCeiling: number;
   readonly appendedLsn: number;
   readonly durableLsn: number;
+  /** Records of deleted keys: kept until all replicas can be asked to forget them. */
+  readonly tombstones: number;
   held(name: string): Held<Value> | undefined;
   accept(record: Buffer, chosen: boolean): number;
   mark(name: string, ballot: Dot): void;

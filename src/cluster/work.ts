@@ -11,7 +11,7 @@ import type { RegisterState } from "../core/register/state.js";
 import type { Value } from "../storage/state-record.js";
 import type { LinkState } from "./link-health.js";
 
-export { compareDots, type Dot } from "../core/clock/dot.js";
+export { compareDots, type Dot, NO_DOT } from "../core/clock/dot.js";
 export { nameOf } from "../storage/state-record.js";
 
 /** What a work is shown, and what it makes of it. */
@@ -36,7 +36,7 @@ export type Answer = Outcome<Buffer>;
 
 /** What the server gives to the cluster. */
 export interface Performer {
-  /** A work that another node forwarded. @returns undefined: it is malformed. */
+  /** A work that another node forwarded. @param bytes lent. @returns undefined: it is malformed. */
   decode(name: string, bytes: Buffer): Work | undefined;
   /** Answer a question of another node (or this one's own). @returns undefined: it cannot be answered. Synchronous. */
   answer(kind: number, bytes: Buffer): Buffer | undefined;

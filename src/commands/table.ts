@@ -12,6 +12,7 @@ import { CONNECTION_ROWS } from "./rows/connection.js";
 import { DATABASE_ROWS } from "./rows/databases.js";
 import { EXPIRY_ROWS } from "./rows/expiry.js";
 import { KEY_ROWS } from "./rows/keys.js";
+import { KV_ROWS } from "./rows/kv.js";
 import { OBSERVE_ROWS } from "./rows/observe.js";
 import { SERVER_ROWS } from "./rows/server.js";
 import { STRING_ROWS } from "./rows/strings.js";
@@ -20,6 +21,7 @@ import { CommandSpec } from "./spec.js";
 
 const ROWS = [
   ...STRING_ROWS,
+  ...KV_ROWS,
   ...BIT_ROWS,
   ...KEY_ROWS,
   ...EXPIRY_ROWS,

@@ -44,7 +44,7 @@ export function loadConfig(sources: Sources): Config {
 export type ConfigInput = { readonly [K in keyof ConfigValues]?: ConfigValues[K] | string | undefined };
 
 /**
- * The configuration of an embedded node: no environment and no file. `port: 0` means any free port, no `port` no TCP.
+ * The configuration of an embedded node: no environment and no file. `port: 0` means any free port, no `port` no TCP, no `httpPort` no HTTP.
  * @throws {ConfigError}
  */
 export function configFromOptions(input: ConfigInput, cwd: string): Config {
@@ -63,7 +63,10 @@ export function configFromOptions(input: ConfigInput, cwd: string): Config {
       }
     }
   }
-  if (input.port === undefined) directives.push({ name: "port", words: ["0"], kind: "options", where: "no port" });
+  for (const name of ["port", "http-port"] as const) {
+    const given = name === "port" ? input.port : input.httpPort;
+    if (given === undefined) directives.push({ name, words: ["0"], kind: "options", where: `no ${name}` });
+  }
   return build(directives, problems, { cwd, anyPort: input.port !== undefined });
 }
 

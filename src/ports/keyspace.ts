@@ -30,6 +30,8 @@ export class KeyState {
    * has one too.
    */
   version = 0;
+  /** In a cluster the node whose change that was, 0 alone: two nodes may have written under the same `version`. */
+  versionNode = 0;
 }
 
 /** Called per key of a scan with state borrowed until it returns. It must not write to the keyspace. */
@@ -70,6 +72,9 @@ export interface Keyspace {
    */
   fetchAhead?(db: number, bytes: Buffer, keys: KeysAhead): void;
   forgetAhead?(): void;
+
+  /** The version that a put has which is the next change; undefined where it is not known before (in a cluster). */
+  readonly nextVersion?: number;
 
   /** Set a key: value bytes are copied. expireAt 0 = none; one in the past is the caller's error. O(bytes). */
   put(

@@ -49,7 +49,8 @@ export function watchInCluster(_around: Surroundings, session: ClusterSession, s
   session.hold();
   fetchAll(session, [...names], true, (states, failure) => {
     if (failure === undefined)
-      for (const [name, { present, version }] of states) transaction.watchInCluster(name, { present, version });
+      for (const [name, { present, version, versionNode }] of states)
+        transaction.watchInCluster(name, { present, version, versionNode });
     call.answer(failure ?? OK);
     session.letGo();
   });
@@ -201,7 +202,7 @@ class Exec {
     fetchAll(this.session, others, true, (more, failure) => {
       const differs = ([name, before]: [string, Seen]): boolean => {
         const now = known.get(name) ?? (more.get(name) as KnownState);
-        return hasChanged(before, now.present, now.version);
+        return hasChanged(before, now);
       };
       if (failure !== undefined) this.end(failure);
       else if ([...seen].some(differs)) this.abort();

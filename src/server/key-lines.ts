@@ -29,6 +29,10 @@ class Line {
 
 export class KeyLines {
   private readonly lines: Map<string, Line> = new Map();
+  /** Most clients have one work at a time: its line is always this one, and needs no Map. */
+  private readonly one: Line = new Line();
+  /** Whose line `one` is now; "": nobody's. Names are never empty. */
+  private oneName = "";
   private readonly cluster: Cluster;
 
   constructor(cluster: Cluster) {
@@ -38,13 +42,23 @@ export class KeyLines {
   // HOT: once per command.
   perform(work: OwnWork, done: (answer: Answer) => void): void {
     const { name } = work;
-    let line = this.lines.get(name);
-    if (line === undefined) {
-      line = new Line();
-      this.lines.set(name, line);
-    }
+    const line = this.lineOf(name) ?? this.newLine(name);
     if (line.reads || line.waiting.length > 0) line.waiting.push({ work, done });
     else this.begin(line, work, done);
+  }
+
+  private lineOf(name: string): Line | undefined {
+    return name === this.oneName ? this.one : this.lines.size > 0 ? this.lines.get(name) : undefined;
+  }
+
+  private newLine(name: string): Line {
+    if (this.oneName === "") {
+      this.oneName = name;
+      return this.one;
+    }
+    const line = new Line();
+    this.lines.set(name, line);
+    return line;
   }
 
   private begin(line: Line, work: OwnWork, done: (answer: Answer) => void): void {
@@ -61,6 +75,8 @@ export class KeyLines {
   }
 
   private goOn(name: string, line: Line): void {
+    // What was done with the answer may have ended this line, and begun another.
+    if (this.lineOf(name) !== line) return;
     const { waiting } = line;
     while (waiting.length > 0 && !line.reads) {
       let reads = 0;
@@ -69,7 +85,9 @@ export class KeyLines {
       if (next.length === 1) this.begin(line, next[0].work, next[0].done);
       else this.together(name, line, next);
     }
-    if (!line.reads && line.inOrder === 0 && waiting.length === 0) this.lines.delete(name);
+    if (line.reads || line.inOrder > 0 || waiting.length > 0) return;
+    if (line === this.one) this.oneName = "";
+    else this.lines.delete(name);
   }
 
   /** Several reads as one. */

@@ -13,6 +13,8 @@ export interface StartFacts {
   readonly version: string;
   readonly config: Config;
   readonly addresses: readonly string[];
+  /** Where HTTP listens; none: nowhere. */
+  readonly http?: readonly string[] | undefined;
   /** Undefined: memory only. */
   readonly directory: string | undefined;
   readonly keys: number;
@@ -37,6 +39,7 @@ export function startScreen(facts: StartFacts): string {
     `kvorum ${facts.version}  pid ${facts.pid}`,
     "",
     `  listening   ${addresses.length > 0 ? addresses.join("  ") : "nowhere (port 0 and no unixsocket)"}`,
+    ...(facts.http === undefined ? [] : [`  http        http://${facts.http.join("  http://")}`]),
     `  data        ${facts.directory ?? "memory only"}${facts.keys > 0 ? `  (${facts.keys} keys loaded in ${Math.round(facts.loadMs)} ms)` : ""}`,
     ...(cluster === undefined ? [] : clusterLines(cluster, config.n)),
     `  acknowledged writes survive: ${survives(config.appendfsync, facts.directory === undefined, cluster?.view)}`,

@@ -50,7 +50,7 @@ export class StateSpace implements Keyspace {
   }
 
   find(db: number, bytes: Buffer, at: number, length: number, state: KeyState, _touch: boolean): boolean {
-    const { present, type, raw, value, expireAt, version } = this.state(nameOf(db, bytes, at, length));
+    const { present, type, raw, value, expireAt, version, versionNode } = this.state(nameOf(db, bytes, at, length));
     state.present = present;
     state.type = type;
     state.raw = raw;
@@ -59,6 +59,7 @@ export class StateSpace implements Keyspace {
     state.valueBytes = value.length;
     state.expireAt = expireAt;
     state.version = version;
+    state.versionNode = versionNode;
     return present;
   }
 
@@ -74,7 +75,8 @@ export class StateSpace implements Keyspace {
     raw: boolean,
   ): void {
     const copy = Buffer.from(value.subarray(valueAt, valueAt + valueBytes));
-    this.write(nameOf(db, key, keyAt, keyBytes), { present: true, type: 0, raw, expireAt, version: 0, value: copy });
+    const name = nameOf(db, key, keyAt, keyBytes);
+    this.write(name, { present: true, type: 0, raw, expireAt, version: 0, versionNode: 0, value: copy });
   }
 
   remove(db: number, key: Buffer, keyAt: number, keyBytes: number): boolean {
@@ -155,6 +157,7 @@ const ABSENT: KnownState = {
   type: 0,
   expireAt: 0,
   version: 0,
+  versionNode: 0,
   value: Buffer.alloc(0),
 };
 

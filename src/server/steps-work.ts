@@ -16,20 +16,17 @@ import {
   writeCommand,
   writeHeader,
 } from "./work-bytes.js";
-import { knownOf, type Stage, type Step, versionOf } from "./works.js";
+import { knownOf, type Stage, type Step } from "./works.js";
 
 const CHANGED: Buffer = Buffer.from([0]);
 const DONE = 1;
 
 /** What a client has seen of a key that it watches. */
-export interface Seen {
-  readonly present: boolean;
-  readonly version: number;
-}
+export type Seen = Pick<KnownState, "present" | "version" | "versionNode">;
 
 /** A key that expired has no new version, but is not there any more. */
-export function hasChanged(seen: Seen, present: boolean, version: number): boolean {
-  return seen.present !== present || seen.version !== version;
+export function hasChanged(seen: Seen, now: Seen): boolean {
+  return seen.present !== now.present || seen.version !== now.version || seen.versionNode !== now.versionNode;
 }
 
 export interface Steps {
@@ -59,9 +56,9 @@ export class StepsWork implements Work {
   apply(state: KeyRegister, now: number): KeyChange {
     const { name, stage } = this;
     const { commands, known, seen, proto } = this.steps;
-    if (seen !== undefined && hasChanged(seen, state.value !== undefined, versionOf(state)))
-      return { result: CHANGED, next: undefined };
-    const states = new Map(known).set(name, knownOf(state));
+    const own = knownOf(state);
+    if (seen !== undefined && hasChanged(seen, own)) return { result: CHANGED, next: undefined };
+    const states = new Map(known).set(name, own);
     const replies = new Replies();
     const written = stage.steps(commands, name, states, proto, now, replies.add);
     if (written === undefined || (!written.present && state.value === undefined))
@@ -105,11 +102,12 @@ export function repliesOf(result: Buffer): Buffer[] | undefined {
 }
 
 function encodeSteps({ commands, known, seen, proto }: Steps, writes: boolean): Buffer {
-  const head = writeHeader(Buffer.alloc(HEADER_BYTES + 10 + 4), WORK_STEPS, flagsOf(writes, proto));
+  const head = writeHeader(Buffer.alloc(HEADER_BYTES + 14 + 4), WORK_STEPS, flagsOf(writes, proto));
   head[HEADER_BYTES] = seen === undefined ? 0 : 1;
   head[HEADER_BYTES + 1] = seen?.present === true ? 1 : 0;
   head.writeDoubleLE(seen?.version ?? 0, HEADER_BYTES + 2);
-  writeU32(head, HEADER_BYTES + 10, known.size);
+  writeU32(head, HEADER_BYTES + 10, seen?.versionNode ?? 0);
+  writeU32(head, HEADER_BYTES + 14, known.size);
   const parts: Buffer[] = [head];
   for (const [name, state] of known) {
     const named = Buffer.allocUnsafe(4 + name.length);

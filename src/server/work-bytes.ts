@@ -4,11 +4,11 @@
  *   work     version (1) | kind (1) | flags (1) | what the kind has
  *   COMMAND  command
  *   FETCH    nothing
- *   STEPS    watched (1): 0 or 1 | present (1) | version (8) | known (4), each: name length (4) | name | state
+ *   STEPS    watched (1): 0 or 1 | present (1) | version (8) | its node (4) | known (4), each: name length (4) | name | state
  *            | commands (4), each: command
  *   READS    for each: length (4) | a work that does not write
  *   command  database (1) | arguments (4) | length (4) of each | the arguments
- *   state    flags (1): 1 present, 2 raw | type (1) | expireAt (8) | version (8) | value length (4) | value
+ *   state    flags (1): 1 present, 2 raw | type (1) | expireAt (8) | version (8) | its node (4) | value length (4) | value
  *
  * Integers of 4 bytes lowest byte first, those of 8 are doubles. `flags` of a work: 1 it may write, 2 replies are RESP3,
  * 4 the value is not asked for.
@@ -33,7 +33,7 @@ export const FLAG_BRIEF = 4;
 const STATE_PRESENT = 1;
 const STATE_RAW = 2;
 /** Of a state, before its value. */
-const STATE_BYTES = 1 + 1 + 8 + 8 + 4;
+const STATE_BYTES = 1 + 1 + 8 + 8 + 4 + 4;
 /** What a record can hold. */
 const TYPE_MAX = 15;
 const EXPIRE_MAX = 2 ** 48 - 1;
@@ -44,7 +44,9 @@ export interface KnownState {
   readonly raw: boolean;
   readonly type: number;
   readonly expireAt: number;
+  /** Of what the own key is after a step that wrote it: 0, which no state has. */
   readonly version: number;
+  readonly versionNode: number;
   readonly value: Buffer;
 }
 
@@ -114,7 +116,8 @@ export function encodeState(state: KnownState): Buffer {
   out[1] = state.type;
   out.writeDoubleLE(state.expireAt, 2);
   out.writeDoubleLE(state.version, 10);
-  writeU32(out, 18, state.value.length);
+  writeU32(out, 18, state.versionNode);
+  writeU32(out, 22, state.value.length);
   state.value.copy(out, STATE_BYTES);
   return out;
 }
@@ -178,6 +181,7 @@ export class WorkReader {
     const type = this.u8();
     const expireAt = this.f64();
     const version = this.f64();
+    const versionNode = this.u32();
     const value = this.view(this.u32());
     if (type > TYPE_MAX || expireAt > EXPIRE_MAX || !Number.isInteger(expireAt)) this.failed = true;
     return {
@@ -186,6 +190,7 @@ export class WorkReader {
       type,
       expireAt,
       version,
+      versionNode,
       value,
     };
   }

@@ -82,6 +82,7 @@ function decodeSteps(stage: Stage, name: string, bytes: Buffer): Work | undefine
   const watched = reader.u8() !== 0;
   const present = reader.u8() !== 0;
   const version = reader.f64();
+  const versionNode = reader.u32();
   const known = new Map<string, KnownState>();
   for (let left = reader.count(KNOWN_BYTES_MIN); left > 0; left--) {
     const other = reader.view(reader.u32()).latin1Slice();
@@ -97,7 +98,8 @@ function decodeSteps(stage: Stage, name: string, bytes: Buffer): Work | undefine
     commands.push({ spec, args, db });
   }
   if (!reader.done) return undefined;
-  return new StepsWork(stage, name, { commands, known, seen: watched ? { present, version } : undefined, proto });
+  const seen = watched ? { present, version, versionNode } : undefined;
+  return new StepsWork(stage, name, { commands, known, seen, proto });
 }
 
 /** Does the command look at nothing but keys that are told of, and write none but the own one? */

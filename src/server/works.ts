@@ -8,7 +8,7 @@
  * Invariants: a work owns its bytes, and they never change; what apply returns depends on the state and on the time only (OBJECT IDLETIME and
  * FREQ aside, which say what this node knows); states that were given are not changed.
  */
-import type { KeyChange, KeyRegister, Work } from "../cluster/work.js";
+import { compareDots, type Dot, type KeyChange, type KeyRegister, NO_DOT, type Work } from "../cluster/work.js";
 import { Args } from "../codec/resp/args.js";
 import type { ReplyWriter } from "../codec/resp/reply-writer.js";
 import { Context, type Host, OUTCOME_NOTHING, OUTCOME_REMOVE } from "../commands/context.js";
@@ -39,10 +39,13 @@ const NOTHING: KeyChange["next"] = undefined;
 const GONE: KeyChange["next"] = { value: undefined, expireAt: 0 };
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
-/** The key's version: the last dot that changed it, of a tombstone too; 0: it never was. */
-export function versionOf(state: KeyRegister): number {
-  let version = 0;
-  for (const { hlc } of state.vv.dots) if (hlc > version) version = hlc;
+/**
+ * The key's version: the last dot that changed it, of a tombstone too; NO_DOT: it never was. Its node belongs to it: two nodes may write a key one
+ * after the other at the same tick of their clocks.
+ */
+export function versionOf(state: KeyRegister): Dot {
+  let version = NO_DOT;
+  for (const dot of state.vv.dots) if (compareDots(dot, version) > 0) version = dot;
   return version;
 }
 
@@ -144,7 +147,9 @@ function fill(key: KeyState, state: KeyRegister): void {
   key.valueAt = 0;
   key.valueBytes = key.bytes.length;
   key.expireAt = state.expireAt;
-  key.version = 0;
+  const version = versionOf(state);
+  key.version = version.hlc;
+  key.versionNode = version.node;
 }
 
 /** @returns the writer's bytes as a buffer of their own; the commonest reply is always the same one. */
@@ -156,12 +161,14 @@ function taken(reply: ReplyWriter): Buffer {
 
 export function knownOf(state: KeyRegister): KnownState {
   const { value, expireAt } = state;
+  const { hlc, node } = versionOf(state);
   return {
     present: value !== undefined,
     raw: value?.raw === true,
     type: value === undefined ? 0 : value.type,
     expireAt,
-    version: versionOf(state),
+    version: hlc,
+    versionNode: node,
     value: value === undefined ? NO_BYTES : value.bytes,
   };
 }

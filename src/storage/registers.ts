@@ -80,6 +80,14 @@ export class Registers {
     return this.store.log.appendedLsn;
   }
 
+  /**
+   * Is there room on the disk for more? Where there is none, what is accepted waits in memory for it, acknowledged by nobody; and before the
+   * log could be begun nothing can be logged at all. So it is to be asked first, and a peer to be told that this replica takes nothing.
+   */
+  get hasRoom(): boolean {
+    return !this.store.readOnly && this.store.log.outOfSpace?.() !== true;
+  }
+
   // HOT: several times an operation. Guard: bench/micro/registers.ts
   /** What is held of a key; undefined: nothing, not even a tombstone. It stays as it is, whatever is accepted later. */
   held(name: string): Held<Value> | undefined {

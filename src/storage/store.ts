@@ -99,12 +99,11 @@ export class Store implements Keyspace {
 
   // HOT: once per key of every command. No allocation. Guard: bench/micro/store.ts
   find(db: number, bytes: Buffer, at: number, length: number, state: KeyState, touch: boolean): boolean {
-    const table = this.table;
     const ref = this.lookup(db, bytes, at, length);
     if (ref === 0) {
       state.present = false;
       state.version = 0;
-      this.needLsn(table.absentLsn());
+      this.needLsn(this.table.absentLsn());
       if (touch) this.stats.misses++;
       return false;
     }
@@ -112,7 +111,7 @@ export class Store implements Keyspace {
     this.fill(state);
     if (touch) {
       this.stats.hits++;
-      if (this.touching) this.usage.touch(table.arena, ref);
+      if (this.touching) this.usage.touch(this.table.arena, ref);
     }
     return true;
   }
@@ -142,8 +141,7 @@ export class Store implements Keyspace {
   }
 
   protected fill(state: KeyState): void {
-    const body = this.table.body;
-    const at = this.table.bodyAt;
+    const { body, bodyAt: at } = this.table;
     state.present = true;
     state.bytes = body;
     state.type = body[at + 4] & 15;
@@ -194,7 +192,6 @@ export class Store implements Keyspace {
     // When the value lies in the table (EXPIRE, RENAME, COPY) its place may be written over before it is read.
     const owned = table.arena.owns(value);
     const from = owned ? this.staged(value, valueAt, valueBytes) : value;
-    const fromAt = owned ? 0 : valueAt;
     const bodyBytes = bodyBytesOf(keyBytes, valueBytes, expireAt !== 0);
     const lsn = this.log.appendedLsn + 1;
     this.hlc.tick();
@@ -211,12 +208,16 @@ export class Store implements Keyspace {
       keyAt,
       keyBytes,
       from,
-      fromAt,
+      owned ? 0 : valueAt,
       valueBytes,
     );
     table.noteBody(db, expireAt);
     this.log.append(table.body, table.bodyAt, bodyBytes);
     this.changed(lsn);
+  }
+
+  get nextVersion(): number {
+    return this.hlc.value() + 1;
   }
 
   private changed(lsn: number): void {

@@ -1,7 +1,6 @@
 /**
  * test/crash/power-loss-registers.test.ts: a replica's storage with durability frozen at sync k, for every k of a scripted run of accepts,
- * tombstones, ceilings and snapshots, with every unsynced write kept, lost, torn or cut at any byte: the directory opens again and holds
- * every durable record with the dot, vector, cut, deadline and value it had, no half of a turn, and remembers every durable ceiling.
+ * ceilings and snapshots: every durable record is held as it was, no half of a turn, and every durable ceiling is remembered.
  */
 // timeout: 300s
 import { test } from "uvu";

@@ -16,8 +16,11 @@ import { ModelKeyspace } from "../lib/model-keyspace.js";
 import { openEngine } from "../lib/open-engine.js";
 import { bulkOf, elements, replyEnd, showReply } from "../lib/replies.js";
 
-/** Chosen at random, of an order of their own, about how memory is laid out, or counting what is over and not swept yet. */
-const FREE = ["dbsize", "randomkey", "keys", "scan", "memory|usage", "object|idletime", "object|freq"];
+/** Chosen at random, of an order of their own, about how memory is laid out, counting what is over and not swept yet, or with a version. */
+const FREE = ["dbsize", "randomkey", "keys", "scan", "memory|usage", "object|idletime", "object|freq"].concat([
+  "kv.get",
+  "kv.set",
+]);
 const HOST = { maxValueBytes: 4096, maxmemoryPolicy: "noeviction" } as const;
 const NOW = 1_800_000_000_000;
 
@@ -35,6 +38,7 @@ const WORDS = [
   "EXAT",
   "PXAT",
   "KEEPTTL",
+  "IFMATCH",
   "PERSIST",
   "IFEQ",
   "IFNE",

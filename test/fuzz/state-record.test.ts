@@ -235,13 +235,13 @@ test("accepts, ceilings, snapshots, stops and kills: what was held is held", () 
     fc.property(fc.array(step, { minLength: 10, maxLength: 80 }), (steps) => {
       let scheduler = new FakeScheduler();
       let disk = new MemoryDisk(scheduler);
-      let engine = openEngine(disk, scheduler, { register: true, partitions: 2 });
+      let engine = openEngine(disk, scheduler, { register: true, partitions: 4 });
       const model = new Model();
       let ceiling = 0;
       const again = (): void => {
         scheduler = new FakeScheduler();
         disk = disk.clone(scheduler);
-        engine = openEngine(disk, scheduler, { register: true, partitions: 2 });
+        engine = openEngine(disk, scheduler, { register: true, partitions: 4 });
         model.check(engine.registers);
         assert.ok(engine.registers.recoveredCeiling >= ceiling);
         assert.ok(engine.store.hlc.value() >= engine.registers.recoveredCeiling);

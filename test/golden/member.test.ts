@@ -92,7 +92,7 @@ function segment(): Buffer {
   return bytes;
 }
 
-const NAMES = { [META_NAME]: "member-meta", [MEMBER_NAME]: "kvorum.member", [segmentName(1)]: "member-wal" };
+const NAMES = { [META_NAME]: "v1/member-meta", [MEMBER_NAME]: "v1/kvorum.member", [segmentName(1)]: "v2/member-wal" };
 
 function directory(): Map<string, Buffer> {
   const disk = new MemoryDisk(new FakeScheduler());
@@ -104,14 +104,13 @@ function directory(): Map<string, Buffer> {
 
 function fixtures(): MemoryDisk {
   const disk = new MemoryDisk(new FakeScheduler());
-  for (const [name, fixture] of Object.entries(NAMES))
-    putFile(disk, name, fromHexDump(readGolden(`v1/${fixture}.hex`)));
+  for (const [name, fixture] of Object.entries(NAMES)) putFile(disk, name, fromHexDump(readGolden(`${fixture}.hex`)));
   return disk;
 }
 
 test("records and files of a member are written as they were", () => {
   golden("v1/member-records.txt", `${RECORDS.map(([what, body]) => `${what}: ${body.toString("hex")}`).join("\n")}\n`);
-  for (const [name, bytes] of directory()) golden(`v1/${NAMES[name]}.hex`, hexDump(bytes));
+  for (const [name, bytes] of directory()) golden(`${NAMES[name]}.hex`, hexDump(bytes));
 });
 
 test("records and files of a member are read as they were", () => {

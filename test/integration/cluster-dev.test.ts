@@ -2,7 +2,7 @@
  * test/integration/cluster-dev.test.ts: `kvorum cluster dev`: three nodes come up and see one another, one that dies is told, Ctrl-C ends all in good
  * order, and no node outlives the command, however that ends.
  */
-// timeout: 60s
+// timeout: 120s
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -17,11 +17,11 @@ import { within } from "../lib/within.js";
 const WAIT_MS = 30_000;
 const NODES = 3;
 
-/** A port with two free ones behind it, and as many 10000 above. */
+/** A port with two free ones behind it, and as many 1000 and 10000 above. */
 async function freeRow(): Promise<number> {
   for (let tries = 0; tries < 50; tries++) {
     const first = 20_000 + Math.floor(Math.random() * 25_000);
-    const wanted = Array.from({ length: NODES }, (_, i) => [first + i, first + i + 10_000]).flat();
+    const wanted = Array.from({ length: NODES }, (_, i) => [first + i, first + i + 1000, first + i + 10_000]).flat();
     const free = await Promise.all(
       wanted.map(
         (port) =>

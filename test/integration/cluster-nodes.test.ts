@@ -2,7 +2,7 @@
  * test/integration/cluster-nodes.test.ts: processes as members of a cluster: they find one another, say what they see when one is killed, stopped
  * or started again, and refuse directories and peers that are not theirs.
  */
-// timeout: 90s
+// timeout: 150s
 import { cpSync, renameSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { test } from "uvu";

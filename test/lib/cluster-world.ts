@@ -95,6 +95,10 @@ export class MapStorage implements ReplicaStorage, ShippedStorage {
     this.droppedLsn = lsn;
   }
 
+  get tombstones(): number {
+    return [...this.table.values()].filter(({ state }) => state.value === undefined).length;
+  }
+
   /** All that was appended is durable. @returns whether that was anything. */
   sync(): boolean {
     if (this.durableLsn === this.appendedLsn) return false;

@@ -8,14 +8,23 @@ import { join } from "node:path";
 import { freePorts, KvorumProcess } from "./kvorum-process.js";
 import { Connection } from "./process-client.js";
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 90_000;
 const LOOK_MS = 20;
+
+/** Where a node is: its address, and what it is run by. */
+export interface Place {
+  readonly host: string;
+  readonly by: readonly string[];
+}
+
+const HERE: Place = { host: "127.0.0.1", by: [] };
 
 export interface ClusterNode {
   readonly id: string;
   readonly port: number;
   readonly peerPort: number;
   readonly dir: string;
+  readonly place: Place;
   /** Undefined: it does not run. */
   process: KvorumProcess | undefined;
 }
@@ -32,8 +41,13 @@ export class KvorumCluster {
   }
 
   /** Nodes n1, n2... that all see one another. @param options of serve, for all. */
-  static async start(count: number, ...options: readonly string[]): Promise<KvorumCluster> {
-    const cluster = await KvorumCluster.plan(count, ...options);
+  static start(count: number, ...options: readonly string[]): Promise<KvorumCluster> {
+    return KvorumCluster.startAt(new Array(count).fill(HERE), ...options);
+  }
+
+  /** One at each place. */
+  static async startAt(places: readonly Place[], ...options: readonly string[]): Promise<KvorumCluster> {
+    const cluster = await KvorumCluster.planAt(places, ...options);
     try {
       await Promise.all(cluster.nodes.map(({ id }) => cluster.begin(id)));
       await cluster.connected();
@@ -45,14 +59,20 @@ export class KvorumCluster {
   }
 
   /** None runs yet. */
-  static async plan(count: number, ...options: readonly string[]): Promise<KvorumCluster> {
+  static plan(count: number, ...options: readonly string[]): Promise<KvorumCluster> {
+    return KvorumCluster.planAt(new Array(count).fill(HERE), ...options);
+  }
+
+  private static async planAt(places: readonly Place[], ...options: readonly string[]): Promise<KvorumCluster> {
+    const count = places.length;
     const directory = mkdtempSync(join(tmpdir(), "kvorum-cluster-"));
     const ports = await freePorts(count * 2);
-    const nodes = Array.from({ length: count }, (_, i) => ({
+    const nodes = places.map((place, i) => ({
       id: `n${i + 1}`,
       port: ports[i] as number,
       peerPort: ports[count + i] as number,
       dir: join(directory, `n${i + 1}`),
+      place,
       process: undefined,
     }));
     return new KvorumCluster(nodes, directory, options);
@@ -66,15 +86,26 @@ export class KvorumCluster {
 
   /** Options of serve with which a node runs. */
   argv(id: string): string[] {
-    const { port, peerPort, dir } = this.node(id);
-    const peers = this.nodes.filter((one) => one.id !== id).map((one) => `${one.id}=127.0.0.1:${one.peerPort}`);
+    const { port, peerPort, dir, place } = this.node(id);
+    const others = this.nodes.filter((one) => one.id !== id);
+    const peers = others.map((one) => `${one.id}=${one.place.host}:${one.peerPort}`);
     const own = ["--id", id, "--port", String(port), "--peer-port", String(peerPort), "--dir", dir];
+    if (place !== HERE) own.push("--bind", place.host);
     return [...own, "--peers", peers.join(","), ...this.options];
   }
 
   /** Start a node that does not run. Resolves when it serves. @param more options of serve that win. */
   async begin(id: string, ...more: readonly string[]): Promise<void> {
-    this.node(id).process = await KvorumProcess.start(...this.argv(id), ...more);
+    const node = this.node(id);
+    node.process = await KvorumProcess.startBy(node.place.by, ...this.argv(id), ...more);
+  }
+
+  /** Start a node that does not run, and kill it `ms` later, at whatever it does then. */
+  async stumble(id: string, ms: number): Promise<void> {
+    const { place } = this.node(id);
+    const started = KvorumProcess.launch(place.by, ...this.argv(id));
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    await started.end("SIGKILL");
   }
 
   /** @returns the exit code; null after a SIGKILL. */
@@ -102,7 +133,8 @@ export class KvorumCluster {
   }
 
   connection(id: string): Promise<Connection> {
-    return Connection.open(this.node(id).port);
+    const { port, place } = this.node(id);
+    return Connection.open(port, place.host);
   }
 
   /** The fields of INFO cluster. */

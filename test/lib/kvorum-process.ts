@@ -3,12 +3,14 @@
  * end with a code.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { PROGRAM } from "./program.js";
 import { within } from "./within.js";
 
-const START_MS = 30_000;
+const START_MS = 90_000;
 const VERB_MS = 60_000;
+const PORT_FROM = 10_000;
+const PORT_COUNT = 20_000;
 
 export interface Ended {
   readonly code: number | null;
@@ -17,15 +19,15 @@ export interface Ended {
 }
 
 /** Only what a test gives counts: no KVORUM_* of whoever runs it. */
-function launch(argv: readonly string[]): ChildProcess {
+function launch(argv: readonly string[], input: "ignore" | "pipe", by: readonly string[] = []): ChildProcess {
   const env = { PATH: process.env["PATH"] ?? "" };
-  const [command, ...words] = PROGRAM;
-  return spawn(command, [...words, ...argv], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const [command, ...words] = [...by, ...PROGRAM];
+  return spawn(command as string, [...words, ...argv], { env, stdio: [input, "pipe", "pipe"] });
 }
 
 /** Run a verb to its end. */
 export async function kvorum(...argv: readonly string[]): Promise<Ended> {
-  const child = launch(argv);
+  const child = launch(argv, "ignore");
   const ended = new Promise<Ended>((resolve) => {
     const [out, err]: [string[], string[]] = [[], []];
     child.stdout?.setEncoding("utf8").on("data", (text: string) => out.push(text));
@@ -45,32 +47,45 @@ export class KvorumProcess {
   /** Its exit code; null: a signal ended it. */
   readonly exited: Promise<number | null>;
   private readonly child: ChildProcess;
+  /** Resolves when it serves. */
+  private readonly up: Promise<void>;
 
   private constructor(child: ChildProcess) {
     this.child = child;
     this.exited = new Promise((resolve) => child.once("close", resolve));
-  }
-
-  /** @param argv options of serve. Resolves when it serves. */
-  static async start(...argv: readonly string[]): Promise<KvorumProcess> {
-    const child = launch(["serve", "--http-port", "0", ...argv]);
-    const server = new KvorumProcess(child);
-    const up = new Promise<void>((resolve, reject) => {
+    this.up = new Promise((resolve, reject) => {
       const take = (text: string): void => {
-        server.said += text;
-        if (server.said.includes("Ctrl-C to stop")) resolve();
+        this.said += text;
+        if (this.said.includes("Ctrl-C to stop")) resolve();
       };
       child.stdout?.setEncoding("utf8").on("data", take);
       child.stderr?.setEncoding("utf8").on("data", take);
-      child.once("close", (code) => reject(new Error(`it ended with ${code}: ${server.said}`)));
+      child.once("close", (code) => reject(new Error(`it ended with ${code}: ${this.said}`)));
     });
+    this.up.catch(() => {}); // one that is killed while it starts
+  }
+
+  /** @param argv options of serve. Resolves when it serves. */
+  static start(...argv: readonly string[]): Promise<KvorumProcess> {
+    return KvorumProcess.startBy([], ...argv);
+  }
+
+  /** @param by what the program is run by, which must become it: ["ip", "netns", "exec", name]. */
+  static async startBy(by: readonly string[], ...argv: readonly string[]): Promise<KvorumProcess> {
+    const server = KvorumProcess.launch(by, ...argv);
     try {
-      await within(START_MS, up, "the server serves");
+      await within(START_MS, server.up, "the server serves");
     } catch (error) {
-      child.kill("SIGKILL");
+      server.signal("SIGKILL");
       throw error;
     }
     return server;
+  }
+
+  /** Start without waiting. */
+  static launch(by: readonly string[], ...argv: readonly string[]): KvorumProcess {
+    // A test that is killed must not leave it behind.
+    return new KvorumProcess(launch(["serve", "--stop-at-end-of-input", "--http-port", "0", ...argv], "pipe", by));
   }
 
   get pid(): number {
@@ -97,23 +112,26 @@ export async function freePort(): Promise<number> {
   return (await freePorts(1))[0] as number;
 }
 
-/** So many different ones. */
+/**
+ * So many different ones, below those that the system gives to outgoing connections: a node that is killed and started again must find its
+ * port free, and a peer that dials it meanwhile must not be given it.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
+  const servers: Server[] = [];
   try {
-    return await Promise.all(
-      servers.map(
-        (server) =>
-          new Promise<number>((resolve, reject) => {
-            server.once("error", reject);
-            server.listen(0, "127.0.0.1", () => {
-              const address = server.address();
-              resolve(typeof address === "object" && address !== null ? address.port : 0);
-            });
-          }),
-      ),
-    );
+    while (servers.length < count) {
+      const server = createServer();
+      if (await listens(server, PORT_FROM + Math.floor(Math.random() * PORT_COUNT))) servers.push(server);
+    }
+    return servers.map((server) => (server.address() as { port: number }).port);
   } finally {
     for (const server of servers) server.close();
   }
+}
+
+function listens(server: Server, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => resolve(true));
+  });
 }

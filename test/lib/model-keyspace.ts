@@ -31,7 +31,8 @@ export class ModelKeyspace implements Keyspace {
   hits = 0;
   misses = 0;
   private readonly databases = new Map<number, Map<string, Entry>>();
-  private versions = 0;
+  /** Far from the numbers that tests make up. */
+  private versions = 2 ** 40;
   private readonly random: () => number;
 
   /** @param random 0 <= x < 1, for randomKey. */
@@ -51,6 +52,10 @@ export class ModelKeyspace implements Keyspace {
     state.present = entry !== undefined;
     if (entry !== undefined) fill(state, entry);
     return state.present;
+  }
+
+  get nextVersion(): number {
+    return this.versions + 1;
   }
 
   put(

@@ -9,7 +9,7 @@ import { within } from "./within.js";
 export type Word = string | Buffer | number;
 export type Reply = string | Buffer | number | null | Error | Reply[];
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 90_000;
 
 export class Connection {
   readonly socket: Socket;
@@ -35,8 +35,8 @@ export class Connection {
     });
   }
 
-  static async open(port: number): Promise<Connection> {
-    const socket = connectSocket(port, "127.0.0.1");
+  static async open(port: number, host = "127.0.0.1"): Promise<Connection> {
+    const socket = connectSocket(port, host);
     const opened = new Promise<void>((resolve, reject) => {
       socket.once("connect", resolve);
       socket.once("error", reject);

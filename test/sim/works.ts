@@ -6,11 +6,13 @@
  *           round was based on), u32 turn, u8 writers, u32 each (of what it found), result
  *   work    u8 kind, u32 id, u32 ttlMs, u8 bytes of text, text, expected
  */
+
 import type { Performer, Work } from "../../src/cluster/work.js";
 import { TYPE_STRING } from "../../src/codec/record/record.js";
 import { type Dot, maxDot, NO_DOT } from "../../src/core/clock/dot.js";
 import type { VersionVector } from "../../src/core/clock/version-vector.js";
 import type { Change } from "../../src/core/register/operation.js";
+import { WITHIN_ROUND } from "../../src/core/register/operation.js";
 import type { RegisterState } from "../../src/core/register/state.js";
 import type { Value } from "../../src/storage/state-record.js";
 import { type Ask, type Content, isRead, KINDS, perform } from "./model.js";
@@ -116,7 +118,7 @@ function encodeReply(
   const writers = before?.writers ?? [];
   const out = Buffer.allocUnsafe(REPLY_HEAD_BYTES + 1 + writers.length * 4 + result.length);
   let base = NO_DOT;
-  for (const dot of vv.dots) base = maxDot(base, dot);
+  for (const dot of vv.dots) if (dot.node !== WITHIN_ROUND) base = maxDot(base, dot);
   out.writeDoubleLE(expireAt ?? 0, 0);
   out[8] = before === undefined ? 0 : 1;
   out.writeUInt32LE(before?.seq ?? 0, 9);

@@ -23,6 +23,7 @@ export interface DevOptions {
 
 const HOST = "127.0.0.1";
 const PEER_PORT_PLUS = 10_000;
+const HTTP_PORT_PLUS = 1000;
 const PORT_MAX = 65535;
 /** The last line of a node's start screen: it serves. */
 const SERVING = "Ctrl-C to stop";
@@ -47,7 +48,7 @@ export async function dev(options: DevOptions, more: readonly string[]): Promise
   }
   const plan = planOf(options, more);
   for (const { id, port: one } of plan) {
-    for (const wanted of [one, one + PEER_PORT_PLUS]) {
+    for (const wanted of [one, one + HTTP_PORT_PLUS, one + PEER_PORT_PLUS]) {
       if (await isFree(wanted)) continue;
       complain(`port ${wanted}, which ${id} needs, is in use. Stop what uses it, or choose others with --port`);
       return EXIT_PORT_IN_USE;
@@ -62,7 +63,7 @@ function planOf({ nodes, port, dir }: DevOptions, more: readonly string[]): Plan
   return ids.map((id, i) => {
     const peers = ids.flatMap((_, other) => (other === i ? [] : [peer(other)])).join(",");
     const own = join(dir, id);
-    const argv = ["serve", "--id", id, "--port", String(port + i), "--http-port", "0", "--dir", own, "--peers", peers];
+    const argv = ["serve", "--id", id, "--port", String(port + i), "--dir", own, "--peers", peers];
     return { id, port: port + i, dir: own, argv: [...argv, ...more] };
   });
 }
@@ -154,6 +155,7 @@ class DevCluster {
     say(`${this.nodes.length} nodes serve; any of them serves any key:`);
     for (const { plan, child } of this.nodes)
       say(`  ${plan.id}  redis-cli -p ${plan.port}   pid ${child.pid}   data ${plan.dir}`);
+    say(`  by HTTP: http://${HOST}:${a.plan.port + HTTP_PORT_PLUS}/health, and so on`);
     say("");
     say(`  try  redis-cli -p ${a.plan.port} set greeting hello`);
     if (c === undefined) say(`       redis-cli -p ${b.plan.port} get greeting`);

@@ -7,6 +7,7 @@ export interface NetworkValues {
   readonly bind: readonly string[];
   readonly port: number;
   readonly httpPort: number;
+  readonly httpBind: readonly string[];
   readonly unixsocket: string;
   readonly unixsocketperm: number;
   readonly tcpBacklog: number;
@@ -37,7 +38,12 @@ export const networkRows: Rows<NetworkValues> = {
     min: 0,
     max: 65535,
     derived: "port + 1000",
-    doc: "TCP port of HTTP. 0: no HTTP.",
+    doc: "TCP port of HTTP. 0: no HTTP. The library opens none unless it is given.",
+  },
+  httpBind: {
+    kind: "list",
+    default: [],
+    doc: "Addresses to listen on for HTTP, written as those of bind. Empty: those of bind that are this machine's own only (loopback), which 127.0.0.1 is when there is none.",
   },
   unixsocket: {
     kind: "string",

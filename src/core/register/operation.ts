@@ -4,12 +4,19 @@
  * An operation is a function from a state to (result, new value or no change). It is applied as often as needed and takes effect at most
  * once: `attempts` are the dots under which it was sent as part of a change, and the vector of a later base tells which of them
  * happened. One that changed nothing gets no attempt: it is simply asked again.
+ *
+ * Within a round an operation is shown what those before it made. Such a state was never chosen, and must look like no state that was: whoever
+ * compares versions (compare and set) would else take it for the one before the round, or the one after it. So its vector ends with a
+ * dot of a node that there is not.
  * Invariants: attempts rise; they are forgotten only with the operation; operations of one round are applied in the order they came in.
  */
 import { assert } from "../../lib/assert.js";
 import type { Dot } from "../clock/dot.js";
 import type { ProposerRules } from "./proposer-rules.js";
 import { isExpired, type RegisterState, tombstoneState } from "./state.js";
+
+/** Above every node's index, which have 11 bits. */
+export const WITHIN_ROUND = 4095;
 
 /** What an operation makes of the key. */
 export interface Change<V, R> {
@@ -87,6 +94,7 @@ export function combine<V, R>(
   let state = expired ? tombstoneState<V>(base.vv, base.cut) : base;
   let changed = expired;
   const mine = base.vv.get(ballot.node);
+  const shown = pendings.length === 1 ? base.vv : base.vv.with({ ...ballot, node: WITHIN_ROUND });
   const batch: Pending<V, R>[] = [];
   const early: Pending<V, R>[] = [];
   const uncertain: Pending<V, R>[] = [];
@@ -108,7 +116,7 @@ export function combine<V, R>(
       const { result, next } = pending.operation.apply(state, now);
       pending.answer = result;
       if (next !== undefined) {
-        state = { value: next.value, expireAt: next.expireAt, vv: base.vv, cut: base.cut };
+        state = { value: next.value, expireAt: next.expireAt, vv: shown, cut: base.cut };
         changed = true;
         unchanged = false;
         carried.push(pending);

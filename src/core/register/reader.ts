@@ -19,6 +19,7 @@
  * and of a state past its deadline: it is answered as deleted once it is deleted, for everyone.
  * Replicas seen to lag behind a chosen state are taught it, after the answer.
  */
+import { Numbered } from "../../lib/numbered.js";
 import { compareDots, type Dot, sameDot } from "../clock/dot.js";
 import type { Hlc } from "../clock/hlc.js";
 import type { Effect, Surroundings } from "./effects.js";
@@ -84,10 +85,9 @@ class Read<V, R> {
 }
 
 export class Reader<V, R> {
-  private readonly reads = new Map<number, Read<V, R>>();
+  private readonly reads = new Numbered<Read<V, R>>();
   /** Those of them that wait for acknowledgements of a relay: few. */
   private readonly relays = new Map<number, Read<V, R>>();
-  private nextId = 1;
   private readonly boot: number;
   private readonly clock: Hlc;
   private readonly surroundings: Surroundings<V>;
@@ -126,7 +126,7 @@ export class Reader<V, R> {
     }
     const group = this.surroundings.group(key);
     assertGroup(group);
-    const id = this.nextId++;
+    const id = this.reads.next();
     const read = new Read<V, R>(key, operation, group, namedOf(this.surroundings.held(key)), this.rules);
     this.reads.set(id, read);
     for (let index = 0; index < group.nodes.length; index++) read.replies.push(undefined);

@@ -211,6 +211,7 @@ for (const dropped of [false, true]) {
     world.scheduler.advance(8000);
     const expected = keys.map((_, i) => (i < 200 ? "new" : i < 250 ? undefined : "old"));
     assert.equal(holdings(world, 2, keys), expected);
+    assert.is(world.nodes[2].alive.coordinator.figures()["tombstones"], 50);
     assert.equal(
       [0, 1, 2].flatMap((node) => behind(world, node)),
       [],

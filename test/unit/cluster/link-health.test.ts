@@ -49,6 +49,17 @@ test("hearing something late does not count twice, and lateness of a few millise
   assert.is(health.tick(4800, 5100), "up", "what was forgiven before 2700 is not forgiven again, but these lags are");
 });
 
+test("what is read after a standstill may have lain there all the time, before the tick that was due and after it", () => {
+  const health = new LinkHealth(1200, 3000, 0, 300);
+  assert.is(health.unreadMs(310), 0, "a timer that is a little late is no standstill");
+  assert.is(health.unreadMs(2500), 2200 + 300);
+  health.tick(2500, 2800);
+  assert.is(health.unreadMs(2500), 2200 + 300);
+  assert.is(health.unreadMs(2700), 2200 + 300, "there may be more of it");
+  health.tick(2800, 3100);
+  assert.is(health.unreadMs(2800), 0);
+});
+
 test("attempts: the range doubles to its cap, the draw takes any part of it, reset begins anew", () => {
   const most = new Backoff(50, 5000, () => 0.999999);
   const waits = Array.from({ length: 10 }, () => Math.ceil(most.next()));

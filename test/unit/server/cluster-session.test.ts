@@ -372,4 +372,22 @@ inCluster(
   { config: { slowlogLogSlowerThan: 10_000 } },
 );
 
+inCluster(
+  "replies that wait behind one that is not known count to the output limit",
+  { manual: true },
+  async (h, cluster) => {
+    for (const key of ["big0", "big1", "big2"]) cluster.set(key, "x".repeat(200_000));
+    const c = await h.client();
+    for (const key of ["first", "big0", "big1", "big2"]) c.send("GET", key);
+    await until(() => cluster.underWay === 4, "all are under way");
+    cluster.releaseKey("big0");
+    await sleep(20);
+    assert.not(c.ended, "a single reply of any size is let pass");
+    cluster.releaseKey("big1");
+    await c.closed();
+    assert.is(h.server.traffic.outputLimitDisconnections, 1);
+  },
+  { config: { clientOutputBytesMax: 100 * 1024 } },
+);
+
 test.run();

@@ -87,13 +87,46 @@ test("a state is never changed, and a new one shares no memory that is used agai
 
 test("a fetch tells what the key is, deleted ones too", () => {
   const whole = decodeState(new FetchWork("\0k", false).apply(holding("x", 7)).result);
-  assert.equal(whole, { present: true, raw: false, type: 0, expireAt: 7, version: 17, value: Buffer.from("x") });
+  assert.equal(whole, {
+    present: true,
+    raw: false,
+    type: 0,
+    expireAt: 7,
+    version: 17,
+    versionNode: 1,
+    value: Buffer.from("x"),
+  });
   const brief = decodeState(new FetchWork("\0k", true).apply(holding("x", 7)).result);
   assert.equal(brief?.value, Buffer.alloc(0));
   const tombstone = { ...holding("x"), value: undefined };
-  assert.equal([versionOf(tombstone), versionOf(ABSENT)], [17, 0]);
+  assert.equal(versionOf(tombstone), { epoch: 0, hlc: 17, node: 1 });
+  assert.is(versionOf(ABSENT).hlc, 0);
   assert.is(decodeState(new FetchWork("\0k", false).apply(tombstone).result)?.present, false);
   assert.is(decodeState(Buffer.from("short")), undefined);
+});
+
+test("two nodes that wrote at the same tick of their clocks: other versions", () => {
+  const twice = (node: number): KeyRegister => ({
+    ...holding("x"),
+    vv: VersionVector.of([0, node].map((of) => ({ epoch: 0, hlc: 17, node: of }))),
+  });
+  const versionIn = (state: KeyRegister): string => run("KV.GET k", state)[0].split("\r\n")[4] as string;
+  assert.is(versionIn(twice(1)), "h-1");
+  assert.equal(run(`KV.SET k v IFMATCH ${versionIn(twice(1))}`, twice(2)), ["$-1\r\n", "unchanged", 0]);
+  assert.equal(run(`KV.SET k v IFMATCH ${versionIn(twice(2))}`, twice(2)), ["*2\r\n$-1\r\n:0\r\n", "v", 0]);
+  assert.equal(run("KV.DEL k IFMATCH h-1", twice(2)), ["$-1\r\n", "unchanged", 0]);
+  // WATCH of the one, EXEC on the other.
+  const args = Args.of(["SET", "k", "v"]);
+  const commands = [{ spec: specOf(args), args, db: 0 }];
+  for (const [node, done] of [
+    [1, 0],
+    [2, 1],
+  ] as const) {
+    const seen = { present: true, version: 17, versionNode: node };
+    const work = new StepsWork(stage, "\0k", { commands, known: new Map(), seen, proto: 2 });
+    for (const each of [work, decodeWork(stage, "\0k", work.encode())])
+      assert.is(each?.apply(twice(2), NOW).result[0], done, `watched node ${node}`);
+  }
 });
 
 function steps(
@@ -146,7 +179,15 @@ test("bytes of a work are read back; those that do not fit are refused", () => {
   );
 });
 
-const KNOWN: KnownState = { present: true, raw: true, type: 0, expireAt: 5, version: 9, value: Buffer.from("x") };
+const KNOWN: KnownState = {
+  present: true,
+  raw: true,
+  type: 0,
+  expireAt: 5,
+  version: 9,
+  versionNode: 1,
+  value: Buffer.from("x"),
+};
 
 test("empty arguments: which key is which", () => {
   // Both keys are empty, in two databases.
@@ -172,7 +213,12 @@ test("damaged bytes never throw, and what is read back runs", () => {
       ["\0k2", KNOWN],
       ["\x01k2", KNOWN],
     ]);
-    const each = { commands: [{ spec, args, db: 0 }], known, seen: { present: true, version: 17 }, proto: 3 };
+    const each = {
+      commands: [{ spec, args, db: 0 }],
+      known,
+      seen: { present: true, version: 17, versionNode: 1 },
+      proto: 3,
+    };
     good.push([name, new StepsWork(stage, name, each).encode()]);
     if (spec.kind === "key") good.push([name, encodeCommandWork(spec, args, 0, 2)]);
     if (spec.kind === "key" && !spec.write) {

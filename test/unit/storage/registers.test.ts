@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import type { Dot } from "../../../src/core/clock/dot.js";
 import { VersionVector } from "../../../src/core/clock/version-vector.js";
 import type { RegisterState } from "../../../src/core/register/state.js";
-import { ConfigurationError, RecordTypeError } from "../../../src/lib/errors.js";
+import { ConfigurationError, DiskError, RecordTypeError } from "../../../src/lib/errors.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import { KeyState } from "../../../src/ports/keyspace.js";
 import type { Engine, EngineOptions } from "../../../src/storage/engine.js";
@@ -16,6 +16,7 @@ import type { PageEntry, Registers } from "../../../src/storage/registers.js";
 import { encodeState, keyOf, nameOf, type Value } from "../../../src/storage/state-record.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { openEngine } from "../../lib/open-engine.js";
+import { SimDisk } from "../../lib/sim-disk.js";
 
 function open(disk: MemoryDisk, scheduler: FakeScheduler, more: Partial<EngineOptions> = {}): Engine {
   return openEngine(disk, scheduler, { register: true, partitions: 4, ...more });
@@ -223,6 +224,41 @@ test("nobody but rounds writes: the keyspace refuses, and so does eviction", () 
   store.setPolicy("noeviction");
   assert.throws(() => store.setPolicy("allkeys-lru"), /nothing is evicted/);
   assert.is(store.size(0), 0);
+});
+
+test("room on the disk is asked for first: without it, and where no log could be begun, nothing is changed", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new SimDisk(scheduler);
+  const engine = openEngine(disk, scheduler, { register: true });
+  const { registers } = engine;
+  assert.ok(registers.hasRoom);
+  accept(registers, "k", dot(1), "v");
+  scheduler.advance(5);
+  disk.freeBytesLeft = 0;
+  let hlc = 2;
+  while (registers.hasRoom && hlc < 1000) {
+    accept(registers, "k", dot(hlc++), Buffer.alloc(4000, 65));
+    scheduler.advance(5);
+  }
+  assert.not.ok(registers.hasRoom);
+  assert.is(registers.durableLsn, registers.appendedLsn, "seen too late");
+  const second = new FakeScheduler();
+  const full = disk.afterPowerLoss(second, 1);
+  full.freeBytesLeft = 0;
+  const again = openEngine(full, second, { register: true });
+  assert.not.ok(again.registers.hasRoom);
+  assert.equal(again.registers.held(name("k"))?.ballot, dot(hlc - 1));
+  assert.throws(
+    () => accept(again.registers, "k", dot(5000), "later"),
+    (error: Error) => error instanceof DiskError,
+  );
+  assert.equal(again.registers.held(name("k"))?.ballot, dot(hlc - 1), "held, and not logged");
+  full.freeBytesLeft = 1e9;
+  second.advance(5000);
+  assert.ok(again.registers.hasRoom);
+  accept(again.registers, "k", dot(5000), "later");
+  second.advance(5);
+  assert.is(again.registers.durableLsn, again.registers.appendedLsn);
 });
 
 test("an older ballot is never accepted over a newer one", () => {

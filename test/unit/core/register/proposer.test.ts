@@ -1,7 +1,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { compareDots, sameDot } from "../../../../src/core/clock/dot.js";
 import { VersionVector } from "../../../../src/core/clock/version-vector.js";
-import { fence } from "../../../../src/core/register/operation.js";
+import { fence, type Operation } from "../../../../src/core/register/operation.js";
 import { append, dot, get, KEY, RegisterDriver, stateOf } from "../../../lib/register-driver.js";
 
 /** A write on an absent key, chosen at 0 and 1, and held here. */
@@ -63,6 +64,39 @@ test("many operations that wait for a key are one round, in their order", () => 
   assert.equal(driver.outcomes.get(4), { applied: "yes", result: "abcde", ballot });
   assert.is(driver.outcomes.size, 10);
   assert.is(driver.proposer.size, 1, "the one that came later has its own round");
+});
+
+test("compare and set: of many in one round that know the same state one writes; a state within a round is told apart", () => {
+  const { driver, ballot } = written();
+  const seen: string[] = [];
+  const compareAndSet = (id: number, value: string): Operation<string, string | undefined> => ({
+    id,
+    deadline: 2000,
+    apply(state) {
+      const last = state.vv.dots.reduce((a, b) => (compareDots(a, b) > 0 ? a : b));
+      seen.push(`${last.hlc}.${last.node}`);
+      if (!sameDot(last, ballot)) return { result: undefined, next: undefined };
+      return { result: value, next: { value, expireAt: 0 } };
+    },
+  });
+  driver.replicas = { epoch: 2, nodes: [0, 1, 2], r: 2, w: 2 }; // so that it asks first, and they gather meanwhile
+  for (let id = 10; id < 20; id++) driver.submit(compareAndSet(id, String(id)));
+  const asked = driver.ballotOf("prepare");
+  driver.promise(0, asked, ballot, driver.own?.state);
+  driver.promise(1, asked, ballot, driver.own?.state);
+  const [{ message }] = driver.take("accept");
+  assert.is(message.state.value, "10");
+  assert.equal(message.state.vv.dots, [asked], "what is proposed has no trace of that");
+  driver.ack(0, asked);
+  driver.ack(1, asked);
+  const results = [...driver.outcomes].filter(([id]) => id >= 10).map(([, outcome]) => outcome);
+  assert.equal(
+    results.map((outcome) => outcome.applied === "yes" && outcome.result),
+    ["10", ...Array(9).fill(undefined)],
+  );
+  assert.is(new Set(seen.slice(1)).size, 1);
+  assert.not.equal(seen[1], `${ballot.hlc}.${ballot.node}`, "not the state before the round");
+  assert.not.equal(seen[1], `${asked.hlc}.${asked.node}`, "not the one after it");
 });
 
 test("a duplicate and a stranger are no votes", () => {
