@@ -189,9 +189,8 @@ export class OrderChecker {
   private placeOnUnknown({ ask, replied }: Entry): void {
     const here = this.content as Content;
     if (ask.kind === "get") this.content = { ...here, text: replied?.result ?? UNKNOWN };
-    const { changes: changing, after } = perform(ask, here, Number.NaN);
-    const didChange = replied === undefined ? changing : changes({ ask, replied });
-    if (!didChange) return;
+    // One that nobody was told of has its place because it changed something.
+    if (replied !== undefined && !changes({ ask, replied })) return;
     if (removesKind(ask.kind)) {
       this.content = undefined;
       return;
@@ -199,7 +198,7 @@ export class OrderChecker {
     const told =
       ask.kind === "incr" ? replied?.result : ask.kind === "append" || ask.kind === "persist" ? UNKNOWN : ask.text;
     const writers = [...here.writers.slice(1 - WRITERS_MAX), ask.id];
-    const expireAt = replied?.expireAt ?? after?.expireAt ?? 0;
+    const expireAt = replied?.expireAt ?? Number.NaN;
     this.content = { text: told ?? UNKNOWN, seq: here.seq + 1, writers, expireAt };
   }
 

@@ -82,6 +82,10 @@ export interface Plan {
   readonly diskMs: readonly [least: number, more: number];
   readonly segmentBytes: number;
   readonly snapshotLogBytes: number;
+  /** Do nodes forward works to the key's preferred proposer? They need not: then proposers compete. */
+  readonly forwards: boolean;
+  /** First wait of a link that broke, ms. */
+  readonly backoffMs: number;
   /** Of log, kept for peers that are behind. */
   readonly retainBytes: number;
   readonly askedMax: number;
@@ -90,16 +94,6 @@ export interface Plan {
   readonly queueMax: number;
   /** Each with the mean time between two, ms. */
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
-}
-
-/** What shrinking changes. */
-export interface Changes {
-  readonly ops?: number;
-  readonly without?: readonly FaultKind[];
-  readonly clientsPerNode?: number;
-  readonly keys?: number;
-  readonly pipeline?: number;
-  readonly inOrder?: boolean;
 }
 
 const QUORUMS: readonly (readonly [n: number, r: number, w: number])[] = [
@@ -112,7 +106,7 @@ const QUORUMS: readonly (readonly [n: number, r: number, w: number])[] = [
   [3, 3, 2],
 ];
 
-export function planOf(seed: number, ops: number, changes: Changes = {}): Plan {
+export function planOf(seed: number, ops: number): Plan {
   const random = new Random(seed);
   const pick = <T>(from: readonly T[]): T => from[random.below(from.length)];
   const between = (least: number, most: number): number => least + random.unit() * (most - least);
@@ -121,9 +115,9 @@ export function planOf(seed: number, ops: number, changes: Changes = {}): Plan {
   const [n, r, w] = nodes === 5 && chance(0.4) ? ([5, 3, 3] as const) : pick(QUORUMS);
   const keys = pick([1, 2, 4, 8, 16, 32]);
   const gentle = chance(0.15);
-  const plan: Plan = {
+  return {
     seed,
-    ops: changes.ops ?? ops,
+    ops,
     nodes,
     n,
     r,
@@ -159,27 +153,14 @@ export function planOf(seed: number, ops: number, changes: Changes = {}): Plan {
     ]),
     segmentBytes: pick([65536, 65536, 262144]),
     snapshotLogBytes: pick([20_000, 60_000, 500_000]),
+    forwards: chance(0.65),
+    backoffMs: pick([3, 50]),
     retainBytes: pick([0, 100_000, 10_000_000]),
     askedMax: pick([64, 1024, 4096]),
     promisesMax: pick([1, 4, 65536, 65536]),
     ownedMax: pick([1, 65536, 65536]),
     queueMax: pick([16, 4096, 4096, 4096]),
     faults: gentle ? {} : faultsOf(random),
-  };
-  return changed(plan, changes);
-}
-
-function changed(plan: Plan, { without, clientsPerNode, keys, pipeline, inOrder }: Changes): Plan {
-  const faults = Object.fromEntries(
-    Object.entries(plan.faults).filter(([kind]) => without?.includes(kind as FaultKind) !== true),
-  );
-  return {
-    ...plan,
-    faults,
-    clientsPerNode: clientsPerNode ?? plan.clientsPerNode,
-    keys: keys ?? plan.keys,
-    pipeline: pipeline ?? plan.pipeline,
-    inOrder: inOrder ?? plan.inOrder,
   };
 }
 

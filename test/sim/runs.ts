@@ -3,7 +3,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Changes, FAULT_KINDS, type FaultKind, planOf } from "./plan.js";
+import { FAULT_KINDS, type Plan, planOf } from "./plan.js";
 import type { Plant } from "./plants.js";
 import { type Report, Simulation } from "./simulation.js";
 import { WHOLE_MAKERS } from "./whole-node.js";
@@ -14,19 +14,17 @@ export const OPS = 10_000;
 const PLANT_OPS = 2000;
 const SHRINK_RUNS_MAX = 60;
 
-/** What is kept of a seed that failed once. */
+/** What is kept of a run that failed once: all of its plan, since a seed draws another one when plans change. */
 export interface Kept {
-  readonly seed: number;
-  readonly ops: number;
-  readonly changes: Changes;
+  readonly plan: Plan;
   /** What was wrong. */
   readonly about: string;
 }
 
 const SEEDS_DIRECTORY: string = join(import.meta.dirname, "seeds");
 
-export function run(seed: number, ops: number, changes: Changes = {}, plant?: Plant): Report {
-  return new Simulation(planOf(seed, ops, changes), WHOLE_MAKERS, plant).run();
+export function run(plan: Plan, plant?: Plant): Report {
+  return new Simulation(plan, WHOLE_MAKERS, plant).run();
 }
 
 /** Seconds of processor that this process has used. */
@@ -71,40 +69,39 @@ export interface Found {
 export function findPlant(plant: Plant, secondsMax: number): Found {
   const began = cpuSeconds();
   for (let seed = 1; ; seed++) {
-    const { violation } = run(seed, PLANT_OPS, {}, plant);
+    const plan = planOf(seed, PLANT_OPS);
+    const { violation } = run(plan, plant);
     const seconds = cpuSeconds() - began;
     // What is wrong without the bug too says nothing about it.
-    const found = violation !== undefined && run(seed, PLANT_OPS).violation === undefined;
+    const found = violation !== undefined && run(plan).violation === undefined;
     if (found || seconds >= secondsMax) return { violation: found ? violation : undefined, seeds: seed, seconds };
   }
 }
 
 /** Fewer operations, kinds of faults, clients and keys, as long as it still fails. */
-export function shrink(seed: number, ops: number, from: Changes = {}, plant?: Plant): Kept {
-  const first = run(seed, ops, from, plant);
-  if (first.violation === undefined) throw new Error(`seed ${seed} does not fail`);
-  let best: Kept = { seed, ops, changes: from, about: first.violation };
+export function shrink(failing: Plan, plant?: Plant): Kept {
+  const { violation: first } = run(failing, plant);
+  if (first === undefined) throw new Error(`seed ${failing.seed} does not fail`);
+  let best: Kept = { plan: failing, about: first };
   let runs = 0;
-  const tried = (less: Partial<Kept>): boolean => {
+  const tried = (less: Partial<Plan>): boolean => {
     if (runs++ >= SHRINK_RUNS_MAX) return false;
-    const next = { ...best, ...less };
-    const { violation } = run(seed, next.ops, next.changes, plant);
-    if (violation !== undefined) best = { ...next, about: violation };
+    const plan = { ...best.plan, ...less };
+    const { violation } = run(plan, plant);
+    if (violation !== undefined) best = { plan, about: violation };
     return violation !== undefined;
   };
-  while (best.ops > 10 && tried({ ops: best.ops >> 1 }));
-  const plan = planOf(seed, best.ops, best.changes);
+  const halve = (name: "ops" | "clientsPerNode" | "keys" | "pipeline"): void => {
+    while (best.plan[name] > 1 && tried({ [name]: best.plan[name] >> 1 }));
+  };
+  halve("ops");
   for (const kind of FAULT_KINDS) {
-    if (plan.faults[kind] === undefined) continue;
-    const without: FaultKind[] = [...(best.changes.without ?? []), kind];
-    tried({ changes: { ...best.changes, without } });
+    if (best.plan.faults[kind] === undefined) continue;
+    const { [kind]: _, ...faults } = best.plan.faults;
+    tried({ faults });
   }
-  for (const name of ["clientsPerNode", "keys", "pipeline"] as const) {
-    let value = plan[name];
-    while (value > 1 && tried({ changes: { ...best.changes, [name]: value >> 1 } })) value >>= 1;
-  }
-  while (best.ops > 10 && tried({ ops: best.ops >> 1 }));
-  while (best.ops > 10 && tried({ ops: best.ops - Math.ceil(best.ops / 8) }));
+  for (const name of ["clientsPerNode", "keys", "pipeline", "ops"] as const) halve(name);
+  while (best.plan.ops > 10 && tried({ ops: best.plan.ops - Math.ceil(best.plan.ops / 8) }));
   return best;
 }
 
@@ -116,7 +113,7 @@ export function keptSeeds(): Kept[] {
 
 /** @returns the file's name. */
 export function keep(kept: Kept): string {
-  const name = `${kept.seed}.json`;
+  const name = `${kept.plan.seed}.json`;
   const about = kept.about.split("\n")[0];
   mkdirSync(SEEDS_DIRECTORY, { recursive: true });
   writeFileSync(join(SEEDS_DIRECTORY, name), `${JSON.stringify({ ...kept, about }, null, 2)}\n`);

@@ -12,7 +12,7 @@
  * Ends with 1 when something failed, or a bug was not found.
  */
 import { parseArgs } from "node:util";
-import type { Changes } from "./plan.js";
+import { type Plan, planOf } from "./plan.js";
 import { PLANTS } from "./plants.js";
 import { findPlant, keep, keptSeeds, OPS, run, shrink, Totals } from "./runs.js";
 
@@ -32,18 +32,23 @@ const { values } = parseArgs({
   },
 });
 const ops = Number(values.ops);
-const changes: Changes = values["in-order"] ? { inOrder: true } : {};
+
+function planned(seed: number): Plan {
+  return { ...planOf(seed, ops), inOrder: values["in-order"] };
+}
 
 function failed(seed: number, violation: string): void {
   console.log(`npm run sim -- --seed ${seed}${ops === OPS ? "" : ` --ops ${ops}`}\n${violation}`);
-  const kept = shrink(seed, ops, changes);
-  console.log(`smaller: ${kept.ops} operations, ${JSON.stringify(kept.changes)}: ${kept.about}`);
+  const kept = shrink(planned(seed));
+  const { ops: count, faults, keys, nodes, clientsPerNode } = kept.plan;
+  const what = `${count} operations, ${keys} keys, ${nodes} nodes with ${clientsPerNode} clients each`;
+  console.log(`smaller: ${what}, faults: ${Object.keys(faults).join(", ")}: ${kept.about}`);
   console.log(`kept as test/sim/seeds/${keep(kept)}`);
 }
 
 function oneSeed(seed: number): boolean {
   const totals = new Totals();
-  const report = run(seed, ops, changes);
+  const report = run(planned(seed));
   totals.add(report);
   console.log(`seed ${seed}: trace hash ${report.hash}`);
   console.log(totals.text);
@@ -57,7 +62,7 @@ function manySeeds(minutes: number, operations: number): boolean {
   const totals = new Totals();
   let failures = 0;
   for (let seed = from; Date.now() < until && totals.operations < operations; seed++) {
-    const report = run(seed, ops, changes);
+    const report = run(planned(seed));
     totals.add(report);
     if (report.violation === undefined) continue;
     failures++;
@@ -70,9 +75,9 @@ function manySeeds(minutes: number, operations: number): boolean {
 
 function allKept(): boolean {
   let ok = true;
-  for (const { seed, ops: count, changes: kept } of keptSeeds()) {
-    const { violation } = run(seed, count, kept);
-    console.log(`seed ${seed}: ${violation ?? "passes"}`);
+  for (const { plan } of keptSeeds()) {
+    const { violation } = run(plan);
+    console.log(`seed ${plan.seed}: ${violation ?? "passes"}`);
     ok &&= violation === undefined;
   }
   return ok;

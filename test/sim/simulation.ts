@@ -207,10 +207,15 @@ export class Simulation {
       hear(entry, undefined, this.events.now);
       done(undefined);
     }
-    const awayMs = this.healing ? 1 : 1 + (this.random.below(4) === 0 ? 5000 : 300) * this.random.unit() ** 2;
-    this.events.after(awayMs, () => {
+    this.events.after(this.healing ? 1 : this.awayMs(), () => {
       if (!host.up) this.boot(index);
     });
+  }
+
+  /** Most are back soon, some at once. */
+  private awayMs(): number {
+    const most = [5, 300, 300, 5000][this.random.below(4)] as number;
+    return 1 + most * this.random.unit() ** 2;
   }
 
   powerCut(): void {

@@ -4,6 +4,7 @@
  */
 import { ClusterNode } from "../../src/cluster/cluster-node.js";
 import { type Members, membersOf } from "../../src/cluster/members.js";
+import { LINK_TIMES } from "../../src/cluster/peer-link.js";
 import type { SendLimits } from "../../src/cluster/send-queue.js";
 import type { Answer, Work } from "../../src/cluster/work.js";
 import type { Held } from "../../src/core/register/state.js";
@@ -192,12 +193,14 @@ class WholeNode implements Machine {
       proposerRules: proposerRules(plant),
       bounds: { asked: plan.askedMax, promises: plan.promisesMax, owned: plan.ownedMax, queue: plan.queueMax },
       limits: LIMITS,
+      times: { ...LINK_TIMES, backoffBaseMs: plan.backoffMs },
       onMet: () => {},
       onTrouble: () => {},
       onState: () => {},
     });
     this.node = node;
     if (engine.wal !== undefined) engine.wal.onDurable = () => node.durable();
+    if (!plan.forwards) node.coordinator["preferred"] = () => index;
     bug?.serving?.(node, engine, host);
     net.listen(host, node.accept);
     node.start();
