@@ -132,6 +132,8 @@ export class ClusterSession extends Session {
     this.worksBytes += bytes;
     this.lines.perform(work, (answer) => {
       this.worksInFlight--;
+      // Its reply leaves when the turn ends: until then it would seem to have been idle.
+      this.activeMs = this.server.nowMs;
       this.worksBytes -= bytes;
       if (answer.applied === "maybe" && work.writes) this.doubtful = true;
       done(answer);

@@ -3,7 +3,16 @@
  * with a code and a line that names them, holds nothing open, and opens again when they are gone.
  */
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,10 +44,19 @@ async function inDirectory(body: (dir: string) => Promise<void>): Promise<void> 
 
 function openFiles(dir: string): string[] {
   if (process.platform !== "linux") return [];
-  const lines = execFileSync("/bin/ls", ["-l", `/proc/${process.pid}/fd`])
-    .toString("utf8")
-    .split("\n");
-  return lines.filter((line) => line.includes(`${dir}/`));
+  const fds = `/proc/${process.pid}/fd`;
+  return readdirSync(fds)
+    .map((fd) => targetOf(`${fds}/${fd}`))
+    .filter((target) => target.startsWith(`${dir}/`));
+}
+
+/** "": it was closed meanwhile. */
+function targetOf(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return "";
+  }
 }
 
 /** @returns the code and the line of the refusal. */
