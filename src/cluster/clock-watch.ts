@@ -6,6 +6,27 @@ import type { Cancel, Scheduler } from "../ports/scheduler.js";
 
 const LOOK_MS = 1000;
 
+/** A peer's clock less ours, as a round trip that took so long told. */
+export interface SeenClock {
+  readonly clockOffsetMs: number;
+  readonly roundTripMs: number;
+}
+
+/**
+ * How far this node's clock is, at least, from the median of those clocks and its own. A message may have spent the whole round trip on one way, so
+ * an offset is wrong by half of it at most: between nodes that are busy that is what there is to see, and no clock is off.
+ */
+export function clockOffMs(clocks: readonly SeenClock[]): number {
+  const offsets = [0];
+  for (const { clockOffsetMs, roundTripMs } of clocks)
+    offsets.push(Math.sign(clockOffsetMs) * Math.max(0, Math.abs(clockOffsetMs) - roundTripMs / 2));
+  offsets.sort((a, b) => a - b);
+  const middle = offsets.length >> 1;
+  // Of an even number the one that is nearer: two clocks cannot say which of them is wrong.
+  const low = offsets[(offsets.length - 1) >> 1];
+  return Math.min(Math.abs(low), Math.abs(offsets[middle]));
+}
+
 export interface ClockWatchParts {
   readonly scheduler: Scheduler;
   /** From most of the clocks that can be seen. */

@@ -10,6 +10,7 @@ import type { AcceptorRules } from "../core/register/acceptor-rules.js";
 import type { ProposerRules } from "../core/register/proposer-rules.js";
 import type { Accept, Dialer } from "../ports/network.js";
 import type { Scheduler } from "../ports/scheduler.js";
+import { clockOffMs } from "./clock-watch.js";
 import { Coordinator } from "./coordinator.js";
 import type { Bounds } from "./coordinator-options.js";
 import type { Mac } from "./handshake.js";
@@ -178,17 +179,10 @@ export class ClusterNode {
     this.coordinator.connect(ids.map((id) => this.peers.links.get(id)));
   }
 
-  /** How far this node's clock is from the median of all clocks that can be seen, its own among them. */
+  /** How far this node's clock is from the median of all clocks that can be seen, its own among them: at least so far. */
   clockOffMs(): number {
-    const offsets = [0];
-    for (const link of this.peers.links.values()) {
-      if (link.state === "up" && link.roundTripMs >= 0) offsets.push(link.clockOffsetMs);
-    }
-    offsets.sort((a, b) => a - b);
-    const middle = offsets.length >> 1;
-    // Of an even number the one that is nearer: two clocks cannot say which of them is wrong.
-    const low = offsets[(offsets.length - 1) >> 1];
-    return Math.min(Math.abs(low), Math.abs(offsets[middle]));
+    const links = [...this.peers.links.values()];
+    return clockOffMs(links.filter(({ state, roundTripMs }) => state === "up" && roundTripMs >= 0));
   }
 
   /** As in the parts, now: to be saved now and then. */

@@ -77,7 +77,7 @@ export class KvorumProcess {
       await within(START_MS, server.up, "the server serves");
     } catch (error) {
       server.signal("SIGKILL");
-      throw error;
+      throw new Error(`${(error as Error).message}; it said: ${server.said}`);
     }
     return server;
   }
