@@ -292,7 +292,7 @@ export class Coordinator implements Cluster {
   private send({ to, message, underCeiling }: Send<Value>): void {
     if (to === this.selfIndex) {
       const reply = this.replica.receive(this.exchange.shared(message));
-      if (reply === undefined) return;
+      if (reply === undefined) return this.pulls.told(message, this.replica.marked);
       if (this.replica.afterLsn > 0) this.ownHeldBack.add(this.replica.afterLsn, reply);
       else this.own.push(reply);
       return;

@@ -7,6 +7,7 @@
  * Volatile: after a restart it is catch-up that brings what is missing.
  */
 import { compareDots, type Dot } from "../core/clock/dot.js";
+import type { Request } from "../core/register/messages.js";
 import type { Held } from "../core/register/state.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import type { Value } from "../storage/state-record.js";
@@ -57,6 +58,14 @@ export class Pulls {
     const known = this.wanted.get(name);
     if (known !== undefined && compareDots(known.ballot, ballot) >= 0) return;
     this.want(name, ballot, 0);
+  }
+
+  /**
+   * This node's own replica was told something that has no answer. A ballot of this node may be chosen without it: it had promised more.
+   * @param marked it holds that very ballot.
+   */
+  told(message: Request<Value>, marked: boolean): void {
+    if (message.type === "chosen" && !marked) this.heard(message.key, message.ballot);
   }
 
   private lacks(name: string, ballot: Dot): boolean {

@@ -38,6 +38,8 @@ export class Replica {
   afterLsn = 0;
   /** Requests that found no room on the disk. */
   turnedAway = 0;
+  /** After receive(): what is held got the chosen mark. */
+  marked = false;
   readonly ceiling: Ceiling;
   private readonly storage: ReplicaStorage;
   private readonly clock: Hlc;
@@ -70,6 +72,7 @@ export class Replica {
   // HOT: once per request.
   /** @returns the answer, if the request has one; it waits for `afterLsn`. */
   receive(request: Request<Value>): Reply<Value> | undefined {
+    this.marked = false;
     if (this.turnsAway(request)) {
       this.turnedAway++;
       this.afterLsn = 0;
@@ -88,6 +91,7 @@ export class Replica {
     if (effects.marks && request.type !== "read") {
       this.storage.mark(request.key, request.ballot);
       this.lastName = "";
+      this.marked = true;
     }
     if (underCeiling > 0) lsn = Math.max(lsn, this.cover(underCeiling));
     this.afterLsn = lsn <= this.storage.durableLsn ? 0 : lsn;

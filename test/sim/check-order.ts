@@ -151,7 +151,7 @@ export class OrderChecker {
   /** Is what its client sent before already there? The key may have been absent several times. */
   private isNext({ after }: Entry): boolean {
     const before = this.history.of(after);
-    return this.content !== undefined || before?.heard !== "yes" || before.placed;
+    return !this.inOrder || this.content !== undefined || before?.heard !== "yes" || before.placed;
   }
 
   private fits({ replied }: Entry): boolean {

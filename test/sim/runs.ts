@@ -9,7 +9,7 @@ import { type Report, Simulation } from "./simulation.js";
 import { WHOLE_MAKERS } from "./whole-node.js";
 
 /** Operations of a seed, unless said otherwise. */
-export const OPS = 10_000;
+export const OPS = 20_000;
 /** With a bug put in, many short histories find more than a few long ones. */
 const PLANT_OPS = 2000;
 const SHRINK_RUNS_MAX = 60;
