@@ -61,7 +61,7 @@ export class Inbound {
     this.parts = parts;
     this.markBound = (key, ballot, epoch) => {
       parts.replica.receive({ type: "chosen", key, epoch, ballot });
-      parts.pulls.heard(key, ballot);
+      if (!parts.replica.marked) parts.pulls.heard(key, ballot);
     };
   }
 
