@@ -127,7 +127,7 @@ test("when a majority is gone a large value is not waited for", async () => {
   assert.ok(ms < 3000, `${ms} ms`);
 });
 
-test("a state that was given up on a link that stood still is shipped: nobody has to read it", async () => {
+test("a state that was given up on a link that hardly moved is shipped: nobody has to read it", async () => {
   const world = await ClusterWorld.start();
   const [first, key] = [keyOf(world, 0, "a"), keyOf(world, 0, "b")];
   world.scheduler.advance(6000);
@@ -143,7 +143,13 @@ test("a state that was given up on a link that stood still is shipped: nobody ha
   const written = world.ask(0, work(key, "set b"));
   wait(world, written, 1000);
   assert.is(said(written), "OK");
-  world.scheduler.advance(2300);
+  // A little comes through now and then, so that nobody suspects anybody.
+  for (let i = 0; i < 5; i++) {
+    world.scheduler.advance(500);
+    far.resume();
+    world.scheduler.advance(0.8);
+    far.pause();
+  }
   far.resume();
   world.scheduler.advance(8000);
   assert.ok(sum(world, "expired_states") > 0, "some were given up");
