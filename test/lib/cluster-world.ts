@@ -262,7 +262,7 @@ export class ClusterWorld {
       secret: "",
       performer: PERFORMER,
       deadlineMs: 2000,
-      valueBytesMax: 1 << 20,
+      valueBytesMax: 64 << 20,
       onMet: () => {},
       onTrouble: (text) => me.troubles.push(text),
       onState: () => {},
@@ -317,7 +317,7 @@ export function work(key: string, text: string, ordered = false): Work {
 }
 
 function applied(state: RegisterState<Value>, verb: string, argument: string): Change<Value, Buffer> {
-  const before = state.value?.bytes.toString() ?? "nil";
+  const before = state.value?.bytes.latin1Slice() ?? "nil";
   const to = (text: string): Value => ({ type: 0, raw: false, bytes: Buffer.from(text) });
   switch (verb) {
     case "set":
