@@ -150,7 +150,7 @@ export class Coordinator implements Cluster {
     }
     this.observe();
     const job = this.job(work, this.options.deadlineMs, done);
-    if (!work.writes && !work.ordered) {
+    if (!work.writes) {
       this.counts.reads++;
       job.readId = this.reader.read(work.name, job, this.out);
     } else {

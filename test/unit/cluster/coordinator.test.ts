@@ -169,16 +169,6 @@ test("a hot key: a thousand increments from three nodes give their exact number,
   assert.ok(accepts !== undefined && accepts < 60, `${accepts} accepts`);
 });
 
-test("works on one key in a row keep their order, wherever they are done", async () => {
-  const world = await ClusterWorld.start();
-  for (let node = 0; node < 3; node++) {
-    const key = keyOf(world, node);
-    const asked = ["set a", "get", "incr", "get", "del", "get"].map((text, i) => world.ask(0, work(key, text, i > 0)));
-    world.scheduler.advance(100);
-    assert.equal(asked.map(said), ["OK", "a", "NaN", "NaN", "1", "nil"]);
-  }
-});
-
 /** What a node holds of every key, as text. */
 function holdings(world: ClusterWorld, node: number, keys: readonly string[]): (string | undefined)[] {
   return keys.map((key) => world.nodes[node]?.storage.held(`\0${key}`)?.state.value?.bytes.toString());
