@@ -53,3 +53,8 @@ export interface CoordinatorOptions {
   readonly proposerRules?: ProposerRules;
   readonly bounds?: Bounds;
 }
+
+/** The proposer's. */
+export function queuesOf({ owned, queue }: Bounds): { readonly ownedMax?: number; readonly queueMax?: number } {
+  return { ...(owned === undefined ? {} : { ownedMax: owned }), ...(queue === undefined ? {} : { queueMax: queue }) };
+}

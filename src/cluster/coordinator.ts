@@ -21,7 +21,7 @@ import { Reader } from "../core/register/reader.js";
 import { Numbered } from "../lib/numbered.js";
 import type { Value } from "../storage/state-record.js";
 import { CatchUp } from "./catch-up.js";
-import type { Bounds, CoordinatorOptions } from "./coordinator-options.js";
+import { type CoordinatorOptions, queuesOf } from "./coordinator-options.js";
 import { Exchange } from "./exchange.js";
 import { Explain } from "./explain.js";
 import { figuresOf } from "./figures.js";
@@ -33,6 +33,7 @@ import { memberViews } from "./member-view.js";
 import type { PeerLink } from "./peer-link.js";
 import { Pulls } from "./pulls.js";
 import { Questions } from "./questions.js";
+import { Reach } from "./reach.js";
 import { Replica } from "./replica.js";
 import { Routing } from "./routing.js";
 import { NodeSurroundings } from "./surroundings.js";
@@ -43,6 +44,7 @@ import type { Answer, Cluster, MemberView, Work } from "./work.js";
 const WORKS_MAX = 65_536;
 /** With less time left nothing is tried again. */
 const AGAIN_MS = 300;
+const NO_QUORUM: Answer = { applied: "no", why: "no quorum" };
 
 /** Above 0: the deadline of the job of this id. Below 0: a read's timer. Numbers cost nothing to keep. */
 type Due = Exclude<Timer, { readonly what: "read" }> | number;
@@ -59,6 +61,7 @@ export class Coordinator implements Cluster {
   private readonly worksMax: number;
   private readonly routing: Routing;
   private readonly exchange: Exchange;
+  private readonly reach: Reach;
   private readonly forwarding: Forwarding;
   private readonly questions: Questions;
   private readonly explaining: Explain;
@@ -90,6 +93,7 @@ export class Coordinator implements Cluster {
     this.clusterId = options.clusterId;
     this.routing = new Routing(ring, selfIndex, r, w);
     this.exchange = new Exchange(scheduler, members.length, bounds.asked);
+    this.reach = new Reach(this.routing, this.exchange.links, scheduler, selfIndex);
     clock.witness(storage.recoveredCeiling);
     this.replica = new Replica(storage, clock, options.acceptorRules, bounds.promises);
     const ruled = rules === undefined ? {} : { rules };
@@ -143,21 +147,25 @@ export class Coordinator implements Cluster {
 
   // HOT: once per command.
   perform(work: Work, done: (answer: Answer) => void): void {
-    if (this.jobs.size >= this.worksMax || this.stopped) {
-      this.counts.refused++;
-      done({ applied: "no", why: "too many" });
-      return;
-    }
+    if (this.full(done)) return;
     this.observe();
     const job = this.job(work, this.options.deadlineMs, done);
-    if (!work.writes) {
-      this.counts.reads++;
-      job.readId = this.reader.read(work.name, job, this.out);
-    } else {
+    if (work.writes) {
       this.counts.writes++;
       this.route(job);
+    } else {
+      this.counts.reads++;
+      if (this.reach.lacks(work.name, false)) this.settle(job.id, NO_QUORUM);
+      else job.readId = this.reader.read(work.name, job, this.out);
     }
     this.carryOut();
+  }
+
+  private full(done: (answer: Answer) => void): boolean {
+    if (this.jobs.size < this.worksMax && !this.stopped) return false;
+    this.counts.refused++;
+    done({ applied: "no", why: "too many" });
+    return true;
   }
 
   private job(work: Work, deadlineMs: number, done: (answer: Answer) => void): Job {
@@ -183,36 +191,28 @@ export class Coordinator implements Cluster {
     return this.routing.preferred(partition, (node) => this.forwarding.usable(node));
   }
 
+  /** Refused before anything is sent, where that is sure to come to nothing. */
   private propose(job: Job): void {
-    this.proposer.submit(job.work.name, job, this.wallMs, this.out);
+    const { name } = job.work;
+    if (this.reach.lacks(name, true)) this.settle(job.id, NO_QUORUM);
+    else this.proposer.submit(name, job, this.wallMs, this.out);
   }
 
   /** Another node was asked to do it. @param outcome undefined: the link broke before it answered. */
   private returned(job: Job, outcome: Answer | undefined): void {
     if (!this.jobs.has(job.id)) return;
     job.away = false;
-    if (outcome === undefined) {
-      // What changed nothing can be asked again.
-      if (job.work.writes) this.settle(job.id, { applied: "maybe" });
-      else this.propose(job);
-    } else if (outcome.applied === "no" && this.hasTime(job)) this.propose(job);
+    const leftMs = job.deadline - this.options.scheduler.monotonicMs();
+    if (outcome === undefined) this.settle(job.id, { applied: "maybe" });
+    else if (outcome.applied === "no" && leftMs > AGAIN_MS) this.propose(job);
     else this.settle(job.id, outcome);
     this.carryOut();
   }
 
-  /** It was surely not done there: may it be tried here? */
-  private hasTime({ deadline }: Job): boolean {
-    return deadline - this.options.scheduler.monotonicMs() > AGAIN_MS;
-  }
-
   /** A work that another node forwarded: proposed here, whoever is preferred. */
   private take(work: Work, budgetMs: number, done: (answer: Answer) => void): void {
-    if (this.jobs.size >= this.worksMax || this.stopped) {
-      this.counts.refused++;
-      done({ applied: "no", why: "too many" });
-      return;
-    }
-    if (!this.options.storage.hasRoom) return done({ applied: "no", why: "no quorum" });
+    if (this.full(done)) return;
+    if (!this.options.storage.hasRoom) return done(NO_QUORUM);
     this.propose(this.job(work, Math.min(budgetMs, this.options.deadlineMs), done));
     this.carryOut();
   }
@@ -317,8 +317,10 @@ export class Coordinator implements Cluster {
   private due(due: Due): void {
     if (this.stopped) return;
     this.observe();
-    if (typeof due === "object") this.proposer.timer(due, this.wallMs, this.out);
-    else if (due > 0) this.expire(due);
+    if (typeof due === "object") {
+      if (due.what === "retry" && this.reach.lacks(due.key, true)) this.proposer.abandon(due.key, this.out);
+      this.proposer.timer(due, this.wallMs, this.out);
+    } else if (due > 0) this.expire(due);
     else this.reader.timer(-due, this.wallMs, this.out);
     this.carryOut();
   }
@@ -327,7 +329,7 @@ export class Coordinator implements Cluster {
     const job = this.jobs.get(id);
     if (job === undefined) return;
     const nowMs = Math.max(job.deadline, this.options.scheduler.monotonicMs());
-    if (job.away) this.settle(id, job.work.writes ? { applied: "maybe" } : { applied: "no", why: "no quorum" });
+    if (job.away) this.settle(id, { applied: "maybe" });
     else {
       if (job.readId > 0) this.reader.expire(job.readId, this.out);
       this.proposer.expire(job.work.name, nowMs, this.out);
@@ -393,8 +395,4 @@ export class Coordinator implements Cluster {
     this.catchUp.missed(from);
     this.carryOut();
   }
-}
-
-function queuesOf({ owned, queue }: Bounds): { readonly ownedMax?: number; readonly queueMax?: number } {
-  return { ...(owned === undefined ? {} : { ownedMax: owned }), ...(queue === undefined ? {} : { queueMax: queue }) };
 }
