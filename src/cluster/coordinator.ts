@@ -34,6 +34,7 @@ import { AGAIN_MS, type Due } from "./patience.js";
 import type { PeerLink } from "./peer-link.js";
 import { Pulls } from "./pulls.js";
 import { Questions } from "./questions.js";
+import { Reach } from "./reach.js";
 import { Replica } from "./replica.js";
 import { Routing } from "./routing.js";
 import { NodeSurroundings } from "./surroundings.js";
@@ -44,6 +45,7 @@ import type { Answer, Cluster, MemberView, Work } from "./work.js";
 const WORKS_MAX = 65_536;
 /** With less time left nothing is tried again. */
 const RETRY_LEFT_MS = 300;
+const NO_QUORUM: Answer = { applied: "no", why: "no quorum" };
 
 export class Coordinator implements Cluster {
   readonly selfIndex: number;
@@ -57,6 +59,7 @@ export class Coordinator implements Cluster {
   private readonly worksMax: number;
   private readonly routing: Routing;
   private readonly exchange: Exchange;
+  private readonly reach: Reach;
   private readonly forwarding: Forwarding;
   private readonly questions: Questions;
   private readonly explaining: Explain;
@@ -88,6 +91,7 @@ export class Coordinator implements Cluster {
     this.clusterId = options.clusterId;
     this.routing = new Routing(ring, selfIndex, r, w);
     this.exchange = new Exchange(scheduler, members.length, bounds.asked);
+    this.reach = new Reach(this.routing, this.exchange.links, scheduler, selfIndex);
     clock.witness(storage.recoveredCeiling);
     this.replica = new Replica(storage, clock, options.acceptorRules, bounds.promises);
     const ruled = rules === undefined ? {} : { rules };
@@ -131,21 +135,25 @@ export class Coordinator implements Cluster {
 
   // HOT: once per command.
   perform(work: Work, done: (answer: Answer) => void): void {
-    if (this.jobs.size >= this.worksMax || this.stopped) {
-      this.counts.refused++;
-      done({ applied: "no", why: "too many" });
-      return;
-    }
+    if (this.full(done)) return;
     this.observe();
     const job = this.job(work, this.options.deadlineMs, done);
-    if (!work.writes && !work.ordered) {
-      this.counts.reads++;
-      job.readId = this.reader.read(work.name, job, this.out);
-    } else {
+    if (work.writes) {
       this.counts.writes++;
       this.route(job);
+    } else {
+      this.counts.reads++;
+      if (this.reach.lacks(work.name, false)) this.settle(job.id, NO_QUORUM);
+      else job.readId = this.reader.read(work.name, job, this.out);
     }
     this.carryOut();
+  }
+
+  private full(done: (answer: Answer) => void): boolean {
+    if (this.jobs.size < this.worksMax && !this.stopped) return false;
+    this.counts.refused++;
+    done({ applied: "no", why: "too many" });
+    return true;
   }
 
   private job(work: Work, deadlineMs: number, done: (answer: Answer) => void): Job {
@@ -171,36 +179,28 @@ export class Coordinator implements Cluster {
     return this.routing.preferred(partition, (node) => this.forwarding.usable(node));
   }
 
+  /** Refused before anything is sent, where that is sure to come to nothing. */
   private propose(job: Job): void {
-    this.proposer.submit(job.work.name, job, this.wallMs, this.out);
+    const { name } = job.work;
+    if (this.reach.lacks(name, true)) this.settle(job.id, NO_QUORUM);
+    else this.proposer.submit(name, job, this.wallMs, this.out);
   }
 
   /** Another node was asked to do it. @param outcome undefined: the link broke before it answered. */
   private returned(job: Job, outcome: Answer | undefined): void {
     if (!this.jobs.has(job.id)) return;
     job.away = false;
-    if (outcome === undefined) {
-      // What changed nothing can be asked again.
-      if (job.work.writes) this.settle(job.id, { applied: "maybe" });
-      else this.propose(job);
-    } else if (outcome.applied === "no" && this.hasTime(job)) this.propose(job);
+    const leftMs = job.untilMs - this.options.scheduler.monotonicMs();
+    if (outcome === undefined) this.settle(job.id, { applied: "maybe" });
+    else if (outcome.applied === "no" && leftMs > RETRY_LEFT_MS) this.propose(job);
     else this.settle(job.id, outcome);
     this.carryOut();
   }
 
-  /** It was surely not done there: may it be tried here? */
-  private hasTime({ untilMs }: Job): boolean {
-    return untilMs - this.options.scheduler.monotonicMs() > RETRY_LEFT_MS;
-  }
-
   /** A work that another node forwarded: proposed here, whoever is preferred. */
   private take(work: Work, budgetMs: number, done: (answer: Answer) => void): void {
-    if (this.jobs.size >= this.worksMax || this.stopped) {
-      this.counts.refused++;
-      done({ applied: "no", why: "too many" });
-      return;
-    }
-    if (!this.options.storage.hasRoom) return done({ applied: "no", why: "no quorum" });
+    if (this.full(done)) return;
+    if (!this.options.storage.hasRoom) return done(NO_QUORUM);
     this.propose(this.job(work, Math.min(budgetMs, this.options.deadlineMs), done));
     this.carryOut();
   }
@@ -303,8 +303,10 @@ export class Coordinator implements Cluster {
     this.observe();
     if (typeof due === "number" && due > 0) this.expire(due);
     else if (this.exchange.patience.holds(due, this.reader)) return this.timers.set(AGAIN_MS, due);
-    else if (typeof due === "object") this.proposer.timer(due, this.wallMs, this.out);
-    else this.reader.timer(-due, this.wallMs, this.out);
+    else if (typeof due === "object") {
+      if (due.what === "retry" && this.reach.lacks(due.key, true)) this.proposer.abandon(due.key, this.out);
+      this.proposer.timer(due, this.wallMs, this.out);
+    } else this.reader.timer(-due, this.wallMs, this.out);
     this.carryOut();
   }
 
@@ -316,7 +318,7 @@ export class Coordinator implements Cluster {
       return this.timers.set(AGAIN_MS, id);
     const nowMs = this.options.scheduler.monotonicMs();
     job.deadline = nowMs;
-    if (job.away) this.settle(id, job.work.writes ? { applied: "maybe" } : { applied: "no", why: "no quorum" });
+    if (job.away) this.settle(id, { applied: "maybe" });
     else {
       if (job.readId > 0) this.reader.expire(job.readId, this.out);
       this.proposer.expire(name, nowMs, this.out);

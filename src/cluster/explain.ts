@@ -11,7 +11,7 @@ import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { dbOf, type Value } from "../storage/state-record.js";
 
 const ANSWER_MS = 1000;
-const QUESTIONS_MAX = 256;
+const QUESTIONS_MAX = 4096;
 /** Numbers of these reads are beyond those of the reader. */
 const IDS_FROM: number = 2 ** 45;
 

@@ -80,6 +80,8 @@ const STAMPS = 4_294_967_295;
 export class PeerLink implements ConnectionOwner {
   readonly peerId: string;
   state: LinkState = "down";
+  /** Since when it is in this state, steady clock. */
+  sinceMs: number;
   /** Last measured time of a round trip, ms; -1 = none yet. */
   roundTripMs = -1;
   /** The peer's clock less ours, as far as half a round trip tells, ms. */
@@ -112,6 +114,7 @@ export class PeerLink implements ConnectionOwner {
     this.address = address;
     this.options = options;
     this.peerId = options.peerId;
+    this.sinceMs = options.scheduler.monotonicMs();
     this.backoff = new Backoff(times.backoffBaseMs, times.backoffCapMs, unit);
   }
 
@@ -243,6 +246,7 @@ export class PeerLink implements ConnectionOwner {
   private become(state: LinkState): void {
     if (this.state === state) return;
     this.state = state;
+    this.sinceMs = this.options.scheduler.monotonicMs();
     this.options.events.state(this, state);
   }
 

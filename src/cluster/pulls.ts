@@ -122,5 +122,5 @@ export class Pulls {
 /** Changes nothing: the reader teaches those that lag. */
 function lookAt(name: string): Work {
   const nothing = { result: NOTHING, next: undefined };
-  return { name, writes: false, ordered: false, apply: () => nothing, encode: () => NOTHING };
+  return { name, writes: false, apply: () => nothing, encode: () => NOTHING };
 }

@@ -12,6 +12,7 @@ import type { Value } from "../storage/state-record.js";
 import type { LinkState } from "./link-health.js";
 
 export { compareDots, type Dot, NO_DOT } from "../core/clock/dot.js";
+export { WITHIN_ROUND } from "../core/register/operation.js";
 export { nameOf } from "../storage/state-record.js";
 
 /** What a work is shown, and what it makes of it. */
@@ -24,8 +25,6 @@ export interface Work {
   readonly name: string;
   /** May it change the key? One that may not is answered by a read: one trip, no sync. */
   readonly writes: boolean;
-  /** It must come after works on the same key that the same client asked for before, which may not be over yet. */
-  readonly ordered: boolean;
   /** A function of its arguments: it may run several times, on different states. @param now wall clock, ms. */
   apply(state: KeyRegister, now: number): KeyChange;
   /** As bytes, for Performer.decode on another node. */

@@ -7,6 +7,7 @@
  *   several keys     reads of all that it does not write, then one work on the key that it writes (several-call.ts)
  *   whole keyspace   questions to all members (listing.ts, keyspace-calls.ts)
  *   EXEC, WATCH      cluster-transaction.ts
+ *   KV.EXPLAIN       explain-call.ts
  *   all others       at once, as alone
  */
 import { type Cluster, nameOf } from "../cluster/work.js";
@@ -20,6 +21,7 @@ import type { ClusterSession } from "./cluster-session.js";
 import { execInCluster, watchInCluster } from "./cluster-transaction.js";
 import { Dispatcher, GUARD_MONITORED } from "./dispatch.js";
 import { eachInCluster } from "./each-call.js";
+import { explainInCluster } from "./explain-call.js";
 import { KEYSPACE_ROUTES } from "./keyspace-calls.js";
 import type { Server } from "./server.js";
 import type { Session } from "./session.js";
@@ -43,6 +45,7 @@ const NAMED: Readonly<Record<string, Route>> = {
   ...KEYSPACE_ROUTES,
   ...WAIT_ROUTES,
   exec: execInCluster,
+  "kv.explain": explainInCluster,
   watch: watchInCluster,
 };
 

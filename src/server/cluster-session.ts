@@ -6,12 +6,12 @@
  * that is gone are dropped; its works go on.
  * Nothing here depends on this node's own log: a work is acknowledged when enough replicas have it on disk.
  */
-import type { Answer, Cluster } from "../cluster/work.js";
+import type { Answer, Cluster, Work } from "../cluster/work.js";
 import type { Args } from "../codec/resp/args.js";
 import { checkOutput, FLUSH_BYTES } from "./client-limits.js";
 import { REPLY_OFF } from "./client-state.js";
 import { STALLED_SLICE, STALLED_WORKS } from "./flow.js";
-import { KeyLines, type OwnWork } from "./key-lines.js";
+import { KeyLines } from "./key-lines.js";
 import { type Place, Replies } from "./replies.js";
 import { Session } from "./session.js";
 
@@ -25,7 +25,9 @@ const FORGET = 7 / 8;
 
 export class ClusterSession extends Session {
   private readonly replies: Replies = new Replies();
-  private readonly lines: KeyLines = new KeyLines(this.server.parts.cluster as Cluster);
+  private readonly lines: KeyLines = new KeyLines(this.server.parts.cluster as Cluster, () =>
+    this.server.parts.scheduler.monotonicMs(),
+  );
   private worksBytes = 0;
   /** Of the last replies, roughly. */
   private largestBytes = 0;
@@ -127,7 +129,7 @@ export class ClusterSession extends Session {
 
   // HOT: once per command.
   /** @param bytes that the work holds. @param done called exactly once, perhaps before this returns. */
-  perform(work: OwnWork, bytes: number, done: (answer: Answer) => void): void {
+  perform(work: Work, bytes: number, done: (answer: Answer) => void): void {
     this.worksInFlight++;
     this.worksBytes += bytes;
     this.lines.perform(work, (answer) => {

@@ -13,7 +13,7 @@ import type { HostHandler } from "./hosts.js";
 import { parseInteger } from "./numbers.js";
 import type { Session } from "./session.js";
 import { SLOTS, type SlotRange, shardsOf, slotHealth, slotRanges } from "./slot-map.js";
-import { CLUSTER_DISABLED } from "./texts.js";
+import { CLUSTER_DISABLED, EXPLAINS_GET } from "./texts.js";
 
 /** The handler, for where there is a cluster to be shown. */
 function shown(handler: HostHandler): HostHandler {
@@ -181,26 +181,18 @@ function nothingToDo(_session: Session, c: Context): void {
   c.reply.ok();
 }
 
-/** KV.EXPLAIN GET key: what each replica of the key says about it. */
+/** KV.EXPLAIN GET key on a node alone. Of a cluster: explain-call.ts. */
 function explain(session: Session, c: Context): void {
   const { args, reply } = c;
   const { space, parts } = session.server;
   if (args.lower(1) !== "get") {
-    reply.error("ERR KV.EXPLAIN explains GET key only");
+    reply.error(EXPLAINS_GET);
     return;
   }
-  const { cluster } = parts;
-  if (cluster === undefined) {
-    const found = space.find(c.db, args.bytes, args.start[2], args.length[2], c.key, false);
-    const slot = parts.keySlot(args.bytes, args.start[2], args.length[2]);
-    const version = found ? `version ${c.key.version}, ${c.key.valueBytes} bytes` : "absent";
-    reply.verbatim(`slot ${slot}\nthis node, which is alone: ${version}\n`);
-    return;
-  }
-  const token = session.block();
-  // The register's name of a key: see storage/state-record.ts.
-  const name = String.fromCharCode(c.db) + args.bytes.latin1Slice(args.start[2], args.start[2] + args.length[2]);
-  cluster.explain(name, (text) => session.unblock(token, () => reply.verbatim(Buffer.from(text).latin1Slice())));
+  const found = space.find(c.db, args.bytes, args.start[2], args.length[2], c.key, false);
+  const slot = parts.keySlot(args.bytes, args.start[2], args.length[2]);
+  const version = found ? `version ${c.key.version}, ${c.key.valueBytes} bytes` : "absent";
+  reply.verbatim(`slot ${slot}\nthis node, which is alone: ${version}\n`);
 }
 
 export const clusterHosts: Readonly<Record<string, HostHandler>> = {

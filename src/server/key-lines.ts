@@ -1,30 +1,29 @@
 /**
- * server/key-lines.ts: the works of one client on one key, in the order of its commands, though several are under way at a time.
- * What goes through the key's proposer (writes, and reads that say `ordered`) is kept in order there. A read that asks the replicas is
- * not: a later write could overtake it, and of two reads the later could tell of an earlier time. So while one is under way, what
- * comes on its key waits; the reads that have waited are then asked together, as one.
- * Invariant: of a key either one read of replicas is under way, or works that the proposer keeps in order.
- * Price: pipelined reads of one key take two trips, however many they are; a write behind a read waits for it.
+ * server/key-lines.ts: the works of one client on one key, in the order of its commands. One is under way at a time: where a work is done may
+ * change while it is under way (a node fails, or is back), it may be tried again elsewhere, and a read asks the replicas past all
+ * writers, so nothing else would keep the order. What comes meanwhile waits, and is then done together, as one work.
+ * Works on different keys are under way at the same time.
+ * Invariants: of a key one work is under way; each is answered once, in the order they came in. What waited behind one that took long and
+ * failed is refused: it was surely not done, and its client has waited long enough.
+ * Price: pipelined works of one key take two rounds, however many they are, as they do in the proposer's queue.
  */
 import type { Answer, Cluster, Work } from "../cluster/work.js";
-import { partsOf, ReadsWork } from "./reads-work.js";
+import { partsOf, SeriesWork } from "./series-work.js";
 
-/** A work of this room's making: who performs it says whether it is to be kept in order. */
-export interface OwnWork extends Work {
-  ordered: boolean;
-}
+/** One that fails in less time has told nothing of those behind it. */
+const LONG_MS = 100;
+/** Of works that are done together. One that is larger goes alone. */
+const TOGETHER_BYTES_MAX: number = 256 * 1024;
+const REFUSED: Answer = { applied: "no", why: "no quorum" };
 
 interface Waiting {
-  readonly work: OwnWork;
+  readonly work: Work;
   readonly done: (answer: Answer) => void;
 }
 
 class Line {
-  /** Under way through the proposer. */
-  inOrder = 0;
-  /** A read that asks the replicas is under way. */
-  reads = false;
-  readonly waiting: Waiting[] = [];
+  sinceMs = 0;
+  waiting: Waiting[] = [];
 }
 
 export class KeyLines {
@@ -34,17 +33,19 @@ export class KeyLines {
   /** Whose line `one` is now; "": nobody's. Names are never empty. */
   private oneName = "";
   private readonly cluster: Cluster;
+  private readonly nowMs: () => number;
 
-  constructor(cluster: Cluster) {
+  /** @param nowMs steady clock. */
+  constructor(cluster: Cluster, nowMs: () => number) {
     this.cluster = cluster;
+    this.nowMs = nowMs;
   }
 
   // HOT: once per command.
-  perform(work: OwnWork, done: (answer: Answer) => void): void {
-    const { name } = work;
-    const line = this.lineOf(name) ?? this.newLine(name);
-    if (line.reads || line.waiting.length > 0) line.waiting.push({ work, done });
-    else this.begin(line, work, done);
+  perform(work: Work, done: (answer: Answer) => void): void {
+    const line = this.lineOf(work.name);
+    if (line !== undefined) line.waiting.push({ work, done });
+    else this.begin(this.newLine(work.name), work, done);
   }
 
   private lineOf(name: string): Line | undefined {
@@ -61,44 +62,50 @@ export class KeyLines {
     return line;
   }
 
-  private begin(line: Line, work: OwnWork, done: (answer: Answer) => void): void {
-    work.ordered = line.inOrder > 0;
-    const reads = !work.writes && !work.ordered;
-    if (reads) line.reads = true;
-    else line.inOrder++;
+  private begin(line: Line, work: Work, done: (answer: Answer) => void): void {
+    line.sinceMs = this.nowMs();
     this.cluster.perform(work, (answer) => {
-      if (reads) line.reads = false;
-      else line.inOrder--;
+      const refused = line.waiting.length > 0 && this.failedLate(line, answer) ? line.waiting.splice(0) : [];
       done(answer);
-      this.goOn(work.name, line);
+      for (const waiting of refused) waiting.done(REFUSED);
+      // The line is not over before: what was asked with the answers has joined it.
+      if (line.waiting.length > 0) this.next(work.name, line);
+      else if (line === this.one) this.oneName = "";
+      else this.lines.delete(work.name);
     });
   }
 
-  private goOn(name: string, line: Line): void {
-    // What was done with the answer may have ended this line, and begun another.
-    if (this.lineOf(name) !== line) return;
-    const { waiting } = line;
-    while (waiting.length > 0 && !line.reads) {
-      let reads = 0;
-      if (line.inOrder === 0) while (reads < waiting.length && !waiting[reads].work.writes) reads++;
-      const next = waiting.splice(0, Math.max(1, reads));
-      if (next.length === 1) this.begin(line, next[0].work, next[0].done);
-      else this.together(name, line, next);
+  private failedLate(line: Line, answer: Answer): boolean {
+    return answer.applied !== "yes" && this.nowMs() - line.sinceMs >= LONG_MS;
+  }
+
+  private next(name: string, line: Line): void {
+    const list = line.waiting.splice(0, howMany(line.waiting));
+    if (list.length === 1) this.begin(line, list[0].work, list[0].done);
+    else {
+      const works = list.map(({ work }) => work);
+      this.begin(line, new SeriesWork(name, works), (answer) => this.answered(line, list, answer));
     }
-    if (line.reads || line.inOrder > 0 || waiting.length > 0) return;
-    if (line === this.one) this.oneName = "";
-    else this.lines.delete(name);
   }
 
-  /** Several reads as one. */
-  private together(name: string, line: Line, list: readonly Waiting[]): void {
-    const works = list.map(({ work }) => work);
-    this.begin(line, new ReadsWork(name, works), (answer) => {
-      if (answer.applied !== "yes") for (const { done } of list) done(answer);
-      else {
-        const results = partsOf(answer.result);
-        for (let i = 0; i < list.length; i++) list[i].done({ ...answer, result: results[i] });
-      }
-    });
+  private answered(line: Line, list: readonly Waiting[], answer: Answer): void {
+    const results = answer.applied === "yes" ? partsOf(answer.result) : [];
+    // Those that were not done for want of room in the answer go on before all others.
+    if (results.length > 0) line.waiting = list.slice(results.length).concat(line.waiting);
+    for (let i = 0; i < results.length; i++) list[i].done({ ...answer, result: results[i] } as Answer);
+    if (results.length > 0) return;
+    const failed: Answer = answer.applied === "yes" ? { applied: "maybe" } : answer;
+    for (const { work, done } of list) done(failed.applied === "maybe" && !work.writes ? REFUSED : failed);
   }
+}
+
+/** How many of them are done together. */
+function howMany(waiting: readonly Waiting[]): number {
+  let count = 1;
+  let bytes = waiting[0].work.encode().length;
+  for (; count < waiting.length; count++) {
+    bytes += waiting[count].work.encode().length;
+    if (bytes > TOGETHER_BYTES_MAX) break;
+  }
+  return count;
 }

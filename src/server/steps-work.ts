@@ -41,7 +41,6 @@ export interface Steps {
 export class StepsWork implements Work {
   readonly name: string;
   readonly writes: boolean;
-  ordered = false;
   private readonly steps: Steps;
   private readonly stage: Stage;
   private bytes: Buffer | undefined = undefined;

@@ -9,6 +9,7 @@ export const HELLO_NEEDS_AUTH =
   "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
 export const NO_SUCH_CLIENT = "ERR No such client";
 export const BAD_CLIENT_NAME = "ERR Client names cannot contain spaces, newlines or special characters.";
+export const EXPLAINS_GET = "ERR KV.EXPLAIN explains GET key only";
 export const CLUSTER_DISABLED = "ERR This instance has cluster support disabled";
 
 /** Told to a client from elsewhere while there is no password; then the connection is closed. */

@@ -7,7 +7,7 @@ import { Args } from "../codec/resp/args.js";
 import { arityOk } from "../commands/execute.js";
 import { type CommandSpec, KIND_EACH, KIND_KEY } from "../commands/spec.js";
 import { lookup, lookupSubcommand } from "../commands/table.js";
-import { ReadsWork } from "./reads-work.js";
+import { SeriesWork } from "./series-work.js";
 import { StepsWork } from "./steps-work.js";
 import {
   FLAG_BRIEF,
@@ -17,7 +17,7 @@ import {
   versionIsKnown,
   WORK_COMMAND,
   WORK_FETCH,
-  WORK_READS,
+  WORK_SERIES,
   WORK_STEPS,
   WorkReader,
 } from "./work-bytes.js";
@@ -38,8 +38,8 @@ export function decodeWork(stage: Stage, name: string, bytes: Buffer): Work | un
       return own.length === HEADER_BYTES ? new FetchWork(name, (own[2] & FLAG_BRIEF) !== 0) : undefined;
     case WORK_STEPS:
       return decodeSteps(stage, name, own);
-    case WORK_READS:
-      return decodeReads(stage, name, own);
+    case WORK_SERIES:
+      return decodeSeries(stage, name, own);
     default:
       return undefined;
   }
@@ -57,17 +57,17 @@ function decodeCommand(stage: Stage, name: string, bytes: Buffer): Work | undefi
   return new CommandWork(stage, spec, name, bytes);
 }
 
-function decodeReads(stage: Stage, name: string, bytes: Buffer): Work | undefined {
+function decodeSeries(stage: Stage, name: string, bytes: Buffer): Work | undefined {
   const reader = new WorkReader(bytes, HEADER_BYTES);
   const works: Work[] = [];
   while (!reader.failed && !reader.done) {
     const part = reader.view(reader.u32());
     // Not one in another: they would lie as deep as the bytes go.
-    const work = reader.failed || part[1] === WORK_READS ? undefined : decodeWork(stage, name, part);
-    if (work === undefined || work.writes) return undefined;
+    const work = reader.failed || part[1] === WORK_SERIES ? undefined : decodeWork(stage, name, part);
+    if (work === undefined) return undefined;
     works.push(work);
   }
-  return reader.done ? new ReadsWork(name, works) : undefined;
+  return reader.done && works.length > 0 ? new SeriesWork(name, works) : undefined;
 }
 
 /** The command, when it takes so many arguments. */

@@ -3,7 +3,7 @@
  * a client's command, on any node, and more than once.
  *   command   one command on one key
  *   fetch     what the key is, for works on other keys and for WATCH
- *   reads     several of these that only read, as one (reads-work.ts)
+ *   series    several of these, one after the other, as one (series-work.ts)
  *   steps     several commands one after the other, as one operation: an EXEC, or a command that looks at several keys and writes one
  * Invariants: a work owns its bytes, and they never change; what apply returns depends on the state and on the time only (OBJECT IDLETIME and
  * FREQ aside, which say what this node knows); states that were given are not changed.
@@ -177,7 +177,6 @@ export function knownOf(state: KeyRegister): KnownState {
 export class CommandWork implements Work {
   readonly name: string;
   readonly writes: boolean;
-  ordered = false;
   readonly spec: CommandSpec;
   private readonly bytes: Buffer;
   private readonly stage: Stage;
@@ -220,7 +219,6 @@ const FETCH_BRIEF: Buffer = writeHeader(Buffer.alloc(HEADER_BYTES), WORK_FETCH, 
 export class FetchWork implements Work {
   readonly name: string;
   readonly writes = false;
-  ordered = false;
   private readonly brief: boolean;
 
   /** @param brief all but the value. */

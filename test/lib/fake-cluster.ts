@@ -1,6 +1,6 @@
 /**
  * test/lib/fake-cluster.ts: the cluster as the server sees it, as plainly as it can be: one linearizable map of registers. Works are answered
- * later, in any order across keys and, unless they are `ordered`, on one key; they fail as often as asked for. Each is also sent through
+ * later, in any order; they fail as often as asked for. Each is also sent through
  * its bytes and run twice: what comes out must be the same.
  * Beside the map every member has what it has accepted, which may lack much: that is what listings are made from.
  */
@@ -18,10 +18,6 @@ import { ModelKeyspace } from "./model-keyspace.js";
 const SLOTS = 16384;
 const TWO_32 = 2 ** 32;
 const ABSENT: KeyRegister = { value: undefined, expireAt: 0, vv: VersionVector.EMPTY, cut: 0 };
-
-function isInOrder(work: Work): boolean {
-  return work.writes || work.ordered;
-}
 
 interface Accepted {
   readonly ballot: { readonly epoch: number; readonly hlc: number; readonly node: number };
@@ -127,7 +123,8 @@ export class FakeCluster implements Cluster {
 
   /** With `manual`: let those that wait be done, `most` of them. */
   release(most: number = Number.POSITIVE_INFINITY): void {
-    for (let i = 0; i < most && this.waiting.length > 0; i++) this.finish(this.choose());
+    for (let i = 0; i < most && this.waiting.length > 0; i++)
+      this.finish(Math.floor(this.random() * this.waiting.length));
   }
 
   /** With `manual`: let the works on one key of database 0 be done. */
@@ -141,22 +138,9 @@ export class FakeCluster implements Cluster {
     setImmediate(() => {
       this.scheduled = false;
       let most = 1 + Math.floor(this.random() * 8);
-      while (most-- > 0 && this.waiting.length > 0) this.finish(this.choose());
+      while (most-- > 0 && this.waiting.length > 0) this.finish(Math.floor(this.random() * this.waiting.length));
       if (this.waiting.length > 0) this.schedule();
     });
-  }
-
-  /** Any that may be next. */
-  private choose(): number {
-    const from = Math.floor(this.random() * this.waiting.length);
-    for (let i = 0; i < this.waiting.length; i++) {
-      const index = (from + i) % this.waiting.length;
-      const { work } = this.waiting[index];
-      // A read of replicas keeps no order with anything, and nothing with it.
-      const first = this.waiting.findIndex((other) => other.work.name === work.name && isInOrder(other.work));
-      if (!work.ordered || first === index) return index;
-    }
-    throw new Error("nothing may be next");
   }
 
   private finish(index: number): void {

@@ -15,6 +15,7 @@
  *   nack, too many for a quorum  the round is over; the next one after a random time, above the bound
  *   round timer                  the same; after an ACCEPT the outcome is unclear, and the next round's base decides (Verdict)
  *   retry timer                  the next round begins
+ *   abandon                      while no round is in flight: operations that changed nothing yet are refused
  *   expire                       operations past their deadline are given up; a round in flight goes on for the others
  *
  * A round begins with PREPARE (2 trips), or with ACCEPT at next(ballot) when the key is owned and held (1 trip).
@@ -38,6 +39,7 @@ const ROUND_TIMEOUT_MS = 400;
 const RETRY_MS_MIN = 2;
 const RETRY_FIRST_MS_MAX = 8;
 const RETRY_MS_MAX = 250;
+const NO_QUORUM = { applied: "no", why: "no quorum" } as const;
 
 export interface ProposerOptions<V> {
   /** This node's index. */
@@ -141,6 +143,15 @@ export class Proposer<V, R> {
     for (const pending of entry.queue) giveUp(pending, now, out);
     entry.queue = entry.queue.filter(({ settled }) => !settled);
     if (entry.round === undefined && entry.queue.length === 0) this.entries.delete(key);
+  }
+
+  /** Refuse the key's operations that no change was ever sent of: its quorum is out of reach. The others wait until it is known what became of them. */
+  abandon(key: string, out: Effect<V, R>[]): void {
+    const entry = this.entries.get(key);
+    if (entry === undefined || entry.round !== undefined) return;
+    for (const pending of entry.queue) if (pending.attempts.length === 0) settle(pending, NO_QUORUM, out);
+    entry.queue = entry.queue.filter(({ settled }) => !settled);
+    if (entry.queue.length === 0) this.entries.delete(key);
   }
 
   private begin(key: string, entry: Entry<V, R>, now: number, out: Effect<V, R>[]): void {
@@ -296,6 +307,6 @@ function settle<V, R>(pending: Pending<V, R>, outcome: Outcome<R>, out: Effect<V
 function giveUp<V, R>(pending: Pending<V, R>, now: number, out: Effect<V, R>[]): void {
   if (pending.operation.deadline > now) return;
   // Without an attempt it changed nothing in any round that was sent.
-  const outcome: Outcome<R> = pending.attempts.length > 0 ? { applied: "maybe" } : { applied: "no", why: "no quorum" };
+  const outcome: Outcome<R> = pending.attempts.length > 0 ? { applied: "maybe" } : NO_QUORUM;
   settle(pending, outcome, out);
 }

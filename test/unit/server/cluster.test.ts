@@ -294,6 +294,19 @@ test("keys of a slot, alone", async () => {
 member("KV.EXPLAIN asks the cluster, of the client's database", {}, async ({ c }) => {
   assert.is(await c.ask("SELECT", "2"), "+OK");
   assert.is(await ask(c, "KV.EXPLAIN", "GET", "k"), "db 2, key k: three agree\n");
+  assert.match(await c.ask("KV.EXPLAIN", "DEL", "k"), /^-ERR KV.EXPLAIN explains GET key only/);
+});
+
+member("KV.EXPLAIN pipelined: all are asked at once, and answered in order", {}, async ({ c, cluster }) => {
+  const asked: { name: string; done: (text: string) => void }[] = [];
+  cluster.explain = (name, done) => asked.push({ name, done });
+  const keys = ["a", "b", "c"];
+  for (const key of keys) c.send("KV.EXPLAIN", "GET", key);
+  c.send("PING");
+  await until(() => asked.length === keys.length, "all are asked");
+  for (const { name, done } of asked.reverse()) done(name.slice(1));
+  for (const key of keys) assert.is(await reply(c), key);
+  assert.is(await c.line(), "+PONG");
 });
 
 test.run();

@@ -4,12 +4,12 @@
 import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type KeyRegister, nameOf } from "../../../src/cluster/work.js";
+import { type KeyRegister, nameOf, type Work } from "../../../src/cluster/work.js";
 import { Args } from "../../../src/codec/resp/args.js";
 import type { CommandSpec } from "../../../src/commands/spec.js";
 import { lookup, lookupSubcommand } from "../../../src/commands/table.js";
 import { VersionVector } from "../../../src/core/clock/version-vector.js";
-import { ReadsWork } from "../../../src/server/reads-work.js";
+import { partsOf, SeriesWork } from "../../../src/server/series-work.js";
 import { StepsWork } from "../../../src/server/steps-work.js";
 import { decodeState, type KnownState } from "../../../src/server/work-bytes.js";
 import { decodeWork } from "../../../src/server/work-decoder.js";
@@ -129,6 +129,29 @@ test("two nodes that wrote at the same tick of their clocks: other versions", ()
   }
 });
 
+test("within a series: what a work made is shown to the next, under a version that no state has", () => {
+  const state = holding("x");
+  const version = versionOf(state);
+  const args = Args.of(["SET", "k", "mine"]);
+  const seen = { present: true, version: version.hlc, versionNode: version.node };
+  const exec = new StepsWork(stage, "\0k", {
+    commands: [{ spec: specOf(args), args, db: 0 }],
+    known: new Map(),
+    seen,
+    proto: 2,
+  });
+  const at = (...works: Work[]): Buffer[] => partsOf(new SeriesWork("\0k", works).apply(state, NOW).result);
+  assert.is(at(commandWork("GET k"), exec)[1]?.[0], 1, "nothing has changed");
+  assert.is(at(commandWork("SET k y"), exec)[1]?.[0], 0, "the key has changed");
+  const [, fetched] = at(commandWork("APPEND k y"), new FetchWork("\0k", false));
+  const within = decodeState(fetched as Buffer);
+  assert.is(within?.value.latin1Slice(), "xy");
+  assert.ok((within?.versionNode ?? 0) > 2047, "no node has this number");
+  const gone = new SeriesWork("\0k", [commandWork("DEL k"), commandWork("EXISTS k")]).apply(state, NOW);
+  assert.equal(gone.next, { value: undefined, expireAt: 0 });
+  assert.equal(partsOf(gone.result).map(String), [":1\r\n", ":0\r\n"]);
+});
+
 function steps(
   name: string,
   commands: readonly string[],
@@ -146,7 +169,8 @@ test("bytes of a work are read back; those that do not fit are refused", () => {
     ["\0k", commandWork("SET k v").encode()],
     ["\0k", commandWork("object encoding k").encode()],
     ["\0k", steps("\0k", ["SET k v", "INCR k"]).encode()],
-    ["\0k", new ReadsWork("\0k", [commandWork("GET k"), new FetchWork("\0k", true)]).encode()],
+    ["\0k", new SeriesWork("\0k", [commandWork("GET k"), new FetchWork("\0k", true)]).encode()],
+    ["\0k", new SeriesWork("\0k", [commandWork("GET k"), commandWork("INCR k"), steps("\0k", ["GET k"])]).encode()],
     ["\0anything", new FetchWork("\0k", true).encode()],
   ];
   for (const [name, bytes] of ok) {
@@ -166,9 +190,9 @@ test("bytes of a work are read back; those that do not fit are refused", () => {
     ["\0a", steps("\0a", ["GET b"]).encode()],
     ["\0a", steps("\0a", ["SCAN 0"]).encode()],
     ["\0a", steps("\0a", ["FLUSHALL"]).encode()],
-    ["\0k", new ReadsWork("\0k", [commandWork("SET k v")]).encode()],
-    ["\0a", new ReadsWork("\0k", [commandWork("GET k")]).encode()],
-    ["\0k", new ReadsWork("\0k", [new ReadsWork("\0k", [commandWork("GET k")])]).encode()],
+    ["\0k", new SeriesWork("\0k", []).encode()],
+    ["\0a", new SeriesWork("\0k", [commandWork("GET k")]).encode()],
+    ["\0k", new SeriesWork("\0k", [new SeriesWork("\0k", [commandWork("GET k")])]).encode()],
   ];
   for (const [name, bytes] of refused) assert.is(decodeWork(stage, name, bytes), undefined, bytes.latin1Slice());
   const later = Buffer.from(commandWork("SET k v").encode());
@@ -223,7 +247,7 @@ test("damaged bytes never throw, and what is read back runs", () => {
     if (spec.kind === "key") good.push([name, encodeCommandWork(spec, args, 0, 2)]);
     if (spec.kind === "key" && !spec.write) {
       const read = new CommandWork(stage, spec, name, encodeCommandWork(spec, args, 0, 2));
-      good.push([name, new ReadsWork(name, [read, read]).encode()]);
+      good.push([name, new SeriesWork(name, [read, read]).encode()]);
     }
   }
   let read = 0;
