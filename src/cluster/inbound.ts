@@ -63,7 +63,7 @@ export class Inbound {
     this.markBound = (key, ballot, epoch) => {
       parts.replica.receive({ type: "chosen", key, epoch, ballot });
       parts.exchange.patience.over(key);
-      parts.pulls.heard(key, ballot);
+      if (!parts.replica.marked) parts.pulls.heard(key, ballot);
     };
   }
 

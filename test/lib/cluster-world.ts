@@ -45,6 +45,10 @@ export class MapStorage implements ReplicaStorage, ShippedStorage {
     return this.table.get(name);
   }
 
+  glance(name: string): Held<Value> | undefined {
+    return this.held(name);
+  }
+
   accept(record: Buffer, chosen: boolean): number {
     const state = decodeState(Buffer.from(record));
     if (state === undefined) throw new Error("a record that is none");
