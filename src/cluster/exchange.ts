@@ -137,8 +137,10 @@ export class Exchange {
     this.figures.replies++;
     const deadlineMs = budgetMs === 0 ? NEVER : this.scheduler.monotonicMs() + budgetMs;
     const outgoing = { to, boot, id, partition, request: undefined, reply, deadlineMs };
-    if (lsn > 0) this.heldBack.add(lsn, outgoing);
-    else this.send(outgoing);
+    if (lsn === 0) return this.send(outgoing);
+    const link = this.links[to];
+    if (link?.peerBoot === boot && replyBytes(reply) > LARGE_BYTES) this.announce(link, outgoing);
+    this.heldBack.add(lsn, outgoing);
   }
 
   /** The log is durable so far. */
@@ -169,17 +171,24 @@ export class Exchange {
     else writeRequest(writer, request.type === "learn" ? 0 : this.remember(to, request), partition, request);
   }
 
-  /** @returns false: it is on its way already. A state that is asked for is announced: its first bytes may take a while. */
-  private prepareLarge(link: PeerLink, { to, id, partition, request, reply }: Outgoing, bytes: number): boolean {
-    if (request?.type === "accept" || request?.type === "learn") {
+  /** @returns false: it is on its way already. */
+  private prepareLarge(link: PeerLink, outgoing: Outgoing, bytes: number): boolean {
+    const { to, request } = outgoing;
+    if (request === undefined) this.announce(link, outgoing);
+    else if (request.type === "accept" || request.type === "learn") {
       if (this.patience.isUnderWay(to, request.key, request.ballot, bytes)) return false;
       this.patience.began(request.key, bytes, to);
-    } else if (reply?.type === "state" || reply?.type === "promise") {
-      const brief = { ...reply, state: undefined };
-      const writer = link.claim(replyBytes(brief), NEVER);
-      if (writer !== undefined) writeReply(writer, id, partition, brief);
     }
     return true;
+  }
+
+  /** A large state that was asked for is named ahead: it may take a while until it is durable, and until its first bytes leave. */
+  private announce(link: PeerLink, { id, partition, reply }: Outgoing): void {
+    if (reply?.type !== "state" && reply?.type !== "promise") return;
+    // Without the state, which the asker does not have: so it is no answer yet (cluster/register-wire.ts: isAnnounced).
+    const brief = { ...reply, state: undefined };
+    const writer = link.claim(replyBytes(brief), NEVER);
+    if (writer !== undefined) writeReply(writer, id, partition, brief);
   }
 
   /** The same message goes to several, this node's own replica among them: it is encoded for the first. */

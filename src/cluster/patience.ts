@@ -3,7 +3,7 @@
  * who does not answer for a while is not there; a large one takes seconds, on links and on disks, and who has not answered yet is at it.
  *
  * At stake is a key of which a large state is on its way: to replicas, to a disk, or from a peer that said it would send it. Its
- * rounds and reads are late only once its peers' links are, and its works end later, by at most WORK_TIMES what the bytes take
+ * rounds and reads are late only once its peers' links are down, and its works end later, by at most WORK_TIMES what the bytes take
  * at the least rate. A frame that is still on its way to a peer is not sent to it a second time.
  *
  * Invariants: what is not large is not touched; whatever is waited for has an end, since each stake has; a stake ends with
@@ -25,10 +25,10 @@ export const LARGE_BYTES: number = PART_THRESHOLD_BYTES;
 /** The least rate at which a value is to come through: 8 MiB in a second. */
 const BYTES_PER_MS = 8388.608;
 /** It may travel more than once: to the proposer, to the replicas, and again after a refusal; others travel beside it. */
-const WORK_TIMES = 4;
+const WORK_TIMES = 8;
 const BASE_MS = 400;
 /** Of a state that was announced the size is not known. */
-const COMING_MS_MAX = 32_768;
+const COMING_MS_MAX = 65_536;
 const STAKES_SOUGHT = 64;
 /** How soon it is asked again whether something goes on: few lengths, for cluster/timers.ts. */
 export const AGAIN_MS = 50;
@@ -129,9 +129,15 @@ export class Patience {
     const nowMs = this.scheduler.monotonicMs();
     if (nowMs < stake.untilMs) return true;
     // Over a link that holds a request arrives, and is answered, or the link breaks: it need not be sent again.
-    if (nowMs < stake.endMs && stake.peers.some((peer) => this.links[peer]?.state === "up")) return true;
+    if (nowMs < stake.endMs && stake.peers.some((peer) => this.holdsLink(peer))) return true;
     this.stakes.delete(name);
     return false;
+  }
+
+  /** A peer that is suspect may be as busy as this node. */
+  private holdsLink(peer: number): boolean {
+    const link = this.links[peer];
+    return link !== undefined && link.state !== "down";
   }
 
   /** May a work whose time is over wait longer? @param held of its key, @param durableLsn here. */

@@ -103,7 +103,7 @@ export const clusterRows: Rows<ClusterValues> = {
     default: 2000,
     min: 100,
     max: 60_000,
-    doc: "Most time that a command waits for other nodes. Then it ends with an error that says whether it may have been applied.",
+    doc: "Most time that a command waits for other nodes. Then it ends with an error that says whether it may have been applied. With values above 1 MiB longer: about a second more for each MiB at most.",
   },
   clusterSecret: {
     kind: "string",
