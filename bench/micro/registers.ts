@@ -58,7 +58,7 @@ export function groups(): Group[] {
     cases: [{ name: "kvorum", operations: STEP, run: each(act) }],
   });
   return [
-    one("held, its ballot", (name) => registers.held(name)?.ballot.node ?? 0),
+    one("glance, its ballot", (name) => registers.glance(name)?.ballot.node ?? 0),
     one("held, its state", (name) => registers.held(name)?.state.value?.bytes.length ?? 0),
     one("encode and accept", (name) => {
       registers.accept(record(name), false);

@@ -32,7 +32,9 @@ const CLOCK_OFF_MS_MAX = 500;
 
 const MESSAGES_MAX = 16_384;
 const BYTES_MAX: number = 16 * 1024 * 1024;
+/** Of large messages, borrowed: most of them refer to what the node holds anyway. */
 const LARGE_BYTES_MAX: number = 64 * 1024 * 1024;
+const LARGE_MESSAGES = 8;
 /** Beside the value: key, vector, headers. */
 const MESSAGE_OVERHEAD_BYTES: number = 1024 * 1024;
 
@@ -146,6 +148,7 @@ export class ClusterNode {
           onState(link.peerId, state);
         },
         lost: (link) => this.coordinator.lost(link),
+        missed: (link) => this.coordinator.missed(link),
         trouble: ({ peerId }, why, refused) => onTrouble(`${peerId}: ${why}`, refused),
       },
       turnedAway: (remote, why, refused) => onTrouble(`a connection from ${remote} was turned away: ${why}`, refused),
@@ -214,7 +217,7 @@ function limitsFor(valueBytesMax: number): SendLimits {
   return {
     messagesMax: MESSAGES_MAX,
     bytesMax: BYTES_MAX,
-    largeBytesMax: Math.max(LARGE_BYTES_MAX, messageBytesMax),
+    largeBytesMax: Math.max(LARGE_BYTES_MAX, LARGE_MESSAGES * messageBytesMax),
     messageBytesMax,
   };
 }

@@ -54,7 +54,7 @@ export interface CoordinatorOptions {
   readonly bounds?: Bounds;
 }
 
-/** The proposer's. */
+/** As ProposerOptions has them. */
 export function queuesOf({ owned, queue }: Bounds): { readonly ownedMax?: number; readonly queueMax?: number } {
   return { ...(owned === undefined ? {} : { ownedMax: owned }), ...(queue === undefined ? {} : { queueMax: queue }) };
 }

@@ -30,6 +30,7 @@ import { HeldBack } from "./held-back.js";
 import { Inbound } from "./inbound.js";
 import { Job } from "./job.js";
 import { memberViews } from "./member-view.js";
+import { AGAIN_MS, type Due } from "./patience.js";
 import type { PeerLink } from "./peer-link.js";
 import { Pulls } from "./pulls.js";
 import { Questions } from "./questions.js";
@@ -43,11 +44,8 @@ import type { Answer, Cluster, MemberView, Work } from "./work.js";
 /** Works in flight, of this node's clients and of other nodes. */
 const WORKS_MAX = 65_536;
 /** With less time left nothing is tried again. */
-const AGAIN_MS = 300;
+const RETRY_LEFT_MS = 300;
 const NO_QUORUM: Answer = { applied: "no", why: "no quorum" };
-
-/** Above 0: the deadline of the job of this id. Below 0: a read's timer. Numbers cost nothing to keep. */
-type Due = Exclude<Timer, { readonly what: "read" }> | number;
 
 export class Coordinator implements Cluster {
   readonly selfIndex: number;
@@ -119,18 +117,8 @@ export class Coordinator implements Cluster {
     const { catchUp } = this;
     exchange.onMissed = (peer) => catchUp.missed(peer);
     const deliver = (from: number, reply: Reply<Value>): void => this.deliver(from, reply);
-    this.inbound = new Inbound({
-      exchange,
-      forwarding,
-      questions,
-      catchUp,
-      replica,
-      pulls,
-      routing,
-      selfIndex,
-      clock,
-      deliver,
-    });
+    const desks = { exchange, forwarding, questions, catchUp, replica, pulls, routing, selfIndex, clock };
+    this.inbound = new Inbound({ ...desks, deliver });
   }
 
   /** The links to the others, by index. */
@@ -179,7 +167,7 @@ export class Coordinator implements Cluster {
     const partition = this.routing.partitionOf(job.work.name);
     const target = this.preferred(partition);
     if (target !== this.selfIndex) {
-      job.away = this.forwarding.forward(target, partition, job.work, job.deadline, (outcome) =>
+      job.away = this.forwarding.forward(target, partition, job.work, job.untilMs, (outcome) =>
         this.returned(job, outcome),
       );
       if (job.away) return;
@@ -202,9 +190,9 @@ export class Coordinator implements Cluster {
   private returned(job: Job, outcome: Answer | undefined): void {
     if (!this.jobs.has(job.id)) return;
     job.away = false;
-    const leftMs = job.deadline - this.options.scheduler.monotonicMs();
+    const leftMs = job.untilMs - this.options.scheduler.monotonicMs();
     if (outcome === undefined) this.settle(job.id, { applied: "maybe" });
-    else if (outcome.applied === "no" && leftMs > AGAIN_MS) this.propose(job);
+    else if (outcome.applied === "no" && leftMs > RETRY_LEFT_MS) this.propose(job);
     else this.settle(job.id, outcome);
     this.carryOut();
   }
@@ -248,15 +236,10 @@ export class Coordinator implements Cluster {
   }
 
   figures(): Readonly<Record<string, number>> {
-    const { counts, exchange, forwarding, pulls, catchUp, inbound } = this;
+    const { counts, exchange, forwarding, pulls, catchUp, inbound, replica, jobs, ownHeldBack } = this;
     const { tombstones } = this.options.storage;
-    const own = {
-      inFlight: this.jobs.size,
-      heldBack: this.ownHeldBack.size,
-      tombstones,
-      turnedAway: this.replica.turnedAway,
-      ...counts,
-    };
+    const { turnedAway } = replica;
+    const own = { inFlight: jobs.size, heldBack: ownHeldBack.size, tombstones, turnedAway, ...counts };
     return figuresOf({ exchange, forwarding, pulls, catchUp, inbound, own });
   }
 
@@ -291,6 +274,7 @@ export class Coordinator implements Cluster {
 
   private send({ to, message, underCeiling }: Send<Value>): void {
     if (to === this.selfIndex) {
+      this.exchange.patience.told(message);
       const reply = this.replica.receive(this.exchange.shared(message));
       if (reply === undefined) return this.pulls.told(message, this.replica.marked);
       if (this.replica.afterLsn > 0) this.ownHeldBack.add(this.replica.afterLsn, reply);
@@ -317,22 +301,27 @@ export class Coordinator implements Cluster {
   private due(due: Due): void {
     if (this.stopped) return;
     this.observe();
-    if (typeof due === "object") {
+    if (typeof due === "number" && due > 0) this.expire(due);
+    else if (this.exchange.patience.holds(due, this.reader)) return this.timers.set(AGAIN_MS, due);
+    else if (typeof due === "object") {
       if (due.what === "retry" && this.reach.lacks(due.key, true)) this.proposer.abandon(due.key, this.out);
       this.proposer.timer(due, this.wallMs, this.out);
-    } else if (due > 0) this.expire(due);
-    else this.reader.timer(-due, this.wallMs, this.out);
+    } else this.reader.timer(-due, this.wallMs, this.out);
     this.carryOut();
   }
 
   private expire(id: number): void {
     const job = this.jobs.get(id);
     if (job === undefined) return;
-    const nowMs = Math.max(job.deadline, this.options.scheduler.monotonicMs());
+    const { name } = job.work;
+    if (this.exchange.patience.extends(job, this.replica.held(name), this.options.storage.durableLsn))
+      return this.timers.set(AGAIN_MS, id);
+    const nowMs = this.options.scheduler.monotonicMs();
+    job.deadline = nowMs;
     if (job.away) this.settle(id, { applied: "maybe" });
     else {
       if (job.readId > 0) this.reader.expire(job.readId, this.out);
-      this.proposer.expire(job.work.name, nowMs, this.out);
+      this.proposer.expire(name, nowMs, this.out);
     }
   }
 
@@ -392,7 +381,15 @@ export class Coordinator implements Cluster {
     this.observe();
     this.forwarding.lost(from);
     this.questions.lost(from);
-    this.catchUp.missed(from);
+    this.missed(link);
     this.carryOut();
+  }
+
+  /** States for the peer were lost, or not sent. */
+  missed(link: PeerLink): void {
+    const from = this.exchange.links.indexOf(link);
+    if (from < 0) return;
+    this.exchange.patience.lost(from);
+    this.catchUp.missed(from);
   }
 }

@@ -12,11 +12,13 @@ import type { Scheduler } from "../ports/scheduler.js";
 import type { Value } from "../storage/state-record.js";
 import { ChosenList } from "./chosen-list.js";
 import { HeldBack } from "./held-back.js";
+import { LARGE_BYTES, Patience } from "./patience.js";
 import type { PeerLink } from "./peer-link.js";
 import {
   type Asked,
   BUSY_BYTES,
   declinedOf,
+  isAnnounced,
   readReply,
   replyBytes,
   requestBytes,
@@ -65,6 +67,8 @@ export class Exchange {
   readonly figures: ExchangeFigures = { read: 0, prepare: 0, accept: 0, learn: 0, replies: 0, unsent: 0, declined: 0 };
   /** By index of the member; undefined: this node. */
   readonly links: (PeerLink | undefined)[];
+  /** Large states on their way. */
+  readonly patience: Patience;
   /** A state did not get to a peer. */
   onMissed: (peer: number) => void = () => {};
   private readonly scheduler: Scheduler;
@@ -88,6 +92,7 @@ export class Exchange {
     this.askedIds = new Uint32Array(askedMax);
     this.askedMask = askedMax - 1;
     this.links = new Array(members).fill(undefined);
+    this.patience = new Patience(scheduler, this.links);
     this.chosen = Array.from({ length: members }, () => new ChosenList(CHOSEN_ITEMS_MAX, CHOSEN_BYTES_MAX));
   }
 
@@ -150,15 +155,31 @@ export class Exchange {
       this.figures.unsent++;
       return;
     }
-    const writer = link.claim(
-      request === undefined ? replyBytes(reply as Reply<Value>) : requestBytes(request),
-      deadlineMs,
-    );
+    const bytes = request === undefined ? replyBytes(reply as Reply<Value>) : requestBytes(request);
+    const large = bytes > LARGE_BYTES;
+    if (large && !this.prepareLarge(link, outgoing, bytes)) return;
+    const writer = link.claim(bytes, large ? this.patience.deadlineMs(bytes, deadlineMs) : deadlineMs);
     if (writer === undefined) {
       this.figures.unsent++;
-      if (request?.type === "accept" || request?.type === "learn") this.onMissed(to);
+      if (request?.type === "accept" || request?.type === "learn") {
+        if (large) this.patience.arrived(to, request.key, request.ballot);
+        this.onMissed(to);
+      }
     } else if (request === undefined) writeReply(writer, id, partition, reply as Reply<Value>);
     else writeRequest(writer, request.type === "learn" ? 0 : this.remember(to, request), partition, request);
+  }
+
+  /** @returns false: it is on its way already. A state that is asked for is announced: its first bytes may take a while. */
+  private prepareLarge(link: PeerLink, { to, id, partition, request, reply }: Outgoing, bytes: number): boolean {
+    if (request?.type === "accept" || request?.type === "learn") {
+      if (this.patience.isUnderWay(to, request.key, request.ballot, bytes)) return false;
+      this.patience.began(request.key, bytes, to);
+    } else if (reply?.type === "state" || reply?.type === "promise") {
+      const brief = { ...reply, state: undefined };
+      const writer = link.claim(replyBytes(brief), NEVER);
+      if (writer !== undefined) writeReply(writer, id, partition, brief);
+    }
+    return true;
   }
 
   /** The same message goes to several, this node's own replica among them: it is encoded for the first. */
@@ -178,7 +199,12 @@ export class Exchange {
     this.asked[at] =
       request.type === "read"
         ? request
-        : { type: request.type === "prepare" ? "prepare" : "accept", key, ballot: request.ballot };
+        : {
+            type: request.type === "prepare" ? "prepare" : "accept",
+            key,
+            ballot: request.ballot,
+            have: request.type === "prepare" ? request.have : undefined,
+          };
     this.askedWhom[at] = to;
     this.askedIds[at] = id;
     return id;
@@ -204,9 +230,14 @@ export class Exchange {
     const at = reader.id & this.askedMask;
     const asked = this.asked[at];
     if (asked === undefined || this.askedIds[at] !== reader.id || this.askedWhom[at] !== from) return undefined;
-    this.asked[at] = undefined;
     const reply = readReply(reader, asked);
+    if (reply !== undefined && isAnnounced(reply, asked)) {
+      this.patience.announced(asked.key, from);
+      return undefined;
+    }
+    this.asked[at] = undefined;
     if (reply === undefined) this.declined(from, asked.type, reader);
+    else if (reply.type === "ack" || reply.type === "nack") this.patience.arrived(from, asked.key, reply.ballot);
     return reply;
   }
 

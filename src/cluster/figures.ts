@@ -51,6 +51,7 @@ export function figuresOf({
     sent_replies: exchange.figures.replies,
     turned_away_for_room: own.turnedAway,
     unsent: exchange.figures.unsent,
+    expired_states: exchange.links.reduce((sum, link) => sum + (link?.expiredStates ?? 0), 0),
     declined: exchange.figures.declined,
     strange_messages: inbound.strange,
     pulled: pulls.pulled,

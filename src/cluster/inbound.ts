@@ -29,6 +29,7 @@ import type { Value } from "../storage/state-record.js";
 import type { CatchUp } from "./catch-up.js";
 import type { Exchange } from "./exchange.js";
 import type { Forwarding } from "./forwarding.js";
+import { LARGE_BYTES } from "./patience.js";
 import type { Pulls } from "./pulls.js";
 import type { Questions } from "./questions.js";
 import { readChosen, readRequest } from "./register-wire.js";
@@ -61,7 +62,8 @@ export class Inbound {
     this.parts = parts;
     this.markBound = (key, ballot, epoch) => {
       parts.replica.receive({ type: "chosen", key, epoch, ballot });
-      parts.pulls.heard(key, ballot);
+      parts.exchange.patience.over(key);
+      if (!parts.replica.marked) parts.pulls.heard(key, ballot);
     };
   }
 
@@ -128,8 +130,11 @@ export class Inbound {
       this.strange++;
       return;
     }
+    if (reader.length > LARGE_BYTES && "state" in request) exchange.patience.began(request.key, reader.length, from);
     if (replica.turnsAway(request) && id !== 0) exchange.decline(from, boot, id, partition);
     const reply = replica.receive(request);
-    if (reply !== undefined && id !== 0) exchange.reply(from, boot, id, partition, reply, budgetMs, replica.afterLsn);
+    if (reply === undefined || id === 0) return;
+    const leftMs = exchange.patience.stretch(request.key, budgetMs);
+    exchange.reply(from, boot, id, partition, reply, leftMs, replica.afterLsn);
   }
 }

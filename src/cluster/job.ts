@@ -8,8 +8,10 @@ import type { Answer, Work } from "./work.js";
 
 export class Job implements Operation<Value, Buffer> {
   readonly id: number;
-  /** Steady clock. */
-  readonly deadline: number;
+  /** Steady clock: then it is answered by what is known of it, unless a large value is on its way. */
+  readonly untilMs: number;
+  /** As the proposer knows it: passed once it is given up. */
+  deadline: number = Number.POSITIVE_INFINITY;
   readonly work: Work;
   readonly done: (answer: Answer) => void;
   /** Number of the read that is to answer it; 0: none. */
@@ -17,9 +19,9 @@ export class Job implements Operation<Value, Buffer> {
   /** It was forwarded. */
   away = false;
 
-  constructor(id: number, deadline: number, work: Work, done: (answer: Answer) => void) {
+  constructor(id: number, untilMs: number, work: Work, done: (answer: Answer) => void) {
     this.id = id;
-    this.deadline = deadline;
+    this.untilMs = untilMs;
     this.work = work;
     this.done = done;
   }

@@ -42,6 +42,8 @@ export interface ConnectionOwner {
   message(connection: PeerConnection, reader: MessageReader): void;
   /** The peer said goodbye: nothing more can be sent here. `closed` follows. */
   leaving(connection: PeerConnection): void;
+  /** States of keys waited here until their time had passed, and were not sent. */
+  missed(connection: PeerConnection, states: number): void;
   /** @param why for the log. */
   closed(connection: PeerConnection, why: string, clean: boolean): void;
 }
@@ -75,6 +77,7 @@ export class PeerConnection implements ConnectionHandler {
   private readonly reader: MessageReader = new MessageReader();
   private readonly parts: PartAssembler;
   private partsSinceMs = 0;
+  private toldMissed = 0;
   private state: "shaking" | "open" | "retiring" | "closing" | "closed" = "shaking";
   private version = 0;
   private flushing = false;
@@ -112,6 +115,11 @@ export class PeerConnection implements ConnectionHandler {
   get waiting(): { readonly messages: number; readonly bytes: number; readonly expired: number } {
     const { messages, bytes, expired } = this.queue;
     return { messages, bytes, expired };
+  }
+
+  /** Large messages that wait, or are under way. */
+  get largeWaiting(): number {
+    return this.queue.largeWaiting;
   }
 
   // HOT: once per message.
@@ -232,7 +240,7 @@ export class PeerConnection implements ConnectionHandler {
 
   private part(): void {
     const { frames, parts, options } = this;
-    if (!parts.midway) this.partsSinceMs = options.scheduler.monotonicMs();
+    if (!parts.midway) this.partsSinceMs = this.heardMs;
     const got = parts.add(frames.bytes, frames.from, frames.to);
     if (got === PART_ERROR) return this.destroy(parts.errorText);
     if (got !== PART_DONE) return;
@@ -283,9 +291,16 @@ export class PeerConnection implements ConnectionHandler {
       if (!queue.next(nowMs, this.version, options.handshake.self.boot)) break;
       queue.sent(connection.write(queue.out, 0, queue.end));
     }
+    if (queue.expiredStates > this.toldMissed) this.tellMissed();
     if (connection.unsentBytes > 0) return;
     if (!queue.empty) this.flushLater();
     else if (this.state === "retiring") this.farewell();
+  }
+
+  private tellMissed(): void {
+    const states = this.queue.expiredStates - this.toldMissed;
+    this.toldMissed += states;
+    this.owner.missed(this, states);
   }
 
   /** Everything has left. */

@@ -56,6 +56,8 @@ export interface LinkEvents {
   state(link: PeerLink, state: LinkState): void;
   /** What is in flight to the peer may not have arrived, and its answers may not come. */
   lost(link: PeerLink): void;
+  /** States of keys were not sent, since nobody waited for them any more when their turn came. */
+  missed(link: PeerLink): void;
   /** For the log: why a connection ended or an attempt failed. Not told again while it is the same. @param refused by either side. */
   trouble(link: PeerLink, why: string, refused: boolean): void;
 }
@@ -87,6 +89,8 @@ export class PeerLink implements ConnectionOwner {
   /** How late the peer's event loop said it was, and ours is. */
   peerLagMs = 0;
   lagMs = 0;
+  /** States that were given up, in all. */
+  expiredStates = 0;
   private address: PeerAddress;
   private readonly options: LinkOptions;
   private readonly backoff: Backoff;
@@ -149,6 +153,11 @@ export class PeerLink implements ConnectionOwner {
     return this.connections.at(-1)?.waiting ?? { messages: 0, bytes: 0, expired: 0 };
   }
 
+  /** Large messages that wait on the connection in use, or are under way. */
+  get largeWaiting(): number {
+    return this.connections.at(-1)?.largeWaiting ?? 0;
+  }
+
   /** Take a connection whose handshake said that it is to this peer. */
   adopt(connection: PeerConnection): void {
     if (this.stopped) return connection.destroy("this node stops");
@@ -182,6 +191,11 @@ export class PeerLink implements ConnectionOwner {
     if (this.state === "suspect") this.become("up");
     if (reader.type === MESSAGE_HEARTBEAT) this.onHeartbeat(connection, reader);
     else this.options.events.message(this, reader);
+  }
+
+  missed(_: PeerConnection, states: number): void {
+    this.expiredStates += states;
+    this.options.events.missed(this);
   }
 
   leaving(connection: PeerConnection): void {

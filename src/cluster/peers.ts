@@ -115,6 +115,8 @@ export class Peers implements ConnectionOwner {
 
   leaving(): void {}
 
+  missed(): void {}
+
   closed(connection: PeerConnection, why: string): void {
     this.shaking.delete(connection);
     this.options.turnedAway(connection.remote, why, connection.refusal !== "");

@@ -76,8 +76,13 @@ export type WireRequest = ReadRequest | PrepareRequest | AcceptRequest<Value> | 
  * state of an ACCEPT keeps less.
  */
 export type Asked =
-  | Pick<ReadRequest, "type" | "key" | "boot" | "id">
-  | { readonly type: "prepare" | "accept"; readonly key: string; readonly ballot: Dot };
+  | (Pick<ReadRequest, "type" | "key" | "boot" | "id"> & Having)
+  | ({ readonly type: "prepare" | "accept"; readonly key: string; readonly ballot: Dot } & Having);
+
+/** Of a state that the asker holds, and that the answer leaves out. */
+interface Having {
+  readonly have?: Dot | undefined;
+}
 
 /** Why a peer did nothing, where that says nothing about ballots: not to be counted as an answer. */
 export type Declined = "not replica" | "busy" | "late";
@@ -258,6 +263,14 @@ export function readReply(reader: MessageReader, asked: Asked): Reply<Value> | u
     default:
       return undefined;
   }
+}
+
+/** A large state is named first, and follows under the same id: the asker does not have it, and the answer leaves it out. */
+export function isAnnounced(reply: Reply<Value>, asked: Asked): boolean {
+  if (asked.type === "accept" || (reply.type !== "state" && reply.type !== "promise") || reply.state !== undefined)
+    return false;
+  const ballot = reply.type === "state" ? reply.ballot : reply.accepted;
+  return ballot !== undefined && (asked.have === undefined || !sameDot(asked.have, ballot));
 }
 
 /** Of a NACK that is no statement about ballots or epochs: why the peer did nothing. undefined: it is something else. */

@@ -25,6 +25,8 @@ export interface ReplicaStorage {
   /** Records of deleted keys: kept until all replicas can be asked to forget them. */
   readonly tombstones: number;
   held(name: string): Held<Value> | undefined;
+  /** As held(): valid until anything else is asked of the storage or done to it. */
+  glance(name: string): Held<Value> | undefined;
   accept(record: Buffer, chosen: boolean): number;
   mark(name: string, ballot: Dot): void;
   logCeiling(hlc: number): number;
@@ -78,18 +80,20 @@ export class Replica {
       this.afterLsn = 0;
       return undefined;
     }
-    const effects = this.acceptor.receive(request, this.held(request.key), PARTITION);
+    const { key } = request;
+    const held = key === this.lastName ? this.last : this.storage.glance(key);
+    const effects = this.acceptor.receive(request, held, PARTITION);
     const { accepted, reply, underCeiling } = effects;
     let lsn = effects.afterLsn;
     if (accepted !== undefined) {
-      const record = encodeState(request.key, accepted.ballot, accepted.state);
+      const record = encodeState(key, accepted.ballot, accepted.state);
       const logged = this.storage.accept(record, accepted.chosen);
       this.lastName = "";
       if (effects.afterWrites) lsn = logged;
       this.renew();
     }
     if (effects.marks && request.type !== "read") {
-      this.storage.mark(request.key, request.ballot);
+      this.storage.mark(key, request.ballot);
       this.lastName = "";
       this.marked = true;
     }

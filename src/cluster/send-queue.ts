@@ -3,12 +3,13 @@
  * socket gets; everything that has collected when the connection is free becomes one frame.
  *
  *   [room for header and boot][message][message]...   short messages: a frame, once the header is filled in
- *   [message] [message] ...                           those over PART_THRESHOLD_BYTES: a buffer each, sent in parts
+ *   [message] [message] ...                           those over PART_THRESHOLD_BYTES: each by itself, sent in parts
  *
  * Invariants: both lanes are bounded in messages and bytes; a claim that does not fit is refused before anything is written;
  * one message is written per claim, before the next claim. A message whose deadline has passed is dropped when its frame is made,
  * and each one that leaves carries what is left of its time. Order among short messages is kept; a large one may be overtaken.
- * Price: large messages are copied twice; in return nobody waits for them.
+ * What a large one carries is borrowed, so the same record that waits for several peers is there once. In return for the copy into
+ * parts nobody waits for large messages.
  */
 import { sealFrame, writePart } from "../codec/frame/frame-seal.js";
 import {
@@ -16,6 +17,8 @@ import {
   COUNT_MAX,
   FRAME_HEADER_BYTES,
   FRAME_MESSAGES,
+  MESSAGE_ACCEPT,
+  MESSAGE_LEARN,
   PART_HEADER_BYTES,
   PAYLOAD_BYTES_MAX,
   writeU53,
@@ -28,7 +31,7 @@ export interface SendLimits {
   readonly messagesMax: number;
   /** Their bytes; below the most that a frame holds. */
   readonly bytesMax: number;
-  /** Bytes of large messages that wait; a single one may have more. */
+  /** Bytes of large messages that wait; a single one may have more. They are borrowed: of whoever holds the value too. */
   readonly largeBytesMax: number;
   /** The largest message there is. */
   readonly messageBytesMax: number;
@@ -37,6 +40,10 @@ export interface SendLimits {
 export const PART_THRESHOLD_BYTES: number = 1024 * 1024;
 const PART_BYTES: number = 256 * 1024;
 const START_BYTES = 65536;
+/** Of a large message, without what it borrows. */
+const LARGE_HEAD_BYTES = 512;
+/** Where a message says what it is. */
+const TYPE_AT = 4;
 /** A buffer that grew beyond it is given back after its frame. */
 const KEPT_BYTES_MAX: number = 1024 * 1024;
 const MESSAGES_AT: number = FRAME_HEADER_BYTES + BOOT_BYTES;
@@ -53,8 +60,9 @@ export class SendQueue {
   /** After next(): the bytes to be written are out[0 .. end). */
   out: Buffer = EMPTY;
   end = 0;
-  /** Messages whose time had passed before they could be sent. */
+  /** Messages whose time had passed before they could be sent; and those of them that carried a state that the peer now lacks. */
   expired = 0;
+  expiredStates = 0;
   private readonly limits: SendLimits;
   private readonly short: MessageWriter = new MessageWriter(START_BYTES);
   private readonly starts: Int32Array;
@@ -87,6 +95,11 @@ export class SendQueue {
     return this.short.at - MESSAGES_AT + this.largeBytes;
   }
 
+  /** Large messages that wait, or are under way. */
+  get largeWaiting(): number {
+    return this.large.length;
+  }
+
   get empty(): boolean {
     return this.claims === 0 && this.large.length === 0 && this.whole.length === 0;
   }
@@ -111,7 +124,7 @@ export class SendQueue {
     const { messageBytesMax, largeBytesMax, messagesMax } = this.limits;
     const full = this.large.length > 0 && (this.largeBytes + bytes > largeBytesMax || this.large.length >= messagesMax);
     if (full || bytes > messageBytesMax) return undefined;
-    const writer = new MessageWriter(bytes);
+    const writer = new MessageWriter(LARGE_HEAD_BYTES, bytes);
     this.large.push({ writer, bytes, deadlineMs, offset: 0 });
     this.largeBytes += bytes;
     return writer;
@@ -185,16 +198,23 @@ export class SendQueue {
       const from = starts[i];
       const end = i + 1 < claims ? starts[i + 1] : short.at;
       const leftMs = deadlines[i] - nowMs;
-      if (leftMs <= 0) continue;
+      if (leftMs <= 0) {
+        this.lapsed(short.buf[from + TYPE_AT]);
+        continue;
+      }
       if (from !== to) short.buf.copyWithin(to, from, end);
       if (leftMs !== Number.POSITIVE_INFINITY) setBudget(short.buf, to, leftMs);
       to += end - from;
       kept++;
     }
-    this.expired += claims - kept;
     short.at = to;
     short.count = kept;
     this.claims = kept;
+  }
+
+  private lapsed(type: number): void {
+    this.expired++;
+    if (type === MESSAGE_ACCEPT || type === MESSAGE_LEARN) this.expiredStates++;
   }
 
   private part(nowMs: number, version: number): boolean {
@@ -202,7 +222,7 @@ export class SendQueue {
     // One that has begun is sent to its end: the other side waits for it.
     while (first !== undefined && first.offset === 0 && first.deadlineMs <= nowMs) {
       this.forget(first);
-      this.expired++;
+      this.lapsed(first.writer.buf[TYPE_AT]);
       first = this.large[0];
     }
     if (first === undefined) return false;
@@ -212,7 +232,8 @@ export class SendQueue {
     const length = Math.min(PART_BYTES, writer.at - first.offset);
     const room = FRAME_HEADER_BYTES + PART_HEADER_BYTES + PART_BYTES;
     if (this.partOut.length === 0) this.partOut = Buffer.allocUnsafeSlow(room);
-    this.end = writePart(this.partOut, 0, version, writer.buf.subarray(0, writer.at), first.offset, length);
+    const { buf, at, tail } = writer;
+    this.end = writePart(this.partOut, 0, version, buf.subarray(0, at - tail.length), first.offset, length, tail);
     this.out = this.partOut;
     this.source = "part";
     first.offset += length;

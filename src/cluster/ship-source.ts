@@ -51,7 +51,17 @@ export interface Batch {
 export interface Walk {
   readonly fromLsn: number;
   db: number;
+  /** Of the next page. */
   cursor: number;
+  /** Names of the page before it that found no room in the last batch. */
+  readonly left: string[];
+}
+
+/** What its records take in a message. */
+export function bytesOf({ records }: Batch): number {
+  let bytes = 0;
+  for (const { record } of records) bytes += 1 + record.length;
+  return bytes;
 }
 
 const DATABASES = 16;
@@ -115,19 +125,23 @@ export class ShipSource {
   /** The next part of the table; the walk moves on. */
   fromTable(peer: number, walk: Walk, bytesMax: number): Batch {
     const records: Batch["records"][number][] = [];
+    const { left } = walk;
     let bytes = 0;
-    while (walk.db < DATABASES && bytes < bytesMax) {
-      const { entries, next } = this.parts.storage.page(walk.db, walk.cursor, PAGE_KEYS);
-      for (const { key } of entries) {
-        const item = this.item(peer, nameOf(walk.db, key, 0, key.length));
-        if (item === undefined) continue;
-        records.push(item);
-        bytes += item.record.length;
+    while (bytes < bytesMax && (left.length > 0 || walk.db < DATABASES)) {
+      const name = left.pop();
+      if (name === undefined) {
+        const { entries, next } = this.parts.storage.page(walk.db, walk.cursor, PAGE_KEYS);
+        for (const { key } of entries) left.push(nameOf(walk.db, key, 0, key.length));
+        walk.cursor = next;
+        if (next === 0) walk.db++;
+        continue;
       }
-      walk.cursor = next;
-      if (next === 0) walk.db++;
+      const item = this.item(peer, name);
+      if (item === undefined) continue;
+      records.push(item);
+      bytes += item.record.length;
     }
-    return { records, firstLsn: walk.fromLsn, lastLsn: walk.fromLsn, ends: walk.db === DATABASES };
+    return { records, firstLsn: walk.fromLsn, lastLsn: walk.fromLsn, ends: walk.db === DATABASES && left.length === 0 };
   }
 
   private item(peer: number, name: string): Batch["records"][number] | undefined {
@@ -139,10 +153,10 @@ export class ShipSource {
   }
 
   /** @returns the batch's number, 0: there was no room. */
-  send(link: PeerLink, { records, firstLsn, lastLsn, ends }: Batch): number {
-    let bytes = SHIP_BYTES;
-    for (const { record } of records) bytes += 1 + record.length;
-    const writer = link.claim(bytes + MESSAGE_HEADER_BYTES, this.parts.nowMs() + SEND_MS);
+  send(link: PeerLink, batch: Batch): number {
+    const { records, firstLsn, lastLsn, ends } = batch;
+    const bytes = SHIP_BYTES + MESSAGE_HEADER_BYTES + bytesOf(batch);
+    const writer = link.claim(bytes, this.parts.exchange.patience.deadlineMs(bytes, this.parts.nowMs() + SEND_MS));
     if (writer === undefined) return 0;
     const id = this.parts.exchange.nextId();
     writer.shipBegin(id, firstLsn, lastLsn, !ends);

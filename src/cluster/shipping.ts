@@ -15,13 +15,17 @@
  * chosen is learned by the peer, others are accepted under the rules of ACCEPT: a log holds accepted states, not chosen ones.
  * Invariants: one batch is under way; `hasLsn` only rises, and never beyond what the peer said is durable there, or what was settled.
  */
+import { largeMs } from "./patience.js";
 import type { PeerLink } from "./peer-link.js";
-import type { Batch, LogReader, ShipSource, Walk } from "./ship-source.js";
+import { type Batch, bytesOf, type LogReader, type ShipSource, type Walk } from "./ship-source.js";
 
 const SETTLE_MS = 4000;
 export const SHIP_TICK_MS = 1000;
-/** A batch that is not answered by then was lost with its link, or the peer is not able to. */
+/** A batch that is not answered by then was lost with its link, or the peer is not able to. A large one has longer. */
 const ANSWER_MS = 5000;
+
+/** Others travel beside it. */
+const BATCH_TIMES = 4;
 
 export class Shipping {
   /** The peer has everything of this node's log up to here that concerns it. */
@@ -35,7 +39,9 @@ export class Shipping {
   /** Under way; 0: none. */
   private batchId = 0;
   private batchLsn = 0;
-  private batchSentMs = 0;
+  private batchDueMs = 0;
+  /** Read, and there was no room to send it. */
+  private unsent: Batch | undefined;
   private batchEnds = false;
   /** It goes on in another turn of the loop. */
   private paused = false;
@@ -66,6 +72,7 @@ export class Shipping {
     this.batchId = 0;
     // What was on its way may be lost.
     this.walk = undefined;
+    this.unsent = undefined;
     this.close();
   }
 
@@ -75,9 +82,13 @@ export class Shipping {
       this.noted.length = 0;
       return;
     }
-    if (!this.behind) this.settle();
-    else if (this.batchId === 0 && !this.paused) this.next(link, nowMs);
-    else if (nowMs - this.batchSentMs > ANSWER_MS) this.missed();
+    if (!this.behind) {
+      // A large one that waits may still be given up, long after it was logged.
+      if (link.largeWaiting > 0) this.noted.length = 0;
+      else this.settle();
+    } else if (this.batchId === 0) {
+      if (!this.paused) this.next(link, nowMs);
+    } else if (nowMs > this.batchDueMs) this.missed();
   }
 
   private settle(): void {
@@ -113,7 +124,7 @@ export class Shipping {
       const batch = source.fromLog(peer, this.reader, bytesMax);
       if (batch !== undefined) return batch;
       this.close();
-      this.walk = { fromLsn: source.durableLsn, db: 0, cursor: 0 };
+      this.walk = { fromLsn: source.durableLsn, db: 0, cursor: 0, left: [] };
     }
     return source.fromTable(peer, this.walk, bytesMax);
   }
@@ -141,7 +152,8 @@ export class Shipping {
 
   private next(link: PeerLink, nowMs: number): void {
     if (link.state === "down") return;
-    const batch = this.read();
+    const batch = this.unsent ?? this.read();
+    this.unsent = undefined;
     // Nothing in it concerns the peer: there is nothing to wait for.
     if (batch.records.length === 0) {
       if (this.walk === undefined) this.hasLsn = Math.max(this.hasLsn, batch.lastLsn);
@@ -152,10 +164,13 @@ export class Shipping {
       return;
     }
     this.batchId = this.source.send(link, batch);
-    this.batchSentMs = nowMs;
+    if (this.batchId === 0) {
+      this.unsent = batch;
+      return;
+    }
+    this.batchDueMs = nowMs + ANSWER_MS + BATCH_TIMES * largeMs(bytesOf(batch));
     this.batchLsn = batch.lastLsn;
     this.batchEnds = batch.ends;
-    if (this.batchId === 0) return;
     this.batches++;
     this.records += batch.records.length;
   }

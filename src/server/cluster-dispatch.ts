@@ -104,8 +104,13 @@ function oneKey(around: Surroundings, session: ClusterSession, spec: CommandSpec
   });
 }
 
+/** Looked at and forgotten: with many clients every command may be a slow one. */
+const shown: Args = new Args();
+/** It keeps what it was pointed to: nothing larger. */
+const SHOWN_BYTES_MAX = 4096;
+
 function argsOf(bytes: Buffer): Args {
-  const args = new Args();
+  const args = bytes.length > SHOWN_BYTES_MAX ? new Args() : shown;
   readCommand(bytes, HEADER_BYTES, args);
   return args;
 }

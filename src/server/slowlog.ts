@@ -20,6 +20,7 @@ export interface SlowEntry {
 }
 
 export class SlowLog {
+  /** Oldest first. */
   private entries: SlowEntry[] = [];
   private nextId = 0;
   private readonly config: Config;
@@ -33,7 +34,9 @@ export class SlowLog {
   }
 
   add(session: Session | undefined, args: Args, usec: number, nowMs: number): void {
-    this.entries.unshift({
+    // In a cluster without breath all commands are slow: this must cost little.
+    const { entries } = this;
+    entries.push({
       id: this.nextId++,
       seconds: Math.floor(nowMs / 1000),
       usec: Math.round(usec),
@@ -41,12 +44,15 @@ export class SlowLog {
       remote: session?.connection.remote ?? "",
       name: session?.name ?? "",
     });
-    this.entries.length = Math.min(this.entries.length, this.config.slowlogMaxLen);
+    const beyond = entries.length - this.config.slowlogMaxLen;
+    if (beyond === 1) entries.shift();
+    else if (beyond > 1) entries.splice(0, beyond);
   }
 
   /** The newest `count`; -1 = all. */
   newest(count: number): readonly SlowEntry[] {
-    return count < 0 ? this.entries : this.entries.slice(0, count);
+    const from = count < 0 ? 0 : Math.max(0, this.entries.length - count);
+    return this.entries.slice(from).reverse();
   }
 
   reset(): void {

@@ -164,8 +164,8 @@ export class Engine {
     } catch (error) {
       throw new DiskError("cannot mend the log", error);
     }
-    const { mode, segmentBytes } = this.options;
-    const options = { mode, segmentBytes, segmentBytesWanted: this.segmentBytesWanted };
+    const { mode, segmentBytes, register: member = false } = this.options;
+    const options = { mode, segmentBytes, segmentBytesWanted: this.segmentBytesWanted, member };
     this.wal = new Wal(this.disk, this.scheduler, options, end);
     this.store.readOnly = !this.beginLog(this.wal);
     this.store.setTime(this.scheduler.nowMs());

@@ -16,6 +16,8 @@ import type { BatchBuilder } from "./wal-format.js";
 const FLIGHTS_MAX = 4;
 /** A disk that is faster than this when asked for one batch gets one at a time. */
 const SLOW_MS = 1;
+/** In a cluster each write is flushed on several nodes, and they may share a processor: a flush has to take longer to be worth company. */
+export const SLOW_MS_OF_MEMBER = 4;
 /** In company a batch may take so many times as long as alone; at FLIGHTS_MAX times it gains nothing. */
 const STRETCH_MAX = 3;
 const SAMPLES_LEAST = 16;
@@ -42,6 +44,12 @@ export class Flights {
   private detour = 0;
   private nextDetour = DETOUR_LEAST;
   private lastStartMs = 0;
+  private readonly slowMs: number;
+
+  /** @param member of a cluster. */
+  constructor(member = false) {
+    this.slowMs = member ? SLOW_MS_OF_MEMBER : SLOW_MS;
+  }
 
   get count(): number {
     return this.queue.length;
@@ -51,7 +59,7 @@ export class Flights {
   waitMs(nowMs: number): number {
     const { length } = this.queue;
     if (length === 0) return 0;
-    if (length >= FLIGHTS_MAX || this.aloneMs < SLOW_MS || this.detour > 0) return Number.POSITIVE_INFINITY;
+    if (length >= FLIGHTS_MAX || this.aloneMs < this.slowMs || this.detour > 0) return Number.POSITIVE_INFINITY;
     // At even distances: else the first would carry one record and the last all the others.
     return Math.max(0, this.lastStartMs + this.aloneMs / FLIGHTS_MAX - nowMs);
   }

@@ -7,33 +7,33 @@
  * Price: a client that nobody waits with is answered up to HOLD_MS_MAX later when 8 others write beside it.
  */
 
+import { type FlushPace, NEXT_TURN } from "./flush-pace.js";
+
 const FLUSH_MS_MAX = 0.6;
 const HOLD_MS_MAX = 0.6;
 /** In flushes: a very fast disk is not waited for longer than it could have written twice. */
 const HOLD_FLUSHES_MAX = 3;
 const WAITERS_MIN = 8;
 
-export class FlushHold {
+export class FlushHold implements FlushPace {
   private untilMs = 0;
   private expected = 0;
 
-  /** A flush has ended, nobody has been answered yet. @param waiters all who wait now. */
-  begin(waiters: number, flushMs: number, nowMs: number): void {
+  begin(waiters: number, _open: number, flushMs: number, nowMs: number): void {
     this.untilMs = 0;
     if (waiters < WAITERS_MIN || flushMs > FLUSH_MS_MAX) return;
     this.expected = waiters;
     this.untilMs = nowMs + Math.min(HOLD_MS_MAX, flushMs * HOLD_FLUSHES_MAX);
   }
 
-  /** May holds() be true? */
   get active(): boolean {
     return this.untilMs > 0;
   }
 
-  /** Is it better to wait for more? Asked once a turn; ends by itself. */
-  holds(waiters: number, nowMs: number): boolean {
-    if (waiters < this.expected && nowMs < this.untilMs) return true;
+  /** Asked once a turn: those that were answered come with one of the next. */
+  waitMs(waiters: number, nowMs: number): number {
+    if (waiters < this.expected && nowMs < this.untilMs) return NEXT_TURN;
     this.untilMs = 0;
-    return false;
+    return 0;
   }
 }

@@ -20,6 +20,8 @@ export interface WalOptions {
   readonly segmentBytes: number;
   /** Size that suits the data at present; `segmentBytes` is the most. Asked for each segment. */
   readonly segmentBytesWanted?: () => number;
+  /** The log of one node of several. */
+  readonly member?: boolean;
 }
 
 export interface SegmentInfo {

@@ -273,7 +273,8 @@ export class WalReader {
     const lastNonZero = this.scanTail();
     if (lastNonZero >= 0) {
       if (!last) throw new CorruptionError(name, this.position, "an invalid batch before the end of the log");
-      if (this.sealed) throw new CorruptionError(name, this.position, "something follows the seal of a clean stop");
+      if (this.sealed && !this.isFirstMark(lastNonZero))
+        throw new CorruptionError(name, this.position, "something follows the seal of a clean stop");
       this.requireTorn(name, chained, lastNonZero);
       this.tornFrom = this.position;
       this.tornTo = lastNonZero + SECTOR_BYTES;
@@ -283,6 +284,11 @@ export class WalReader {
     this.uncertainFrom = this.uncertain.length > 0 ? this.uncertain[0].position : this.end;
     this.close();
     return this.openNext();
+  }
+
+  /** The start after a clean stop begins a segment with a mark of one sector: that write may be torn like any other. */
+  private isFirstMark(lastNonZero: number): boolean {
+    return this.position === SECTOR_BYTES && lastNonZero === SECTOR_BYTES;
   }
 
   private sector: Buffer = Buffer.alloc(0);

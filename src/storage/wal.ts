@@ -20,7 +20,8 @@ import { DiskError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { type Flight, Flights } from "./flights.js";
-import { FlushHold } from "./flush-hold.js";
+import { paceOf } from "./flush-gap.js";
+import { type FlushPace, NEXT_TURN } from "./flush-pace.js";
 import { InlineSync } from "./inline-sync.js";
 import type { LogExtent, SyncMode, WalEnd, WalOptions } from "./log.js";
 import { BATCH_OPEN, BATCH_SEAL, BatchBuilder, SECTOR_BYTES } from "./wal-format.js";
@@ -62,15 +63,14 @@ export class Wal {
   private open: BatchBuilder = new BatchBuilder(BATCH_BYTES_START);
   private readonly spares: BatchBuilder[] = [];
   private lastCrc: number;
-  private readonly flights: Flights = new Flights();
+  private readonly flights: Flights;
   private pumpAsked = false;
   private pumpTimed = false;
   private readonly inline: InlineSync = new InlineSync();
   private closed = false;
-
   private cancelEverysec: Cancel | undefined;
   private syncRunning = false;
-  private readonly hold: FlushHold = new FlushHold();
+  private readonly pace: FlushPace;
   /** Bytes written since the last sync was asked for. */
   private unsyncedBytes = 0;
   private readonly pumpBound = (): void => this.pump();
@@ -83,6 +83,8 @@ export class Wal {
     this.durableLsn = this.appendedLsn;
     this.syncedLsn = this.appendedLsn;
     this.lastCrc = end.lastCrc;
+    this.flights = new Flights(options.member);
+    this.pace = paceOf(options.member);
     this.segments = new WalSegments(disk, end.segments);
     const { segmentBytes, segmentBytesWanted } = options;
     const most = (): number => Math.min(segmentBytes, segmentBytesWanted?.() ?? segmentBytes);
@@ -159,12 +161,12 @@ export class Wal {
     const nowMs = this.scheduler.monotonicMs();
     const bytes = this.open.bytes();
     const full = bytes > this.segments.roomBytes;
-    if (this.flights.count > 0) {
-      // A landing comes here again.
-      if (full || this.mode !== "always") return;
-      const waitMs = this.flights.waitMs(nowMs);
-      if (waitMs > 0) return this.pumpIn(waitMs);
-    } else if (this.hold.active && this.hold.holds(this.waiters(), nowMs)) return this.askPump();
+    const alone = this.flights.count === 0;
+    // A landing comes here again.
+    if (!alone && (full || this.mode !== "always")) return;
+    const waitMs = alone ? this.pace.waitMs(this.waiters(), nowMs) : this.flights.waitMs(nowMs);
+    if (waitMs === NEXT_TURN) return this.askPump();
+    if (waitMs > 0) return this.pumpIn(waitMs);
     if (full && !this.tryRotate(bytes)) return;
     this.flush(bytes);
   }
@@ -241,9 +243,9 @@ export class Wal {
       this.syncedLsn = first.lastLsn;
       this.flushed(first.batch, first.bytes, first.lastLsn);
     }
-    if (this.flights.count === 0) this.hold.begin(this.waiters(), this.lastFlushMs, nowMs);
+    if (this.flights.count === 0) this.pace.begin(this.waiters(), this.open.count, this.lastFlushMs, nowMs);
     // Unless it is held, the next flush starts before the replies of this one are written: the disk and the sockets work at the same time.
-    if (this.open.count > 0 && !this.hold.active) this.pump();
+    if (this.open.count > 0 && !this.pace.active) this.pump();
     this.announce();
   }
 
@@ -335,10 +337,7 @@ export class Wal {
   syncNow(done: () => void): void {
     const upTo = this.durableLsn;
     if (upTo <= this.syncedLsn) return done();
-    if (this.syncRunning || this.flights.count > 0) {
-      this.scheduler.after(1, () => this.syncNow(done));
-      return;
-    }
+    if (this.syncRunning || this.flights.count > 0) return void this.scheduler.after(1, () => this.syncNow(done));
     this.syncRunning = true;
     this.unsyncedBytes = 0;
     const file = this.segments.plain;

@@ -238,4 +238,29 @@ for (const [seed, mode, slow] of [
   });
 }
 
+test("power goes at every sync of the start after a clean stop", () => {
+  for (let fate = 1; fate <= 40; fate++) {
+    for (let crashAt = 1; ; crashAt++) {
+      const scheduler = new FakeScheduler();
+      const disk = new SimDisk(scheduler);
+      const engine = open(disk, scheduler, "always");
+      assert.ok(engine);
+      const script = new Script(fate, CLOCK);
+      for (let i = 0; i < 3; i++) {
+        script.turn(engine);
+        scheduler.advance(20);
+      }
+      engine.stop(() => {});
+      scheduler.advance(50);
+      disk.crashAt = disk.syncs + crashAt;
+      const started = open(disk, scheduler, "always");
+      const what = `fate ${fate}, sync ${crashAt}`;
+      const after = open(disk.afterPowerLoss(new FakeScheduler(), fate), new FakeScheduler(), "always");
+      assert.ok(after, what);
+      check(after.registers, script, script.last, what);
+      if (started !== undefined) break;
+    }
+  }
+});
+
 test.run();

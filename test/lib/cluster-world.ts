@@ -45,6 +45,10 @@ export class MapStorage implements ReplicaStorage, ShippedStorage {
     return this.table.get(name);
   }
 
+  glance(name: string): Held<Value> | undefined {
+    return this.held(name);
+  }
+
   accept(record: Buffer, chosen: boolean): number {
     const state = decodeState(Buffer.from(record));
     if (state === undefined) throw new Error("a record that is none");
@@ -260,7 +264,7 @@ export class ClusterWorld {
       secret: "",
       performer: options.performer ?? PERFORMER,
       deadlineMs: 2000,
-      valueBytesMax: 1 << 20,
+      valueBytesMax: 64 << 20,
       onMet: () => {},
       onTrouble: (text) => me.troubles.push(text),
       onState: () => {},
@@ -314,7 +318,7 @@ export function work(key: string, text: string): Work {
 }
 
 function applied(state: RegisterState<Value>, verb: string, argument: string): Change<Value, Buffer> {
-  const before = state.value?.bytes.toString() ?? "nil";
+  const before = state.value?.bytes.latin1Slice() ?? "nil";
   const to = (text: string): Value => ({ type: 0, raw: false, bytes: Buffer.from(text) });
   switch (verb) {
     case "set":

@@ -130,6 +130,7 @@ export class TestPeer {
         },
         state: (link, state) => this.events.push(`${link.peerId} ${state}`),
         lost: (link) => this.events.push(`${link.peerId} lost`),
+        missed: (link) => this.events.push(`${link.peerId} missed`),
         trouble: (link, why) => this.events.push(`${link.peerId}: ${why}`),
       },
       turnedAway: (_remote, why) => this.turnedAway.push(why),

@@ -20,22 +20,37 @@ interface PendingWrite {
   bytes: Buffer;
 }
 
+const NOTHING = Buffer.alloc(0);
+
 class SimFile {
-  durable: Buffer = Buffer.alloc(0);
-  view: Buffer = Buffer.alloc(0);
+  durable: Buffer = NOTHING;
+  view: Buffer = NOTHING;
   pending: PendingWrite[] = [];
-  /** The view's buffer belongs to another disk too: copy before the first write. */
-  shared = false;
+  /** Whose buffers belong to others too: to be copied before the first write. */
+  readonly shared = { durable: true, view: true };
 
   apply(target: "durable" | "view", write: PendingWrite): void {
-    if (this.shared && target === "view") {
-      this.view = Buffer.from(this.view);
-      this.shared = false;
+    const { position, bytes } = write;
+    const { length } = this[target];
+    if (position === length) this[target] = Buffer.concat([this[target], bytes]);
+    else if (position + bytes.length > length) {
+      const longer = Buffer.alloc(position + bytes.length);
+      this[target].copy(longer);
+      bytes.copy(longer, position);
+      this[target] = longer;
+    } else {
+      if (this.shared[target]) this[target] = Buffer.from(this[target]);
+      bytes.copy(this[target], position);
     }
-    const end = write.position + write.bytes.length;
-    if (end > this[target].length)
-      this[target] = Buffer.concat([this[target], Buffer.alloc(end - this[target].length)]);
-    write.bytes.copy(this[target], write.position);
+    this.shared[target] = false;
+  }
+
+  /** What is durable, for another file: the bytes are copied when either of them is written to. */
+  durableTwin(): SimFile {
+    const twin = new SimFile();
+    this.shared.durable = true;
+    twin.durable = this.durable;
+    return twin;
   }
 
   sync(): void {
@@ -101,13 +116,13 @@ export class SimDisk implements Disk {
     for (const [name, file] of names) {
       let survivor = survivors.get(file);
       if (survivor === undefined) {
-        survivor = new SimFile();
-        survivor.durable = Buffer.from(file.durable);
+        survivor = file.durableTwin();
         for (const write of file.pending) {
           if (cut === undefined) next.kept(keepSome(survivor, write, random));
           else keepStart(survivor, write, cut);
         }
-        survivor.view = Buffer.from(survivor.durable);
+        survivor.view = survivor.durable;
+        survivor.shared.durable = true;
         survivors.set(file, survivor);
       }
       next.names.set(name, survivor);
@@ -137,7 +152,7 @@ export class SimDisk implements Disk {
       if (name.endsWith(".tmp")) continue;
       const twin = new SimFile();
       twin.view = name === copied ? Buffer.from(file.view) : file.view;
-      twin.shared = name !== copied;
+      twin.shared.view = name !== copied;
       next.names.set(name, twin);
     }
     next.durableNames = new Map(next.names);
@@ -208,7 +223,9 @@ export class SimDisk implements Disk {
       if (more > this.freeBytesLeft) throw failure("ENOSPC", "write");
       this.freeBytesLeft -= more;
     }
-    const write = { position, bytes: Buffer.from(from.subarray(at, at + length)) };
+    const bytes = Buffer.allocUnsafe(length);
+    from.copy(bytes, 0, at, at + length);
+    const write = { position, bytes };
     file.apply("view", write);
     file.pending.push(write);
     return write;
@@ -240,7 +257,7 @@ export class SimDisk implements Disk {
   truncate(handle: FileHandle, bytes: number): void {
     const { file } = this.handle(handle, true);
     file.view = Buffer.concat([file.view.subarray(0, bytes)], bytes);
-    file.shared = false;
+    file.shared.view = false;
   }
 
   rename(from: string, to: string): void {
@@ -278,7 +295,7 @@ export class SimDisk implements Disk {
     const finish = ({ file, durable }: OpenFile): void => {
       if (durable && latencyMs > 0) this.underWay--;
       if (write === undefined) return;
-      if (!write.bytes.equals(from.subarray(at, at + length)))
+      if (from.compare(write.bytes, 0, length, at, at + length) !== 0)
         throw new Error("the bytes changed while they were written");
       if (durable) this.syncRange(file, write);
     };

@@ -36,7 +36,7 @@ export function isLinearizable(entries: readonly Entry[], stepsMax: number): Ver
     if (steps >= stepsMax) return "gave up";
     if (at?.isCall) {
       const step = perform(at.entry.ask, content, Number.NaN);
-      const result = at.entry.replied?.result;
+      const result = at.entry.heard === "yes" ? at.entry.result : undefined;
       const next = step.changes ? bare(step.after) : content;
       const fits = result === undefined ? step.changes : result === step.result;
       taken[at.index >> 5] |= 1 << (at.index & 31);
@@ -69,7 +69,7 @@ export function isLinearizable(entries: readonly Entry[], stepsMax: number): Ver
 
 /** Only the text counts here: the rest is what the inside says of itself. */
 function bare(content: Content | undefined): Content | undefined {
-  return content === undefined ? undefined : { text: content.text, seq: 0, writers: [], expireAt: 0 };
+  return content === undefined ? undefined : { text: content.text, seq: 0, writer: 0, expireAt: 0 };
 }
 
 function listOf(entries: readonly Entry[]): Node {

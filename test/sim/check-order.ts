@@ -1,59 +1,68 @@
 /**
- * test/sim/check-order.ts: checker 1, which looks inside. Each answer tells which state its round was based on (the dot that last changed the
- * key), what the operation itself found (several operations of one round find each other's changes), and the dot it was answered under. So
- * the order of all operations on a key is known, and is replayed through the model. O(operations).
+ * test/sim/check-order.ts: checker 1, which looks inside. Whatever is answered last tells the last chosen state of a key. Each state's
+ * vector and the ledger (what was applied for a ballot, in which order) tell the state that it was made of. So the whole history of a key is
+ * known, back to its beginning, with the operations in it that nobody was told of; nothing is guessed. It is replayed through the model. O(operations).
  *
- * Checked: every result is the model's; an operation that was answered before another was asked comes before it, in the order of states and
- * in the order of dots; none takes effect twice; none that was surely not applied takes effect; two rounds never change the same
- * state; a value is gone only when something may have taken it; operations of one client on one key keep their order.
- * Operations that nobody was told of take effect where the states show them, or not at all.
+ * Checked: every result, and every state on the way, is the model's; every answered operation has its place in the history; an operation that was
+ * answered before another was asked comes before it, in the order of states and in the order of dots; none takes effect twice, not even in
+ * states that were abandoned; none that was surely not applied is part of any state; a value is gone only if an operation took it, or its
+ * deadline had passed; operations of one client on one key keep their order, if that is asked for.
  */
-import { compareDots, type Dot, NO_DOT, sameDot } from "../../src/core/clock/dot.js";
+import { compareDots, type Dot, maxDot, NO_DOT, sameDot } from "../../src/core/clock/dot.js";
 import type { Accepted, Evidence } from "./evidence.js";
-import { type Entry, type History, textOf, Violation } from "./history.js";
-import { type Content, type Kind, perform, WRITERS_MAX } from "./model.js";
-import type { Replied } from "./works.js";
+import { dotKey, dotText, type Entry, type History, textOf, Violation } from "./history.js";
+import type { Applied, Ledger, Round } from "./ledger.js";
+import { type Content, perform } from "./model.js";
 
-/** No operation writes it. */
-const UNKNOWN = "\u0000";
+export interface Records {
+  readonly history: History;
+  readonly evidence: Evidence;
+  readonly ledger: Ledger;
+}
+
+/** A state that changed the key, and what it was made of. */
+interface Link {
+  readonly state: Accepted;
+  readonly round: Round;
+}
 
 export class OrderChecker {
-  private readonly history: History;
+  private readonly records: Records;
+  private readonly name: string;
   private readonly inOrder: boolean;
-  private readonly evidence: Evidence;
   private readonly entries: readonly Entry[];
+  private readonly chain: Link[] = [];
+  /** By dot: its place in the chain, from 1. */
+  private readonly places: Map<number, number> = new Map();
+  /** By id: the place in the chain of operations that changed something. */
+  private readonly effects: Map<number, number> = new Map();
+  /** By place: answered operations that found the state of that place, and changed nothing. */
+  private readonly looks: Entry[][] = [];
   private content: Content | undefined;
-  /** The dot that made it so, as far as it is known. */
-  private base: Dot = NO_DOT;
   private readonly order: Entry[] = [];
   private latestInvoked = -1;
   private latest: Entry | undefined;
-  /** Operations that nobody was told of and that remove. */
-  private readonly removers: readonly Entry[];
 
   /** @param inOrder whether operations of one client must keep their order. */
-  constructor(history: History, evidence: Evidence, name: string, inOrder: boolean) {
+  constructor(records: Records, name: string, inOrder: boolean) {
+    this.records = records;
+    this.name = name;
     this.inOrder = inOrder;
-    this.history = history;
-    this.evidence = evidence;
-    this.entries = history.byName.get(name) ?? [];
-    this.removers = this.entries.filter((entry) => entry.uncertain && removes(entry));
+    this.entries = records.history.byName.get(name) ?? [];
   }
 
   /** @throws {Violation} @returns operations that were checked. */
   check(): number {
     const answered = this.entries.filter(({ heard }) => heard === "yes");
     this.checkDots(answered);
-    answered.sort((a, b) => compareDots(baseOf(a), baseOf(b)) || a.invoked - b.invoked);
-    let from = 0;
-    while (from < answered.length) {
-      let to = from + 1;
-      const base = baseOf(answered[from]);
-      while (to < answered.length && sameDot(baseOf(answered[to]), base)) to++;
-      this.reach(base, answered[from]);
-      this.group(answered.slice(from, to));
-      from = to;
-    }
+    this.goBack(answered);
+    for (let place = 0; place <= this.chain.length; place++) this.looks.push([]);
+    for (const entry of answered) this.look(entry);
+    for (let place = 1; place <= this.chain.length; place++) this.replay(this.chain[place - 1], place);
+    this.flush(this.looks[this.chain.length]);
+    for (const entry of answered) if (!entry.placed) this.fail("it was answered, and is no part of the history", entry);
+    this.checkRefused();
+    this.checkAbandoned();
     return answered.length;
   }
 
@@ -73,102 +82,106 @@ export class OrderChecker {
     }
   }
 
-  /** The state that the next operations were based on: either where we are, or where changes led that nobody was told of. */
-  private reach(base: Dot, entry: Entry): void {
-    if (base.hlc === 0) return;
-    const state = this.evidence.of(entry.name, base);
-    if (state === undefined) return this.fail("nobody holds the state it was based on", entry);
-    // Its vector names the last change of each node: those that we have not seen lie on the way.
-    const way = state.vv.dots.filter((dot) => compareDots(dot, this.base) > 0).sort(compareDots);
-    for (const dot of way) {
-      const step = this.evidence.of(entry.name, dot);
-      if (step === undefined)
-        return this.fail(`nobody holds ${dot.hlc}.${dot.node}, which is part of its history`, entry);
-      this.explain(step, entry);
-      this.base = dot;
-      this.content = step.content;
+  /** The chain: from the last state that was answered back to the beginning. */
+  private goBack(answered: readonly Entry[]): void {
+    let last: Entry | undefined;
+    for (const entry of answered) if (last === undefined || compareDots(dotOf(entry), dotOf(last)) > 0) last = entry;
+    if (last?.ballot === undefined) return;
+    const state = this.records.evidence.of(this.name, last.ballot);
+    if (state === undefined) return this.fail("nobody holds its state", last);
+    let dot = lastChange(state);
+    while (dot.hlc > 0) {
+      const link = this.linkOf(dot);
+      if (link === undefined) return this.fail(`nobody holds ${dotText(dot)}, which is part of its history`, last);
+      this.chain.push(link);
+      dot = baseOf(link);
+    }
+    this.chain.reverse();
+    for (let i = 0; i < this.chain.length; i++) this.places.set(dotKey(this.chain[i].state.ballot), i + 1);
+  }
+
+  private linkOf(dot: Dot): Link | undefined {
+    const state = this.records.evidence.of(this.name, dot);
+    const round = this.records.ledger.round(this.name, dot);
+    return state === undefined || round === undefined ? undefined : { state, round };
+  }
+
+  /** An answer that changed nothing: which state is it about? One that was shown other changes of its round comes with them. */
+  private look(entry: Entry): void {
+    const { applied } = entry;
+    if (applied === undefined || applied.id !== entry.ask.id) return this.fail("its answer is another one's", entry);
+    if (applied.changes) return;
+    const { round } = applied;
+    if (round !== undefined && this.places.has(dotKey(round.ballot))) return; // its round tells
+    const place = applied.base.hlc === 0 ? 0 : this.places.get(dotKey(applied.base));
+    if (place === undefined) return this.fail("what it found is no part of the history", entry);
+    this.looks[place].push(entry);
+  }
+
+  /** Those that saw what is there now. Whoever was asked first comes first: of two that follow one another that is the right order. */
+  private flush(looks: Entry[]): void {
+    looks.sort((a, b) => a.invoked - b.invoked);
+    for (const entry of looks) this.place(entry);
+    looks.length = 0;
+  }
+
+  /** The round that made the state of a place from the one before. */
+  private replay({ state, round }: Link, place: number): void {
+    const { applied } = round;
+    // What was found before the first change is what had been there before the round.
+    let looks = this.looks[place - 1];
+    if (this.content !== undefined && (applied.length === 0 ? state.content === undefined : !applied[0].found)) {
+      this.flush(looks);
+      looks = [];
+      this.expire(round, state);
+    }
+    for (const each of applied) {
+      const entry = this.records.history.of(each.id);
+      if (entry === undefined || entry.name !== this.name) throw new Violation(`order: nobody asked for #${each.id}`);
+      if (each.changes) {
+        this.flush(looks);
+        looks = [];
+        this.change(entry, each, place);
+      } else if (entry.applied === each) looks.push(entry);
+    }
+    // What was found last is what the round left, and what others find after it.
+    this.looks[place].push(...looks);
+    if (!sameContent(this.content, state.content)) {
+      const made = `${JSON.stringify(this.content)}, not ${JSON.stringify(state.content)}`;
+      throw new Violation(
+        `order: ${dotText(state.ballot)} of ${JSON.stringify(this.name)} should be ${made}\n${this.recent()}`,
+      );
     }
   }
 
-  /** @throws {Violation} when nothing can have led from what is here to that state. */
-  private explain(state: Accepted, entry: Entry): void {
-    const { content: here } = this;
-    const { content: there } = state;
-    if (there?.seq === here?.seq && there?.writers.at(-1) === here?.writers.at(-1)) return;
-    const grown = there === undefined ? 0 : there.seq - (here?.seq ?? 0);
-    const continues = there !== undefined && (here === undefined || this.continues(here, there, grown));
-    if (here !== undefined && !continues && this.remover(here, entry) === undefined && !this.wentBetween(state, entry))
-      this.fail("what was there is gone, and nobody can have taken it", entry);
-    if (there === undefined) return;
-    const hidden = there.writers.slice(continues ? -Math.min(grown, there.writers.length) : 0);
-    for (const id of hidden) {
-      const writer = this.history.of(id);
-      if (writer === undefined || writer.name !== entry.name) this.fail(`nobody wrote #${id}`, entry);
-      if (!writer.uncertain && !(writer.heard === "yes" && changes(writer)))
-        this.fail(`#${id} was surely not applied, and was`, writer);
-      if (writer.placed) this.fail(`#${id} took effect twice`, writer);
-      writer.placed = true;
-      this.order.push(writer);
+  private expire({ wallMs }: Round, { ballot }: Accepted): void {
+    const { expireAt } = this.content as Content;
+    if (expireAt === 0 || expireAt > wallMs) {
+      throw new Violation(
+        `order: what was there is gone at ${dotText(ballot)} of ${JSON.stringify(this.name)}, and nobody took it\n${this.recent()}`,
+      );
     }
+    this.content = undefined;
   }
 
-  /** Was the key gone, or past a deadline, in a state between here and there that nobody was told of? */
-  private wentBetween(there: Accepted, entry: Entry): boolean {
-    return this.evidence.between(entry.name, this.base, there).some(({ content }) => {
-      return content === undefined || (content.expireAt !== 0 && content.expireAt <= entry.wallMs);
-    });
-  }
-
-  private continues(here: Content, there: Content, grown: number): boolean {
-    if (grown <= 0) return false;
-    if (grown >= there.writers.length) return there.writers.length === WRITERS_MAX;
-    return there.writers[there.writers.length - grown - 1] === here.writers.at(-1);
-  }
-
-  /** Who may have taken what is here, before an operation was answered: an operation, or its deadline. */
-  private remover(here: Content, entry: Entry): Entry | "deadline" | undefined {
-    if (here.expireAt !== 0 && here.expireAt <= entry.wallMs) return "deadline";
-    return this.removers.find(({ placed, invoked }) => !placed && invoked < entry.responded);
-  }
-
-  /** All operations based on one state: those that only looked at it, then the round that changed it, in its own order. */
-  private group(group: readonly Entry[]): void {
-    const later: Entry[] = [];
-    for (const entry of group) {
-      // A change that another one's state has shown already is answered late, and names a later dot.
-      if (entry.placed) continue;
-      if (!changes(entry) && this.fits(entry) && this.isNext(entry)) this.place(entry);
-      else later.push(entry);
-    }
-    later.sort((a, b) => turnOf(a) - turnOf(b));
-    for (const entry of later) {
-      if (entry.placed) continue;
-      for (let tries = 0; !this.fits(entry) && tries < 2; tries++) this.reveal(entry);
-      this.place(entry);
-    }
-  }
-
-  /** Is what its client sent before already there? The key may have been absent several times. */
-  private isNext({ after }: Entry): boolean {
-    const before = this.history.of(after);
-    return !this.inOrder || this.content !== undefined || before?.heard !== "yes" || before.placed;
-  }
-
-  private fits({ replied }: Entry): boolean {
-    const { found, seq, writers } = replied as Replied;
-    const { content } = this;
-    if (content === undefined || !found) return content === undefined && !found;
-    return content.seq === seq && content.writers.at(-1) === writers.at(-1);
+  private change(entry: Entry, applied: Applied, place: number): void {
+    const { id } = entry.ask;
+    if (this.effects.has(id)) this.fail(`#${id} took effect twice`, entry);
+    if (entry.heard === "no") this.fail(`#${id} was surely not applied, and was`, entry);
+    if (entry.heard === "yes" && entry.applied !== applied) this.fail("its answer is that of another attempt", entry);
+    this.effects.set(id, place);
+    this.place(entry);
+    const { result, changes, after } = perform(entry.ask, this.content, Number.NaN);
+    if (!changes || result !== applied.result)
+      this.fail(`it should have said ${JSON.stringify(result)}, and said ${JSON.stringify(applied.result)}`, entry);
+    this.content = after === undefined ? undefined : { ...after, expireAt: applied.expireAt };
   }
 
   private place(entry: Entry): void {
-    const { replied, ask } = entry;
-    if (entry.placed) this.fail(`#${ask.id} took effect twice`, entry);
-    if (replied !== undefined && !this.fits(entry)) this.fail("what it found never was", entry);
-    if (entry.heard === "no") this.fail(`#${ask.id} was surely not applied, and was`, entry);
+    if (entry.placed) this.fail("it has two places", entry);
     if (entry.responded < this.latestInvoked)
       this.fail(`it was answered before #${this.latest?.ask.id} was asked, and comes after it`, entry);
-    const before = this.history.of(entry.after);
+    const before = this.records.history.of(entry.after);
     if (this.inOrder && before?.heard === "yes" && !before.placed)
       this.fail(`it comes before #${entry.after}, which its client sent first`, entry);
     entry.placed = true;
@@ -177,72 +190,50 @@ export class OrderChecker {
       this.latestInvoked = entry.invoked;
       this.latest = entry;
     }
-    if (this.content?.text === UNKNOWN) return this.placeOnUnknown(entry);
-    const { result, changes: changing, after } = perform(ask, this.content, Number.NaN);
-    if (replied !== undefined && replied.result !== result)
-      this.fail(`it should have answered ${JSON.stringify(result)}`, entry);
-    if (!changing) return;
-    this.content = after === undefined ? undefined : { ...after, expireAt: replied?.expireAt ?? after.expireAt };
+    if (entry.heard !== "yes") return;
+    const { result } = perform(entry.ask, this.content, Number.NaN);
+    if (entry.result !== result) this.fail(`it should have answered ${JSON.stringify(result)}`, entry);
   }
 
-  /** So many changes that nobody was told of came before that the text is not known: the answer is believed. */
-  private placeOnUnknown({ ask, replied }: Entry): void {
-    const here = this.content as Content;
-    if (ask.kind === "get") this.content = { ...here, text: replied?.result ?? UNKNOWN };
-    // One that nobody was told of has its place because it changed something.
-    if (replied !== undefined && !changes({ ask, replied })) return;
-    if (removesKind(ask.kind)) {
-      this.content = undefined;
-      return;
-    }
-    const told =
-      ask.kind === "incr" ? replied?.result : ask.kind === "append" || ask.kind === "persist" ? UNKNOWN : ask.text;
-    const writers = [...here.writers.slice(1 - WRITERS_MAX), ask.id];
-    const expireAt = replied?.expireAt ?? Number.NaN;
-    this.content = { text: told ?? UNKNOWN, seq: here.seq + 1, writers, expireAt };
-  }
-
-  /** It did not find what is there now: within its round there are changes that nobody was told of. */
-  private reveal(entry: Entry): void {
-    const { found, seq, writers } = entry.replied as Replied;
-    const here = this.content;
-    const grown = seq - (here?.seq ?? 0);
-    const continues =
-      found && (here === undefined || this.continues(here, { text: "", seq, writers, expireAt: 0 }, grown));
-    if (here !== undefined && !continues) {
-      const remover = this.remover(here, entry);
-      if (remover === undefined) this.fail("what was there is gone, and nobody can have taken it", entry);
-      if (remover === "deadline") this.content = undefined;
-      else this.place(remover);
-      return;
-    }
-    if (grown > writers.length && writers.length === WRITERS_MAX) return this.adopt(entry);
-    if (grown <= 0 || grown > writers.length) this.fail("what it found never was", entry);
-    for (const id of writers.slice(-grown)) {
-      const hidden = this.history.of(id);
-      if (hidden === undefined || hidden.name !== entry.name) this.fail(`nobody wrote #${id}`, entry);
-      this.place(hidden);
+  /** Whatever a replica accepted may yet be chosen, so what was refused is part of none of it. */
+  private checkRefused(): void {
+    for (const { ballot, applied } of this.records.ledger.roundsOf(this.name)) {
+      for (const { id, changes } of applied) {
+        const entry = changes ? this.records.history.of(id) : undefined;
+        if (entry?.heard === "no" && this.records.evidence.of(this.name, ballot) !== undefined)
+          this.fail(`#${id} was surely not applied, and is part of ${dotText(ballot)}`, entry);
+      }
     }
   }
 
-  /** More changes than a value remembers lie before it. */
-  private adopt(entry: Entry): void {
-    const { seq, writers, expireAt } = entry.replied as Replied;
-    for (const id of writers) {
-      const hidden = this.history.of(id);
-      if (hidden === undefined || hidden.name !== entry.name) this.fail(`nobody wrote #${id}`, entry);
-      if (hidden.heard === "no") this.fail(`#${id} was surely not applied, and was`, hidden);
-      hidden.placed = true;
-      this.order.push(hidden);
+  /** States that were accepted, and that came to nothing, carry no operation that their own history has already. */
+  private checkAbandoned(): void {
+    for (const state of this.records.evidence.statesOf(this.name)) {
+      if (this.places.has(dotKey(state.ballot)) || !sameDot(lastChange(state), state.ballot)) continue;
+      const link = this.linkOf(state.ballot);
+      let base = link === undefined ? undefined : baseOf(link);
+      while (base !== undefined && base.hlc > 0 && !this.places.has(dotKey(base))) {
+        const before = this.linkOf(base);
+        base = before === undefined ? undefined : baseOf(before);
+      }
+      const place = base === undefined ? undefined : base.hlc === 0 ? 0 : this.places.get(dotKey(base));
+      if (link === undefined || place === undefined)
+        throw new Violation(`order: ${dotText(state.ballot)} of ${JSON.stringify(this.name)} comes from nowhere`);
+      for (const { id, changes } of link.round.applied) {
+        const entry = changes && (this.effects.get(id) ?? place + 1) <= place ? this.records.history.of(id) : undefined;
+        if (entry !== undefined) this.fail(`#${id} took effect twice, in ${dotText(state.ballot)} too`, entry);
+      }
     }
-    this.content = { text: UNKNOWN, seq, writers, expireAt };
+  }
+
+  private recent(): string {
+    return `  ${this.order.slice(-12).map(textOf).join("\n  ")}`;
   }
 
   private fail(what: string, entry: Entry): never {
-    const recent = this.order.slice(-12).map(textOf);
     const state = this.content === undefined ? "nothing" : JSON.stringify(this.content);
     throw new Violation(
-      `order: ${what}: #${entry.ask.id}\n  ${recent.join("\n  ")}\n  there is ${state}\n  now: ${textOf(entry)}`,
+      `order: ${what}: #${entry.ask.id}\n${this.recent()}\n  there is ${state}\n  now: ${textOf(entry)}`,
     );
   }
 }
@@ -251,38 +242,19 @@ function dotOf({ ballot }: Entry): Dot {
   return ballot ?? NO_DOT;
 }
 
-function baseOf({ replied }: Entry): Dot {
-  return (replied as Replied).base;
+/** The dot that last changed a state: an identity round leaves it as it is. */
+function lastChange({ vv }: Accepted): Dot {
+  return vv.dots.reduce(maxDot, NO_DOT);
 }
 
-function turnOf({ replied }: Entry): number {
-  return (replied as Replied).turn;
+/** The dot that last changed what a state was made of: its proposer's dot in it has taken another one's place. */
+function baseOf({ state: { ballot, vv }, round: { mine } }: Link): Dot {
+  let base = mine ?? NO_DOT;
+  for (const dot of vv.dots) if (dot.node !== ballot.node) base = maxDot(base, dot);
+  return base;
 }
 
-function removes({ ask }: Entry): boolean {
-  return removesKind(ask.kind);
-}
-
-function removesKind(kind: Kind): boolean {
-  return kind === "del" || kind === "getdel";
-}
-
-/** Did it change something, by its own account? */
-function changes({ ask, replied }: Pick<Entry, "ask" | "replied">): boolean {
-  const { found, result } = replied as Replied;
-  switch (ask.kind) {
-    case "get":
-      return false;
-    case "del":
-    case "getdel":
-      return found;
-    case "setnx":
-    case "cas":
-    case "persist":
-      return result === "1";
-    case "incr":
-      return result !== "ERR";
-    default:
-      return true;
-  }
+function sameContent(a: Content | undefined, b: Content | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.text === b.text && a.seq === b.seq && a.writer === b.writer && a.expireAt === b.expireAt;
 }

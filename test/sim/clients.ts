@@ -6,9 +6,10 @@
 import type { Answer } from "../../src/cluster/work.js";
 import type { Random } from "../../src/lib/random.js";
 import { Entry } from "./history.js";
+import type { Ledger } from "./ledger.js";
 import { type Ask, KINDS, type Kind } from "./model.js";
 import type { Simulation } from "./simulation.js";
-import { decodeReply, SimWork, type Turns } from "./works.js";
+import { decodeReply, SimWork } from "./works.js";
 
 class Client {
   node: number;
@@ -156,8 +157,7 @@ export class Clients {
       if (--busy.count === 0) client.busy.delete(entry.name);
     }
     if (answer === undefined) return this.leave(client);
-    if (entry.replied !== undefined && entry.ask.kind === "get" && entry.replied.found)
-      client.seen.set(entry.name, entry.replied.result);
+    if (entry.ask.kind === "get" && entry.applied?.found !== undefined) client.seen.set(entry.name, entry.result);
     if (entry.ask.kind === "set" && entry.heard === "yes") client.seen.set(entry.name, entry.ask.text);
     if (this.working) this.soon(client, this.sim.plan.thinkMs * this.random.unit());
     else client.underWay--;
@@ -185,7 +185,7 @@ function writesText(kind: Kind): boolean {
 }
 
 /** What the answer says, into the history. */
-export function hear(entry: Entry, answer: Answer | undefined, now: number): void {
+export function hear(entry: Entry, answer: Answer | undefined, now: number, ledger: Ledger): void {
   if (answer === undefined) {
     entry.heard = "maybe";
     return;
@@ -195,9 +195,11 @@ export function hear(entry: Entry, answer: Answer | undefined, now: number): voi
   entry.responded = now;
   if (answer.applied !== "yes") return;
   entry.ballot = answer.ballot;
-  entry.replied = decodeReply(answer.result);
+  const { turn, result } = decodeReply(answer.result);
+  entry.applied = ledger.of(turn);
+  entry.result = result;
 }
 
-export function workOf(entry: Entry, turns: Turns): SimWork {
-  return new SimWork(entry.name, entry.ask, entry.after !== 0, turns);
+export function workOf(entry: Entry, ledger: Ledger): SimWork {
+  return new SimWork(entry.name, entry.ask, entry.after !== 0, ledger);
 }

@@ -4,8 +4,8 @@
 import type { Dot } from "../../src/core/clock/dot.js";
 import { COUNTS_PER_MS, ORIGIN_MS } from "../../src/core/clock/hlc.js";
 import { START_WALL_MS } from "./host.js";
+import type { Applied } from "./ledger.js";
 import type { Ask } from "./model.js";
-import type { Replied } from "./works.js";
 
 /** open: no answer yet; the others as Outcome has them. A client that lost its connection heard "maybe". */
 export type Heard = "open" | "yes" | "no" | "maybe";
@@ -23,9 +23,10 @@ export class Entry {
   responded: number = Number.POSITIVE_INFINITY;
   heard: Heard = "open";
   ballot: Dot | undefined;
-  replied: Replied | undefined;
-  /** The highest that any wall clock had shown when it was answered. */
-  wallMs = 0;
+  /** What the reply tells of: answered operations have it. */
+  applied: Applied | undefined;
+  /** What the reply says. */
+  result = "";
   /** For the checker of orders: it has its place. */
   placed = false;
 
@@ -69,16 +70,21 @@ export class Violation extends Error {}
 /** When the simulation begins, as a clock that is right has it. */
 export const HLC_ORIGIN: number = (START_WALL_MS - ORIGIN_MS) * COUNTS_PER_MS;
 
+/** A number: dots are of one epoch, and from about the beginning of the simulation on. */
+export function dotKey({ hlc, node }: Dot): number {
+  return (hlc - HLC_ORIGIN) * 8 + node;
+}
+
 export function dotText({ hlc, node }: Dot): string {
   return hlc === 0 ? "-" : `${hlc - HLC_ORIGIN}.${node}`;
 }
 
 export function textOf(entry: Entry): string {
-  const { ask, name, heard, ballot, replied, invoked, responded, at } = entry;
+  const { ask, name, heard, ballot, applied, result, invoked, responded, at } = entry;
   const asked = `#${ask.id} ${ask.kind} ${JSON.stringify(name.slice(1))} ${ask.text}${ask.expected === "" ? "" : `/${ask.expected}`}`;
   const when = `on ${at} [${invoked}..${responded}]`;
-  if (replied === undefined) return `${asked} ${when}: ${heard}`;
-  const found = replied.found ? `${replied.seq}:${replied.writers.join(",")}` : "nothing";
+  if (applied === undefined) return `${asked} ${when}: ${heard}`;
+  const found = applied.found === undefined ? "nothing" : `${applied.found.seq}:#${applied.found.writer}`;
   const dot = ballot === undefined ? "-" : dotText(ballot);
-  return `${asked} ${when}: ${JSON.stringify(replied.result)}, found ${found}, base ${dotText(replied.base)}, dot ${dot}`;
+  return `${asked} ${when}: ${JSON.stringify(result)}, found ${found}, base ${dotText(applied.base)}, dot ${dot}`;
 }

@@ -8,10 +8,10 @@ import type { Random } from "../../src/lib/random.js";
 import type { Value } from "../../src/storage/state-record.js";
 import type { Evidence } from "./evidence.js";
 import type { Host } from "./host.js";
+import type { Ledger } from "./ledger.js";
 import type { SimNet } from "./network.js";
 import type { Plan } from "./plan.js";
 import type { Plant } from "./plants.js";
-import type { Turns } from "./works.js";
 
 export interface Machine {
   /** @param ready when it serves. @throws what a start fails with. */
@@ -33,7 +33,9 @@ export interface MachineParts {
   readonly plan: Plan;
   readonly plant: Plant | undefined;
   readonly evidence: Evidence;
-  readonly turns: Turns;
+  readonly ledger: Ledger;
+  /** The highest that any wall clock has shown. */
+  readonly wallMost: () => number;
   /** Draws 0 <= x < 1. */
   readonly unit: () => number;
   /** The process ends itself. */

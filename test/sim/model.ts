@@ -2,8 +2,7 @@
  * test/sim/model.ts: what operations do to a key, said once more, in plain words: the works that nodes run are made of it, and the checkers
  * replay histories with it.
  *
- * A value carries its own history: how many changes it has seen since the key was last absent (seq), and the numbers of the operations that made
- * the last few. A reply carries what the operation found. So the order of operations can be read from the replies.
+ * A value tells where it comes from: how many changes it has seen since the key was last absent (seq), and which operation made the last.
  */
 
 export type Kind =
@@ -32,8 +31,6 @@ export const KINDS: readonly Kind[] = [
   "persist",
 ];
 
-/** How many writers a value remembers. */
-export const WRITERS_MAX = 6;
 const TEXT_CHARS_MAX = 64;
 
 export interface Ask {
@@ -52,8 +49,8 @@ export interface Ask {
 export interface Content {
   readonly text: string;
   readonly seq: number;
-  /** The newest last. */
-  readonly writers: readonly number[];
+  /** The operation that made it. */
+  readonly writer: number;
   /** Absolute ms, 0 = none, -1 = some, not known. */
   readonly expireAt: number;
 }
@@ -117,6 +114,5 @@ function removed(result: string): Step {
 
 function changed(result: string, ask: Ask, before: Content | undefined, text: string, expireAt: number): Step {
   const seq = (before?.seq ?? 0) + 1;
-  const writers = before === undefined ? [ask.id] : [...before.writers.slice(1 - WRITERS_MAX), ask.id];
-  return { result, changes: true, after: { text, seq, writers, expireAt } };
+  return { result, changes: true, after: { text, seq, writer: ask.id, expireAt } };
 }

@@ -234,7 +234,9 @@ class End implements Connection {
     if (this.closed || this.host.dying) return false;
     if (this.writing) throw new Error("a write while one was under way");
     if (this.ended) throw new Error("a write after end()");
-    this.send(Buffer.from(bytes.subarray(from, to)));
+    const piece = Buffer.allocUnsafe(to - from);
+    bytes.copy(piece, 0, from, to);
+    this.send(piece);
     this.underWay += to - from;
     this.writing = this.underWay > this.pair.net.times.windowBytes;
     return false;

@@ -102,12 +102,14 @@ export const LOSES_TOMBSTONES: NodeBug = {
 export const ALL_IS_CHOSEN: NodeBug = {
   loaded: ({ registers }) => {
     const held = registers.held.bind(registers);
-    registers.held = (name) => {
+    const chosen = (name: string): ReturnType<typeof held> => {
       const found = held(name);
       return found === undefined
         ? undefined
         : { ballot: found.ballot, state: found.state, lsn: found.lsn, chosen: true };
     };
+    registers.held = chosen;
+    registers.glance = chosen;
   },
 };
 

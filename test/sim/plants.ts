@@ -5,8 +5,10 @@
 import { compareDots } from "../../src/core/clock/dot.js";
 import { ACCEPTOR_RULES, type AcceptorRules } from "../../src/core/register/acceptor-rules.js";
 import { PROPOSER_RULES, type ProposerRules } from "../../src/core/register/proposer-rules.js";
+import type { ClockFaults } from "./host.js";
 import type { NodeBug } from "./node-bugs.js";
 import * as bugs from "./node-bugs.js";
+import type { Plan } from "./plan.js";
 
 export interface Plant {
   readonly name: string;
@@ -14,7 +16,31 @@ export interface Plant {
   readonly acceptor?: Partial<AcceptorRules>;
   readonly proposer?: Partial<ProposerRules>;
   readonly bug?: NodeBug;
+  /** What seeds are to have in common where it is looked for: some need what is rare. */
+  readonly plan?: Partial<Plan>;
 }
+
+/** Proposers compete for a few keys, and nothing is forwarded. */
+const RIVALS: Partial<Plan> = { nodes: 3, n: 3, r: 2, w: 2, keys: 2, forwards: false, thinkMs: 0, promisesMax: 65_536 };
+const CLOCK: ClockFaults = { offsetMs: 0, wallRate: 1, steadyRate: 1 };
+/** The same among five, whose messages are often late: a round takes long enough for something to happen in the midst of it. */
+const LATE_RIVALS: Partial<Plan> = {
+  ...RIVALS,
+  nodes: 5,
+  n: 5,
+  r: 3,
+  w: 3,
+  keys: 1,
+  partitions: 1,
+  clientsPerNode: 4,
+  pipeline: 1,
+  clocks: [CLOCK, CLOCK, CLOCK, CLOCK, CLOCK],
+  links: { delayMs: 0.1, spreadMs: 0.3, lateShare: 0.2, lateMs: 60, cutShare: 0.005, windowBytes: 262_144 },
+  diskMs: [0.05, 0.2],
+  burstMs: 80,
+  restMs: 20,
+  backoffMs: 3,
+};
 
 export const PLANTS: readonly Plant[] = [
   // Acceptor.
@@ -32,6 +58,7 @@ export const PLANTS: readonly Plant[] = [
     name: "no-implicit-promise",
     about: "the writer of the accepted state has no promise for the next ballot",
     acceptor: { implicitPromise: (accepted) => accepted },
+    plan: { ...RIVALS, faults: { "slow-link": 200, reset: 200, partition: 500 } },
   },
   {
     name: "ack-older",
@@ -47,6 +74,7 @@ export const PLANTS: readonly Plant[] = [
     name: "promise-above-ceiling",
     about: "a promise leaves before its ceiling is durable",
     acceptor: { promiseUnderCeiling: () => 0 },
+    plan: { ...LATE_RIVALS, diskMs: [5, 20], faults: { power: 60, jump: 60 } },
   },
   {
     name: "ack-before-persist",
@@ -62,11 +90,13 @@ export const PLANTS: readonly Plant[] = [
     name: "no-restart-floor",
     about: "promises from before a crash bind nobody",
     acceptor: { aboveFloors: () => true },
+    plan: { ...LATE_RIVALS, faults: { power: 60, crash: 60 } },
   },
   {
     name: "mark-anything",
     about: "a chosen mark is set on whatever is held",
     acceptor: { marks: (_ballot, held) => held !== undefined },
+    plan: { ...LATE_RIVALS, faults: { partition: 300, "one-way": 200, cut: 50, reset: 50, crash: 300 } },
   },
   {
     name: "learn-lowers",
@@ -83,6 +113,7 @@ export const PLANTS: readonly Plant[] = [
     name: "issue-above-ceiling",
     about: "a ballot leaves before its ceiling is durable",
     proposer: { issueUnderCeiling: () => 0 },
+    plan: { ...LATE_RIVALS, diskMs: [5, 20], faults: { power: 60, "crash-in-recovery": 60 } },
   },
   {
     name: "count-doubles",
@@ -121,6 +152,7 @@ export const PLANTS: readonly Plant[] = [
     about: "a prepared ballot may be the one that the fast path used",
     acceptor: { mayPromise: (ballot, effective) => compareDots(ballot, effective) >= 0 },
     proposer: { fastBallot: ({ epoch, hlc, node }) => ({ epoch, hlc: hlc + 1, node }), prepareAbove: () => 0 },
+    plan: { ...RIVALS, pipeline: 4, faults: { "slow-link": 200, reset: 200, jump: 200 } },
   },
   {
     name: "own-after-failure",
@@ -131,16 +163,6 @@ export const PLANTS: readonly Plant[] = [
     name: "retry-blindly",
     about: "an operation of unclear outcome is applied again",
     proposer: { verdict: () => "apply" },
-  },
-  {
-    name: "uncertain-is-happened",
-    about: "an operation whose fate cannot be told is taken to have happened",
-    proposer: {
-      verdict: (attempts, mine, cut) => {
-        const verdict = PROPOSER_RULES.verdict(attempts, mine, cut);
-        return verdict === "uncertain" ? "apply" : verdict;
-      },
-    },
   },
   {
     name: "answer-happened-early",

@@ -69,7 +69,7 @@ export interface Found {
 export function findPlant(plant: Plant, secondsMax: number): Found {
   const began = cpuSeconds();
   for (let seed = 1; ; seed++) {
-    const plan = planOf(seed, PLANT_OPS);
+    const plan = { ...planOf(seed, PLANT_OPS), ...plant.plan };
     const { violation } = run(plan, plant);
     const seconds = cpuSeconds() - began;
     // What is wrong without the bug too says nothing about it.

@@ -15,11 +15,11 @@ import { Evidence } from "./evidence.js";
 import { Faults } from "./faults.js";
 import { dotText, Entry, History, textOf, Violation } from "./history.js";
 import { Host } from "./host.js";
+import { Ledger } from "./ledger.js";
 import type { Machine, MachineParts, Store } from "./machine.js";
 import { SimNet } from "./network.js";
 import type { Plan } from "./plan.js";
 import type { Plant } from "./plants.js";
-import { Turns } from "./works.js";
 
 /** Nothing takes longer than this to be answered on a node that runs, ms: two seconds, and timers that come late. */
 const ANSWER_MS_MAX = 2500;
@@ -54,7 +54,7 @@ export class Simulation {
   readonly history: History = new History();
   readonly evidence: Evidence = new Evidence();
   readonly names: string[] = [];
-  private readonly turns: Turns = new Turns();
+  readonly ledger: Ledger = new Ledger();
   readonly counts: Record<string, number> = {};
   private readonly plant: Plant | undefined;
   private readonly makers: Makers;
@@ -162,12 +162,13 @@ export class Simulation {
     const host = this.hosts[index];
     host.powered = true;
     host.up = true;
-    const { plan, plant, net, hosts, evidence, turns } = this;
+    const { plan, plant, net, hosts, evidence, ledger } = this;
+    const wallMost = (): number => this.wallMost();
     const exit = (why: string): void => this.exit(index, why);
     const unit = (): number => this.random.unit();
     const life = host.life;
     host.enter(() => {
-      const parts = { index, host, hosts, net, plan, plant, evidence, turns, unit, exit };
+      const parts = { index, host, hosts, net, plan, plant, evidence, ledger, wallMost, unit, exit };
       try {
         const machine = this.makers.machine(parts, this.stores[index]);
         machine.start(() => {
@@ -205,7 +206,7 @@ export class Simulation {
     const open = [...this.open[index]];
     this.open[index].clear();
     for (const [entry, done] of open) {
-      hear(entry, undefined, this.events.now);
+      hear(entry, undefined, this.events.now, this.ledger);
       done(undefined);
     }
     this.events.after(this.healing ? 1 : this.awayMs(), () => {
@@ -236,12 +237,11 @@ export class Simulation {
     const pausedBefore = host.pausedUntil;
     this.open[entry.at].set(entry, done);
     host.enter(() =>
-      machine.perform(workOf(entry, this.turns), (answer) => {
+      machine.perform(workOf(entry, this.ledger), (answer) => {
         if (host.life !== life) return;
         if (!this.open[entry.at].delete(entry)) throw new Violation(`answered twice: ${textOf(entry)}`);
         events.note(entry.ask.id);
-        hear(entry, answer, events.now);
-        entry.wallMs = this.wallMost();
+        hear(entry, answer, events.now, this.ledger);
         if (entry.heard === "yes" && entry.ask.kind !== "get") this.writes++;
         const tookMs = (events.now - entry.invoked) / 64;
         if (tookMs > ANSWER_MS_MAX && host.pausedUntil === pausedBefore)
@@ -348,7 +348,7 @@ export class Simulation {
 
   private judge(): void {
     for (const [name, entries] of this.history.byName) {
-      this.count("checked", new OrderChecker(this.history, this.evidence, name, this.plan.inOrder).check());
+      this.count("checked", new OrderChecker(this, name, this.plan.inOrder).check());
       this.evidence.check(name, this.history, this.plan.w);
       if (entries.some(({ ask }) => ask.kind === "setex")) continue;
       const first = entries.slice(0, BLACK_BOX_OPS).map((entry) => asOf(entry, entries[BLACK_BOX_OPS]?.invoked));

@@ -22,8 +22,8 @@ export const FRAME_WHOLE = 1;
 export const FRAME_ERROR = 2;
 
 const KEPT_BYTES_LEAST = 4096;
-/** A buffer that grew beyond it is given back once its frame was used. */
-const KEPT_BYTES_MAX: number = 256 * 1024;
+/** A buffer that grew beyond it is given back once its frame was used. The parts of large messages stay below. */
+const KEPT_BYTES_MAX: number = 320 * 1024;
 const EMPTY: Buffer = Buffer.alloc(0);
 
 export class FrameReader {

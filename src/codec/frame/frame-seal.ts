@@ -17,6 +17,8 @@ import {
   PAYLOAD_BYTES_MAX,
 } from "./layout.js";
 
+const EMPTY: Buffer = Buffer.alloc(0);
+
 // HOT: once per frame. Guard: bench/micro/frame.ts
 /** Write the header at bytes[at] of a frame whose payload is bytes[at + FRAME_HEADER_BYTES .. end). */
 export function sealFrame(bytes: Buffer, at: number, end: number, version: number, type: number, count: number): void {
@@ -34,7 +36,8 @@ export function sealFrame(bytes: Buffer, at: number, end: number, version: numbe
 
 /**
  * Write a frame with a piece of a message at out[at]; room for the piece and both headers must be there.
- * @param message the whole encoded message. @param offset where the piece begins. @returns the end of the frame.
+ * @param message the encoded message, @param tail its end, when that lies elsewhere. @param offset where the piece begins.
+ * @returns the end of the frame.
  */
 export function writePart(
   out: Buffer,
@@ -43,13 +46,19 @@ export function writePart(
   message: Buffer,
   offset: number,
   bytes: number,
+  tail: Buffer = EMPTY,
 ): number {
   const from = at + FRAME_HEADER_BYTES;
   const end = from + PART_HEADER_BYTES + bytes;
-  assert(bytes > 0 && offset + bytes <= message.length && end <= out.length, "part out of range", offset, bytes);
-  writeU32(out, from, message.length);
+  const total = message.length + tail.length;
+  assert(bytes > 0 && offset + bytes <= total && end <= out.length, "part out of range", offset, bytes);
+  writeU32(out, from, total);
   writeU32(out, from + 4, offset);
-  message.copy(out, from + PART_HEADER_BYTES, offset, offset + bytes);
+  const to = from + PART_HEADER_BYTES;
+  const here = Math.max(0, Math.min(bytes, message.length - offset));
+  if (here > 0) message.copy(out, to, offset, offset + here);
+  const tailAt = offset + here - message.length;
+  if (here < bytes) tail.copy(out, to + here, tailAt, tailAt + bytes - here);
   sealFrame(out, at, end, version, FRAME_PART, 0);
   return end;
 }
@@ -57,7 +66,6 @@ export function writePart(
 export const PART_MORE = 0;
 export const PART_DONE = 1;
 export const PART_ERROR = 2;
-const EMPTY: Buffer = Buffer.alloc(0);
 
 export class PartAssembler {
   errorText = "";

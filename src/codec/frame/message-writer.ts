@@ -5,6 +5,7 @@
  * Must never: know a connection, or keep what it was given: keys and records are copied once, from where they lie.
  * Invariants: at <= buf.length; buf[.. at) are whole messages except between begin and end; the budget of every message is 0 until
  * setBudget is called for it, because only who sends it knows what is left.
+ * A writer of one large message borrows what stands at the message's end, a record or a payload: that is not copied, and lies in `tail`.
  */
 import type { Dot } from "../../core/clock/dot.js";
 import { assert } from "../../lib/assert.js";
@@ -34,6 +35,7 @@ import {
 
 /** Up to here a loop over a name's characters is cheaper than a native call. */
 const KEY_LOOP_MAX = 48;
+const EMPTY: Buffer = Buffer.alloc(0);
 const BUDGET_MS_MAX = 4_294_967_295;
 const AFTER_DOT: number = MESSAGE_HEADER_BYTES + DOT_BYTES;
 /** A message without its key, record or payload; CHOSEN without its items, and one item without its key. */
@@ -62,9 +64,15 @@ export class MessageWriter {
   /** Where the message under way begins, and how many items it has; -1 = none is under way. */
   private start = -1;
   private items = 0;
+  /** Borrowed: the end of the message; its beginning is buf[.. at - tail.length). */
+  tail: Buffer = EMPTY;
+  /** Of a writer that borrows: how long its one message is at most; 0: it does not. */
+  private readonly largeBytes: number;
 
-  constructor(bytes = 65536) {
+  /** @param largeBytes above 0: for one message of at most so many bytes, whose record or payload nobody changes from now on. */
+  constructor(bytes = 65536, largeBytes = 0) {
     this.buf = viewed(Buffer.allocUnsafeSlow(bytes));
+    this.largeBytes = largeBytes;
   }
 
   /** Begin a new buffer, when the one so far is somebody else's. */
@@ -97,7 +105,7 @@ export class MessageWriter {
   // HOT: once per replica and write. Guard: bench/micro/frame.ts
   /** ACCEPT or LEARN: a record's bytes, as they lie in the log. Its dot is in them. */
   record(type: number, id: number, partition: number, epoch: number, record: Buffer, at: number, bytes: number): void {
-    const start = this.head(type, 0, id, partition, epoch, MESSAGE_HEADER_BYTES + bytes);
+    const start = this.head(type, 0, id, partition, epoch, MESSAGE_HEADER_BYTES + bytes, bytes);
     this.fill(start + MESSAGE_HEADER_BYTES, record, at, bytes);
   }
 
@@ -119,7 +127,7 @@ export class MessageWriter {
     bytes: number,
   ): void {
     const low = (chosen ? FLAG_CHOSEN : 0) | (bytes > 0 ? FLAG_HAS_STATE : 0);
-    const start = this.head(MESSAGE_READ_REPLY, low, id, partition, epoch, READ_REPLY_BYTES + bytes);
+    const start = this.head(MESSAGE_READ_REPLY, low, id, partition, epoch, READ_REPLY_BYTES + bytes, bytes);
     writeU53(this.buf, start + MESSAGE_HEADER_BYTES, boot);
     writeDot(this.buf, start + READ_REPLY_BYTES - 20, accepted);
     writeU53(this.buf, start + READ_REPLY_BYTES - 8, floor);
@@ -139,7 +147,7 @@ export class MessageWriter {
     bytes: number,
   ): void {
     const low = bytes > 0 ? FLAG_HAS_STATE : 0;
-    const start = this.head(MESSAGE_PROMISE, low, id, partition, epoch, PROMISE_BYTES + bytes);
+    const start = this.head(MESSAGE_PROMISE, low, id, partition, epoch, PROMISE_BYTES + bytes, bytes);
     writeDot(this.buf, start + MESSAGE_HEADER_BYTES, ballot);
     writeDot(this.buf, start + AFTER_DOT, accepted);
     writeU53(this.buf, start + PROMISE_BYTES - 8, floor);
@@ -168,7 +176,7 @@ export class MessageWriter {
     at: number,
     bytes: number,
   ): void {
-    const start = this.head(MESSAGE_NACK, reason, id, partition, epoch, NACK_BYTES + bytes);
+    const start = this.head(MESSAGE_NACK, reason, id, partition, epoch, NACK_BYTES + bytes, bytes);
     writeDot(this.buf, start + MESSAGE_HEADER_BYTES, ballot);
     writeDot(this.buf, start + AFTER_DOT, bound);
     this.fill(start + NACK_BYTES, payload, at, bytes);
@@ -185,7 +193,7 @@ export class MessageWriter {
     at: number,
     bytes: number,
   ): void {
-    const start = this.head(type, low, id, partition, epoch, MESSAGE_HEADER_BYTES + bytes);
+    const start = this.head(type, low, id, partition, epoch, MESSAGE_HEADER_BYTES + bytes, bytes);
     this.fill(start + MESSAGE_HEADER_BYTES, payload, at, bytes);
   }
 
@@ -228,7 +236,7 @@ export class MessageWriter {
     assert(this.start >= 0, "no batch has been begun");
     this.reserve(1 + bytes);
     this.buf[this.at] = chosen ? 1 : 0;
-    this.fill(this.at + 1, record, at, bytes);
+    copyBytes(record, at, this.buf, this.at + 1, bytes);
     this.at += 1 + bytes;
     this.items++;
   }
@@ -268,10 +276,18 @@ export class MessageWriter {
     this.start = -1;
   }
 
-  /** Make room, write the header, move on. @returns where the message begins. */
-  private head(type: number, flagsAndDb: number, id: number, partition: number, epoch: number, bytes: number): number {
+  /** Make room, write the header, move on. @param filled bytes at its end that fill() brings. @returns where the message begins. */
+  private head(
+    type: number,
+    flagsAndDb: number,
+    id: number,
+    partition: number,
+    epoch: number,
+    bytes: number,
+    filled = 0,
+  ): number {
     assert(this.start < 0, "a message within a message", type);
-    this.reserve(bytes);
+    this.reserve(this.largeBytes > 0 ? bytes - filled : bytes);
     const { buf, at } = this;
     writeU32(buf, at, bytes);
     buf[at + 4] = type;
@@ -294,13 +310,14 @@ export class MessageWriter {
   }
 
   private fill(to: number, from: Buffer, at: number, bytes: number): void {
-    copyBytes(from, at, this.buf, to, bytes);
+    if (this.largeBytes > 0) this.tail = from.subarray(at, at + bytes);
+    else copyBytes(from, at, this.buf, to, bytes);
   }
 
   /** Doubles, so appending is amortised O(1) per byte. */
   private reserve(bytes: number): void {
     if (this.at + bytes <= this.buf.length) return;
-    let size = this.buf.length * 2;
+    let size = this.largeBytes > 0 ? Math.max(this.at + bytes, this.largeBytes) : this.buf.length * 2;
     while (size < this.at + bytes) size *= 2;
     const bigger = viewed(Buffer.allocUnsafeSlow(size));
     this.buf.copy(bigger, 0, 0, this.at);

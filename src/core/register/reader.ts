@@ -114,6 +114,11 @@ export class Reader<V, R> {
     return this.rules.isReplyOfThisLife(boot, this.boot) && this.reads.has(id);
   }
 
+  /** @returns the key of a read in flight. */
+  keyOf(id: number): string | undefined {
+    return this.reads.get(id)?.key;
+  }
+
   /**
    * Answer an operation from the replicas' states, if it changes nothing there; else it is submitted to the proposer. Its outcome
    * comes as an effect of one of them. With too many reads in flight it is settled at once.

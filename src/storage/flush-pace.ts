@@ -1,0 +1,16 @@
+/** storage/flush-pace.ts: whether the next flush is to wait although none is under way; it ends by itself. */
+
+/** Instead of a time: ask again when the turn of the loop ends. */
+export const NEXT_TURN = -1;
+
+export interface FlushPace {
+  /**
+   * A flush has ended, nobody has been answered yet.
+   * @param waiters all who wait now. @param open records that gathered while it was under way. @param flushMs what it took.
+   */
+  begin(waiters: number, open: number, flushMs: number, nowMs: number): void;
+  /** May waitMs() be other than 0? */
+  readonly active: boolean;
+  /** @returns ms until the next flush may begin; 0: now; NEXT_TURN. */
+  waitMs(waiters: number, nowMs: number): number;
+}

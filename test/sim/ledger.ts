@@ -1,0 +1,140 @@
+/**
+ * test/sim/ledger.ts: what an all-seeing observer has noted of rounds: each time an operation was applied to a state, what it found and what it
+ * made of it; and for each ballot that was proposed, what had been applied for it and in which order. No node can read this.
+ *
+ * It listens to the rules that proposers ask (core/register/proposer-rules.ts): `verdict` is asked for each operation of a round, right before it
+ * is applied, and `issueUnderCeiling` when the round is made up.
+ */
+import { type Dot, maxDot, NO_DOT } from "../../src/core/clock/dot.js";
+import { WITHIN_ROUND } from "../../src/core/register/operation.js";
+import type { ProposerRules, Verdict } from "../../src/core/register/proposer-rules.js";
+import type { RegisterState } from "../../src/core/register/state.js";
+import { dotKey } from "./history.js";
+import type { Content } from "./model.js";
+
+/** One operation, applied once. */
+export class Applied {
+  readonly name: string;
+  /** Of the operation. */
+  readonly id: number;
+  readonly found: Content | undefined;
+  readonly changes: boolean;
+  readonly result: string;
+  /** Of what it left. */
+  readonly expireAt: number;
+  /** The dot that last changed the state; of a round: the state before all of it. */
+  readonly base: Dot;
+  /** The round it was applied for. undefined: none, a read that needed none. */
+  round: Round | undefined;
+
+  constructor(name: string, id: number, base: Dot, found: Content | undefined, made: Made) {
+    this.name = name;
+    this.id = id;
+    this.base = base;
+    this.found = found;
+    this.changes = made.changes;
+    this.result = made.result;
+    this.expireAt = made.expireAt;
+  }
+}
+
+export interface Made {
+  readonly changes: boolean;
+  readonly result: string;
+  readonly expireAt: number;
+}
+
+/** One ballot, as it was proposed. */
+export interface Round {
+  readonly ballot: Dot;
+  /** The proposer's last change in the history of the base: the vector of what it proposed does not show it any more. */
+  readonly mine: Dot | undefined;
+  readonly applied: readonly Applied[];
+  /** The highest that any wall clock had shown. */
+  readonly wallMs: number;
+}
+
+export class Ledger {
+  private readonly all: (Applied | undefined)[] = [undefined];
+  private readonly rounds: Map<string, Map<number, Round>> = new Map();
+  private readonly nameless: Map<number, Round> = new Map();
+  // The round that is being made up: everything within one turn of one node.
+  private asked = false;
+  private awaited: object | undefined;
+  private mine: Dot | undefined;
+  /** undefined: only works that are none of the clients' so far. */
+  private name: string | undefined;
+  private applied: Applied[] = [];
+  /** By what a proposer remembers of an operation: the key. */
+  private readonly names: WeakMap<object, string> = new WeakMap();
+
+  /** @param turn what a reply tells. */
+  of(turn: number): Applied | undefined {
+    return this.all[turn];
+  }
+
+  // HOT: once or twice an operation.
+  /** @returns its turn, which the reply tells. */
+  add(name: string, id: number, state: RegisterState<unknown>, found: Content | undefined, made: Made): number {
+    let base = NO_DOT;
+    for (const dot of state.vv.dots) if (dot.node !== WITHIN_ROUND) base = maxDot(base, dot);
+    const applied = new Applied(name, id, base, found, made);
+    if (this.awaited !== undefined) {
+      this.names.set(this.awaited, name);
+      this.awaited = undefined;
+      this.name = name;
+      this.applied.push(applied);
+    }
+    return this.all.push(applied) - 1;
+  }
+
+  /** What was proposed under a ballot of a key. */
+  round(name: string, ballot: Dot): Round | undefined {
+    const key = dotKey(ballot);
+    return this.rounds.get(name)?.get(key) ?? this.nameless.get(key);
+  }
+
+  roundsOf(name: string): Iterable<Round> {
+    return this.rounds.get(name)?.values() ?? [];
+  }
+
+  /** Listen to a proposer. @param wallMs the highest that any wall clock has shown. */
+  watched(rules: ProposerRules, wallMs: () => number): ProposerRules {
+    return {
+      ...rules,
+      verdict: (attempts, mine, cut) => {
+        const verdict = rules.verdict(attempts, mine, cut);
+        this.verdict(attempts, mine, verdict);
+        return verdict;
+      },
+      issueUnderCeiling: (ballot) => {
+        if (this.asked) this.proposed(ballot, wallMs());
+        return rules.issueUnderCeiling(ballot);
+      },
+    };
+  }
+
+  private verdict(attempts: object, mine: Dot | undefined, verdict: Verdict): void {
+    this.asked = true;
+    this.mine = mine;
+    this.awaited = verdict === "apply" ? attempts : undefined;
+    if (verdict === "happened") this.name = this.names.get(attempts) ?? this.name;
+  }
+
+  /** A ballot may be noted more than once (a round that came to nothing, and then the next one): the last is what was sent. */
+  private proposed(ballot: Dot, wallMs: number): void {
+    const { name, mine, applied } = this;
+    const round: Round = { ballot, mine, applied, wallMs };
+    for (const each of applied) each.round = round;
+    let rounds = this.nameless;
+    if (name !== undefined) {
+      rounds = this.rounds.get(name) ?? new Map<number, Round>();
+      this.rounds.set(name, rounds);
+    }
+    rounds.set(dotKey(ballot), round);
+    this.asked = false;
+    this.awaited = undefined;
+    this.name = undefined;
+    this.applied = [];
+  }
+}
