@@ -91,6 +91,33 @@ test("a write that its proposer refused, and one that is forwarded while the fir
   }
 });
 
+test("a write whose answer never comes: what was to come behind it is refused, and is not done later", async () => {
+  const { world, ask } = await client();
+  world.network.swallow("n3", "n1");
+  const asked = ask("SET KEY 1", "SET KEY 2", "GET KEY");
+  world.scheduler.advance(2100);
+  assert.equal(asked.said(), ["maybe", "no quorum", "no quorum"]);
+  const after = ask("INCR KEY", "GET KEY");
+  world.scheduler.advance(500);
+  assert.equal(after.said(), [":2", "$1\r\n2"]);
+  world.network.heal();
+  world.scheduler.advance(5000);
+  const last = ask("GET KEY");
+  world.scheduler.advance(100);
+  assert.equal(last.said(), ["$1\r\n2"]);
+});
+
+test("a large write, which others overtake on the link, and one behind it", async () => {
+  const { world, ask } = await client();
+  const large = "x".repeat(1024 * 1024 - 8);
+  const asked = ask(`SET KEY ${large}`, "SET KEY 2", "GET KEY");
+  world.scheduler.advance(1500);
+  assert.equal(asked.said(), ["+OK", "+OK", "$1\r\n2"]);
+  const last = ask("GET KEY");
+  world.scheduler.advance(100);
+  assert.equal(last.said(), ["$1\r\n2"]);
+});
+
 test("a row of commands on one key, wherever they are done, costs two rounds", async () => {
   const { world, ask } = await client();
   const accepts = (): number =>
