@@ -9,7 +9,7 @@ import { type Dot, maxDot, NO_DOT } from "../../src/core/clock/dot.js";
 import { WITHIN_ROUND } from "../../src/core/register/operation.js";
 import type { ProposerRules, Verdict } from "../../src/core/register/proposer-rules.js";
 import type { RegisterState } from "../../src/core/register/state.js";
-import { dotKey } from "./history.js";
+import { dotKey, dotText, Violation } from "./history.js";
 import type { Content } from "./model.js";
 
 /** One operation, applied once. */
@@ -121,7 +121,7 @@ export class Ledger {
     if (verdict === "happened") this.name = this.names.get(attempts) ?? this.name;
   }
 
-  /** A ballot may be noted more than once (a round that came to nothing, and then the next one): the last is what was sent. */
+  /** A ballot may be noted before anything was applied (of a round that came to nothing), and once after it. @throws {Violation} */
   private proposed(ballot: Dot, wallMs: number): void {
     const { name, mine, applied } = this;
     const round: Round = { ballot, mine, applied, wallMs };
@@ -131,7 +131,10 @@ export class Ledger {
       rounds = this.rounds.get(name) ?? new Map<number, Round>();
       this.rounds.set(name, rounds);
     }
-    rounds.set(dotKey(ballot), round);
+    const key = dotKey(ballot);
+    if (name !== undefined && (rounds.get(key)?.applied.length ?? 0) > 0)
+      throw new Violation(`ledger: the ballot ${dotText(ballot)} of ${JSON.stringify(name)} was issued twice`);
+    rounds.set(key, round);
     this.asked = false;
     this.awaited = undefined;
     this.name = undefined;

@@ -130,6 +130,8 @@ export class SimNet {
       });
       soon(() => {
         if (over) return pair.ends[0].destroy();
+        // It broke before anybody heard that it was there.
+        if (pair.ends[0].closed) return fail("reset");
         over = true;
         pair.ends[0].handler = accept(pair.ends[0]);
         pair.wake();

@@ -113,6 +113,14 @@ export const ALL_IS_CHOSEN: NodeBug = {
   },
 };
 
+/** A mark is set on whatever is held: the storage would look at the ballot again. */
+export const MARKS_ANYTHING: NodeBug = {
+  loaded: ({ registers }) => {
+    const mark = registers.mark.bind(registers);
+    registers.mark = (name, ballot) => mark(name, registers.held(name)?.ballot ?? ballot);
+  },
+};
+
 /** What is accepted is in memory, and not in the log. */
 export const SOME_NOT_LOGGED: NodeBug = {
   loaded: ({ registers, store }) => {

@@ -86,6 +86,8 @@ export interface Plan {
   readonly forwards: boolean;
   /** First wait of a link that broke, ms. */
   readonly backoffMs: number;
+  /** How long a node that crashed stays away at most, ms: one of these. */
+  readonly awayMs: readonly number[];
   /** Of log, kept for peers that are behind. */
   readonly retainBytes: number;
   readonly askedMax: number;
@@ -155,6 +157,7 @@ export function planOf(seed: number, ops: number): Plan {
     snapshotLogBytes: pick([20_000, 60_000, 500_000]),
     forwards: chance(0.65),
     backoffMs: pick([3, 50]),
+    awayMs: [5, 300, 300, 5000],
     retainBytes: pick([0, 100_000, 10_000_000]),
     askedMax: pick([64, 1024, 4096]),
     promisesMax: pick([1, 4, 65536, 65536]),

@@ -23,23 +23,44 @@ export interface Plant {
 /** Proposers compete for a few keys, and nothing is forwarded. */
 const RIVALS: Partial<Plan> = { nodes: 3, n: 3, r: 2, w: 2, keys: 2, forwards: false, thinkMs: 0, promisesMax: 65_536 };
 const CLOCK: ClockFaults = { offsetMs: 0, wallRate: 1, steadyRate: 1 };
-/** The same among five, whose messages are often late: a round takes long enough for something to happen in the midst of it. */
-const LATE_RIVALS: Partial<Plan> = {
+/** The same, with many clients; nodes that crash are back at once, so that what was under way meets their next life. */
+const BACK_AT_ONCE: Partial<Plan> = {
   ...RIVALS,
+  partitions: 1,
+  clientsPerNode: 32,
+  pipeline: 1,
+  plainEvery: 1,
+  weights: {
+    get: 4,
+    set: 3,
+    setnx: 0,
+    del: 0,
+    getdel: 0,
+    getset: 1,
+    incr: 1,
+    append: 2,
+    cas: 0,
+    setex: 0,
+    persist: 0,
+  },
+  clocks: [CLOCK, CLOCK, CLOCK, CLOCK, CLOCK],
+  quantumTicks: 8,
+  burstMs: 80,
+  restMs: 20,
+  backoffMs: 3,
+  awayMs: [2],
+};
+/** Five nodes in two halves that both need the one between them, and messages that are often late. */
+const HALVES: Partial<Plan> = {
+  ...BACK_AT_ONCE,
   nodes: 5,
   n: 5,
   r: 3,
   w: 3,
-  keys: 1,
-  partitions: 1,
-  clientsPerNode: 4,
-  pipeline: 1,
-  clocks: [CLOCK, CLOCK, CLOCK, CLOCK, CLOCK],
-  links: { delayMs: 0.1, spreadMs: 0.3, lateShare: 0.2, lateMs: 60, cutShare: 0.005, windowBytes: 262_144 },
-  diskMs: [0.05, 0.2],
-  burstMs: 80,
-  restMs: 20,
-  backoffMs: 3,
+  keys: 16,
+  links: { delayMs: 0.2, spreadMs: 0.3, lateShare: 0.2, lateMs: 100, cutShare: 0.005, windowBytes: 262_144 },
+  diskMs: [5, 5],
+  faults: { bridge: 300, power: 150 },
 };
 
 export const PLANTS: readonly Plant[] = [
@@ -74,7 +95,15 @@ export const PLANTS: readonly Plant[] = [
     name: "promise-above-ceiling",
     about: "a promise leaves before its ceiling is durable",
     acceptor: { promiseUnderCeiling: () => 0 },
-    plan: { ...LATE_RIVALS, diskMs: [5, 20], faults: { power: 60, jump: 60 } },
+    // Ceilings have lapsed after a rest, and must be late at one node only: the others' ballots wait for theirs.
+    plan: {
+      ...HALVES,
+      keys: 32,
+      diskMs: [3, 2],
+      burstMs: 60,
+      restMs: 2500,
+      faults: { bridge: 800, power: 500, "slow-disk": 150 },
+    },
   },
   {
     name: "ack-before-persist",
@@ -90,13 +119,13 @@ export const PLANTS: readonly Plant[] = [
     name: "no-restart-floor",
     about: "promises from before a crash bind nobody",
     acceptor: { aboveFloors: () => true },
-    plan: { ...LATE_RIVALS, faults: { power: 60, crash: 60 } },
+    plan: HALVES,
   },
   {
     name: "mark-anything",
     about: "a chosen mark is set on whatever is held",
     acceptor: { marks: (_ballot, held) => held !== undefined },
-    plan: { ...LATE_RIVALS, faults: { partition: 300, "one-way": 200, cut: 50, reset: 50, crash: 300 } },
+    bug: bugs.MARKS_ANYTHING,
   },
   {
     name: "learn-lowers",
@@ -113,7 +142,15 @@ export const PLANTS: readonly Plant[] = [
     name: "issue-above-ceiling",
     about: "a ballot leaves before its ceiling is durable",
     proposer: { issueUnderCeiling: () => 0 },
-    plan: { ...LATE_RIVALS, diskMs: [5, 20], faults: { power: 60, "crash-in-recovery": 60 } },
+    // Where two quorums of promises meet, that a promise is strictly above covers it.
+    plan: {
+      ...BACK_AT_ONCE,
+      r: 1,
+      w: 3,
+      links: { delayMs: 0.1, spreadMs: 0.1, lateShare: 0, lateMs: 0, cutShare: 0.005, windowBytes: 262_144 },
+      diskMs: [50, 10],
+      faults: { power: 100 },
+    },
   },
   {
     name: "count-doubles",

@@ -216,7 +216,8 @@ export class Simulation {
 
   /** Most are back soon, some at once. */
   private awayMs(): number {
-    const most = [5, 300, 300, 5000][this.random.below(4)] as number;
+    const { awayMs } = this.plan;
+    const most = awayMs[this.random.below(awayMs.length)];
     return 1 + most * this.random.unit() ** 2;
   }
 

@@ -244,6 +244,30 @@ test("what was sent before a connection was given up may arrive afterwards, or n
   assert.ok(arrived > 2 && arrived < 18, String(arrived));
 });
 
+test("a connection that breaks before its dialer has heard of it was none", () => {
+  for (let seed = 1; seed < 20; seed++) {
+    const { events, hosts, net } = world(seed);
+    const far = new Ear();
+    let said = "";
+    net.listen(hosts[1] as Host, (connection) => {
+      far.connection = connection;
+      events.at(events.now + 1, undefined, () => net.resetBetween(0, 1));
+      return far;
+    });
+    const near = new Ear();
+    net.dialer(hosts[0] as Host).dial(
+      { host: "1", port: 1, timeoutMs: 1000 },
+      () => near,
+      (error) => {
+        said += error.message;
+      },
+    );
+    until(events, 20);
+    assert.is(far.closed, 1);
+    assert.is(said === "" ? near.closed : said, said === "" ? 1 : "reset");
+  }
+});
+
 test("dialing: refused, timed out, given up", () => {
   const { events, hosts, net } = world();
   const errors: string[] = [];
