@@ -21,13 +21,14 @@ export class Promises {
   }
 
   get(key: string): Dot | undefined {
-    return this.byKey.get(key);
+    // Where no key is between a promise and its acceptance there is none at all: most of the time.
+    return this.byKey.size === 0 ? undefined : this.byKey.get(key);
   }
 
   /** @param ballot undefined: nothing beyond the accepted state is promised any more. */
   set(key: string, ballot: Dot | undefined): void {
     // Deleted first, so that the order of insertion is the order of the promises.
-    this.byKey.delete(key);
+    if (this.byKey.size > 0) this.byKey.delete(key);
     if (ballot === undefined) return;
     this.byKey.set(key, ballot);
     if (this.byKey.size <= this.countMax) return;

@@ -89,13 +89,14 @@ export class Proposer<V, R> {
 
   /** Queue an operation. A full queue settles it at once: surely not applied. */
   submit(key: string, operation: Operation<V, R>, now: number, out: Effect<V, R>[]): void {
-    const entry = this.entries.get(key) ?? new Entry<V, R>();
+    const known = this.entries.get(key);
+    const entry = known ?? new Entry<V, R>();
     if (entry.queue.length >= this.queueMax) {
       out.push({ type: "settle", id: operation.id, outcome: { applied: "no", why: "too many" } });
       return;
     }
     entry.queue.push(new Pending<V, R>(operation));
-    if (this.entries.has(key)) return; // a round is in flight, or the retry timer is set
+    if (known !== undefined) return; // a round is in flight, or the retry timer is set
     this.entries.set(key, entry);
     this.begin(key, entry, now, out);
   }
