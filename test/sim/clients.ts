@@ -156,7 +156,8 @@ export class Clients {
       if (entry.ask.kind === "get") busy.reads--;
       if (--busy.count === 0) client.busy.delete(entry.name);
     }
-    if (answer === undefined) return this.leave(client);
+    // What is refused at once would be refused at once again.
+    if (answer === undefined || entry.heard === "no") return this.leave(client);
     if (entry.ask.kind === "get" && entry.applied?.found !== undefined) client.seen.set(entry.name, entry.result);
     if (entry.ask.kind === "set" && entry.heard === "yes") client.seen.set(entry.name, entry.ask.text);
     if (this.working) this.soon(client, this.sim.plan.thinkMs * this.random.unit());

@@ -30,7 +30,8 @@ const QUIET_MS = 4000;
 const BLACK_BOX_OPS = 120;
 const BLACK_BOX_STEPS = 20_000;
 const LOADS_EVERY = 512;
-const READ_TRIES = 20;
+/** A tenth of a second apart: what cannot be reached yet is refused at once, and links come back within seconds. */
+const READ_TRIES = 400;
 const READS_AT_A_TIME = 8;
 
 export type Makers = {
