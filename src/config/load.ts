@@ -127,7 +127,7 @@ function accept(
 ): OptionValue | undefined {
   const { name, kind } = directive;
   let { words } = directive;
-  if (words.length === 0) {
+  if (words.length === 0 && option.bare !== true) {
     const hint = kind === "flag" ? " (it needs a value)" : "";
     problems.push(`${at(directive)}: ${WRONG_NUMBER}${hint}`);
     return undefined;

@@ -52,6 +52,8 @@ export interface Row<V extends OptionValue = OptionValue> {
   readonly aliases?: readonly string[];
   /** Several lines add up instead of the last one counting. */
   readonly repeat?: true;
+  /** Its name alone, without a word, is its empty value. */
+  readonly bare?: true;
   /** In a file only: CONFIG GET does not show it. */
   readonly hidden?: true;
   /** Accepted and stored, but nothing follows it; the text says why. */

@@ -49,7 +49,7 @@ function flagsOf(session: Session): string {
   let flags = "";
   if (session.monitor) flags += "O";
   if (session.transaction?.open === true) flags += "x";
-  if (session.blocked) flags += "b";
+  if (session.blocked || session.server.pausedSessions.has(session)) flags += "b";
   if (session.closing) flags += "c";
   if (session.connection.remote.startsWith("/")) flags += "U";
   if (session.noEvict) flags += "e";

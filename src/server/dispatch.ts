@@ -129,13 +129,19 @@ export class Dispatcher {
     // What ran before it is not its doing.
     if (timed && server.statistics.pending > 0) server.measure();
     const host = this.hosts[index];
-    server.statistics.count(index);
-    if (host !== undefined) host(session, c);
-    else execute(c, spec);
+    let later = false;
+    if (host === undefined) execute(c, spec);
+    else {
+      host(session, c);
+      later = session.blocked;
+    }
+    // Counted when it is over, as in Redis: INFO does not show itself, CONFIG RESETSTAT is what is shown after it.
+    if (later) server.statistics.begun(index);
+    else server.statistics.count(index);
     // An array with errors in it (EXEC) is no failure of its own: those were counted where they arose.
     if (reply.errors !== errors && reply.buf[before] === MINUS) this.countError(spec);
     if ((server.guards & GUARD_MONITORED) !== 0) this.show(session, spec, args);
-    if (timed || reply.at - before > LARGE_BYTES || largeArgs(args)) server.measureOne(spec, args);
+    if (!later && (timed || reply.at - before > LARGE_BYTES || largeArgs(args))) server.measureOne(spec, args);
   }
 
   /** To those who watch. */
@@ -251,7 +257,7 @@ export class Dispatcher {
     this.refused(session, spec);
   }
 
-  protected countError(spec: CommandSpec): void {
+  countError(spec: CommandSpec): void {
     const { statistics } = this.server;
     statistics.failed[spec.index]++;
     statistics.error(this.context.reply.lastErrorCode, 1);

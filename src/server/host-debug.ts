@@ -6,10 +6,33 @@ import { NO_SUCH_KEY } from "../commands/texts.js";
 import { KeyState } from "../ports/keyspace.js";
 import type { HostHandler } from "./hosts.js";
 import { parseInteger } from "./numbers.js";
+import { putOff } from "./put-off.js";
 import type { Session } from "./session.js";
 
 const NOT_ALLOWED =
   'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.';
+
+const HELP: readonly string[] = [
+  "DEBUG <subcommand> [<arg> ...]. Subcommands are:",
+  "CHANGE-REPL-ID",
+  "    Answer OK: there is no replication.",
+  "LOADAOF",
+  "    Answer when the log is on the disk.",
+  "OBJECT <key>",
+  "    Show what is known of the value of <key>.",
+  "PROTOCOL <type>",
+  "    Reply with a value of the type. <type> can be: string, integer, double, bignum, null, array, set, map, attrib, push, verbatim, true, false.",
+  "RELOAD",
+  "    Answer when a snapshot is written.",
+  "SET-ACTIVE-EXPIRE <0|1>",
+  "    Setting it to 0 disables expiring keys in the background when they are not accessed.",
+  "SLEEP <seconds>",
+  "    Answer after <seconds>. Decimals allowed.",
+  "STRINGMATCH-LEN <length> <pattern>",
+  "    Answer <length>.",
+  "HELP",
+  "    Print this help.",
+];
 
 const state: KeyState = new KeyState();
 
@@ -23,6 +46,10 @@ function debug(session: Session, c: Context): void {
   }
   const word = args.lower(1);
   switch (`${word} ${args.count}`) {
+    case "help 2":
+      reply.array(HELP.length);
+      for (const line of HELP) reply.simple(line);
+      return;
     case "sleep 3":
       sleep(session, c);
       return;
@@ -69,16 +96,16 @@ function whenSaved(session: Session, c: Context, snapshot: boolean): void {
     c.reply.ok();
     return;
   }
-  const token = session.block();
+  const answer = putOff(session, c);
   const saved = (error?: Error): void =>
-    session.unblock(token, () => {
+    answer(() => {
       if (error === undefined) c.reply.ok();
       else c.reply.error(`ERR ${error.message}`);
     });
   if (!snapshot || !storage.snapshot(saved)) storage.sync(saved);
 }
 
-/** Redis's DEBUG SLEEP stops the whole server; here only this client waits, and the others are none the wiser. */
+/** Redis's DEBUG SLEEP stops the whole server; here only this client waits; for statistics, slow log and latency events it takes as long. */
 function sleep(session: Session, c: Context): void {
   const seconds = Number(c.args.text(2));
   if (!(seconds >= 0 && seconds <= 3600)) {
@@ -89,8 +116,8 @@ function sleep(session: Session, c: Context): void {
     c.reply.ok();
     return;
   }
-  const token = session.block();
-  session.server.after(seconds * 1000, () => session.unblock(token, () => c.reply.ok()));
+  const answer = putOff(session, c);
+  session.server.after(seconds * 1000, () => answer(() => c.reply.ok()));
 }
 
 function object(session: Session, c: Context): void {
@@ -121,6 +148,9 @@ function protocol(c: Context): void {
     case "double":
       reply.double("3.141");
       return;
+    case "bignum":
+      reply.bigNumber("1234567999999999999999999999999999999");
+      return;
     case "null":
       reply.nullBulk();
       return;
@@ -137,6 +167,27 @@ function protocol(c: Context): void {
         reply.bool(i === 1);
       }
       return;
+    case "attrib":
+      if (c.reply.proto === 3) {
+        reply.attribute(1);
+        reply.bulkText("key-popularity");
+        reply.array(2);
+        reply.bulkText("key:123");
+        reply.int(90);
+      }
+      reply.bulkText("Some real reply following the attribute");
+      return;
+    case "push":
+      // A push is nobody's reply: the reply comes after it.
+      if (c.reply.proto !== 3) {
+        reply.error("ERR RESP2 is not supported by this command");
+        return;
+      }
+      reply.push(2);
+      reply.bulkText("server-cpu-usage");
+      reply.int(42);
+      reply.bulkText("Some real reply following the push reply");
+      return;
     case "verbatim":
       reply.verbatim("This is a verbatim\nstring");
       return;
@@ -148,7 +199,7 @@ function protocol(c: Context): void {
       return;
     default:
       reply.error(
-        "ERR Wrong protocol type name. Please use one of the following: string|integer|double|null|array|set|map|attrib|push|verbatim|true|false",
+        "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
       );
       return;
   }

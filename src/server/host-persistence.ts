@@ -1,26 +1,27 @@
 /**
  * server/host-persistence.ts: SAVE BGSAVE LASTSAVE WAITAOF SHUTDOWN, and our own KV.BACKUP.
- * Answers that take time are put off (session.block); the other clients go on meanwhile.
+ * Answers that take time are put off (putOff); the other clients go on meanwhile.
  */
 import type { Context } from "../commands/context.js";
 import { NOT_INTEGER, SYNTAX } from "../commands/texts.js";
 import type { HostHandler } from "./hosts.js";
 import { parseInteger } from "./numbers.js";
 import type { ServerParts, ShutdownRequest } from "./ports.js";
+import { putOff } from "./put-off.js";
 import type { Session } from "./session.js";
 
 const BUSY = "ERR Background save already in progress";
 
 function save(session: Session, c: Context): void {
   const { reply } = c;
-  let token = 0;
+  let answer: ((write: () => void) => void) | undefined;
   const started = session.server.storage.snapshot((error) => {
-    session.unblock(token, () => {
+    answer?.(() => {
       if (error === undefined) reply.ok();
       else reply.error(`ERR ${error.message}`);
     });
   });
-  if (started) token = session.block();
+  if (started) answer = putOff(session, c);
   else reply.error(BUSY);
 }
 
@@ -91,17 +92,17 @@ function waitaof(session: Session, c: Context): void {
   const { server } = session;
   const { storage } = server;
   const wanted = storage.appendedLsn;
-  const answer = (): void => {
+  const write = (): void => {
     reply.array(2);
     reply.int(storage.syncedLsn >= wanted ? 1 : 0);
     reply.int(0);
   };
   if (local === 0 || storage.syncedLsn >= wanted || session.inExec) {
-    answer();
+    write();
     return;
   }
-  const token = session.block();
-  const done = (): void => session.unblock(token, answer);
+  const answer = putOff(session, c);
+  const done = (): void => answer(write);
   storage.sync(done);
   if (timeoutMs > 0) server.after(timeoutMs, done);
 }
@@ -136,8 +137,8 @@ function shutdown(session: Session, c: Context): void {
     reply.error("ERR No shutdown in progress.");
     return;
   }
-  const token = session.block();
-  session.server.parts.shutdown({ save, now, force }, (error) => session.unblock(token, () => reply.error(error)));
+  const answer = putOff(session, c);
+  session.server.parts.shutdown({ save, now, force }, (error) => answer(() => reply.error(error)));
 }
 
 /** KV.BACKUP directory: the last LSN in the backup. The directory is one of this machine. */
@@ -154,16 +155,16 @@ function backup(session: Session, c: Context): void {
     reply.error("ERR nothing to back up: this server keeps its data in memory only");
     return;
   }
-  let token = 0;
+  let answer: ((write: () => void) => void) | undefined;
   const started = storage.backup(directory, (error, lsn) => {
     if (error === undefined) parts.log("notice", `backup up to LSN ${lsn} is in ${directory}`);
     else parts.log("warning", `backup failed: ${error.message}`);
-    session.unblock(token, () => {
+    answer?.(() => {
       if (error === undefined) reply.int(lsn);
       else reply.error(`ERR backup failed: ${error.message}`);
     });
   });
-  if (started) token = session.block();
+  if (started) answer = putOff(session, c);
   else reply.error("ERR Backup already in progress");
 }
 

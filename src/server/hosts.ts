@@ -18,8 +18,8 @@ import type { Session } from "./session.js";
 import { transactionHosts } from "./transaction.js";
 
 /**
- * Answers one command: arguments and reply are in `c`. It writes exactly one reply, or calls session.block() and gives the
- * reply later through session.unblock().
+ * Answers one command: arguments and reply are in `c`. It writes exactly one reply, or calls putOff() and gives
+ * the reply later through what that returned.
  */
 export type HostHandler = (session: Session, c: Context) => void;
 

@@ -73,7 +73,7 @@ function clients(s: Server): Field[] {
     ["maxclients", s.config.maxclients],
     ["client_recent_max_input_buffer", largestIn],
     ["client_recent_max_output_buffer", largestOut],
-    ["blocked_clients", s.blockedClients],
+    ["blocked_clients", s.blockedClients + s.pausedSessions.size],
     ["tracking_clients", 0],
     ["clients_in_timeout_table", 0],
   ];

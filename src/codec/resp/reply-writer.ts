@@ -121,6 +121,12 @@ export class ReplyWriter {
     else this.bulkText(text);
   }
 
+  /** An integer of any size: `(` in RESP3, a bulk string in RESP2. */
+  bigNumber(digits: string): void {
+    if (this.proto === 3) this.line(40, digits);
+    else this.bulkText(digits);
+  }
+
   // HOT: once per GET. No allocation. Guard: bench/micro/resp.ts
   /** A bulk string of bytes[at .. at + length). Copies. */
   bulk(bytes: Buffer, at: number, length: number): void {
@@ -163,6 +169,11 @@ export class ReplyWriter {
   /** Header of a set of `count` replies. */
   set(count: number): void {
     this.header(this.proto === 3 ? 126 : 42, count);
+  }
+
+  /** Header of an attribute, in RESP3 only: 2 * pairs replies follow, then the reply that it belongs to. */
+  attribute(pairs: number): void {
+    this.header(124, pairs);
   }
 
   /** Header of a push message of `count` replies. */

@@ -233,6 +233,7 @@ const OTHERS: Readonly<Record<string, Row>> = {
     kind: "words",
     default: "",
     repeat: true,
+    bare: true,
     change: "reloadable",
     fixed: "every write is logged and snapshots start by log size (snapshot-wal-bytes), so no save points are needed",
     doc: "Save points of Redis.",

@@ -207,6 +207,8 @@ test("names without effect warn once each and keep what was said; fixed ones kee
   assert.is(config.get("appendonly"), "yes");
   assert.is(config.get("replica-priority"), "5");
   assert.is(config.get("slave-priority"), "5");
+  // A bare "save" is Redis's other way to say that there are no save points.
+  assert.is(load(["a", "--save", "--hz", "20"], {}, { "/work-dir/a": "save\nhz 10" }).warnings.length, 0);
   assert.match(problems(() => load(["a"], {}, { "/work-dir/a": "save 900" }))[0] as string, "Invalid save parameters");
   assert.match(problems(() => load(["--rdbcompression", "maybe"]))[0] as string, "argument must be 'yes' or 'no'");
 });

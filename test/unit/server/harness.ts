@@ -65,6 +65,7 @@ export class FakeStorage implements Storage {
   snapshots = 0;
   snapshotsNext = 0;
   snapshotBusy = false;
+  snapshotError: Error | undefined = undefined;
   private readonly space: LoggedSpace;
 
   constructor(space: LoggedSpace) {
@@ -90,7 +91,7 @@ export class FakeStorage implements Storage {
   snapshot(done: (error: Error | undefined) => void): boolean {
     if (this.snapshotBusy) return false;
     this.snapshots++;
-    setTimeout(() => done(undefined), 20);
+    setTimeout(() => done(this.snapshotError), 20);
     return true;
   }
   snapshotNext(): void {

@@ -453,8 +453,14 @@ both("CLIENT PAUSE holds back and lets go", {}, async (h) => {
   c.write("set 'a b' 1\r\nget 'a b'\r\n");
   await sleep(40);
   assert.is(c.received.length, 0);
+  admin.send("INFO", "clients");
+  assert.match(await admin.bulk(), /\r\nblocked_clients:1\r\n/);
+  admin.send("CLIENT", "LIST");
+  assert.match(await admin.bulk(), / flags=b .* cmd=set /);
   assert.is(await admin.ask("CLIENT", "UNPAUSE"), "+OK");
   await c.expect("+OK\r\n$1\r\n1\r\n");
+  admin.send("INFO", "clients");
+  assert.match(await admin.bulk(), /\r\nblocked_clients:0\r\n/);
   assert.is(await admin.ask("CLIENT", "PAUSE", "60"), "+OK");
   const started = performance.now();
   assert.is(await c.ask("PING"), "+PONG");
