@@ -139,7 +139,7 @@ export class CatchUp {
   /** One record. @returns the position that it waits for, 0: none. */
   private take(reader: MessageReader): number {
     const { replica, routing, pulls, selfIndex } = this.parts;
-    const record = Buffer.from(reader.bytes.subarray(reader.at, reader.at + reader.length));
+    const record = reader.keep();
     const state = decodeState(record);
     const key = nameOfRecord(record, 0);
     if (state === undefined || !routing.isReplica(routing.partitionOf(key), selfIndex)) return 0;

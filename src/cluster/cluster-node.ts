@@ -135,6 +135,7 @@ export class ClusterNode {
       shakingMax: SHAKING_MAX,
       limits: this.parts.limits ?? limitsFor(valueBytesMax),
       unit: random,
+      isBusy: () => this.coordinator.exchange.patience.isBusy,
       nonce,
       mac,
       secret,

@@ -58,7 +58,7 @@ export class Coordinator implements Cluster {
   private readonly options: CoordinatorOptions;
   private readonly worksMax: number;
   private readonly routing: Routing;
-  private readonly exchange: Exchange;
+  readonly exchange: Exchange;
   private readonly reach: Reach;
   private readonly forwarding: Forwarding;
   private readonly questions: Questions;

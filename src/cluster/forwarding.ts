@@ -25,6 +25,7 @@ import {
 } from "../codec/frame/layout.js";
 import type { MessageReader } from "../codec/frame/message-reader.js";
 import { readU32, writeU32 } from "../codec/record/record.js";
+import type { Dot } from "../core/clock/dot.js";
 import { Numbered } from "../lib/numbered.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import type { Exchange } from "./exchange.js";
@@ -78,13 +79,15 @@ export class Forwarding {
     const link = this.exchange.links[to];
     const untilMs = deadlineMs - RETURN_MS;
     if (link === undefined || this.away.size >= AWAY_MAX || untilMs <= this.scheduler.monotonicMs()) return false;
-    const payload = payloadOf(work);
+    const body = work.encode();
+    const head = headOf(work);
+    const bytes = head.length + body.length;
     const { patience } = this.exchange;
-    const writer = link.claim(MESSAGE_HEADER_BYTES + payload.length, patience.deadlineMs(payload.length, untilMs));
+    const writer = link.claim(MESSAGE_HEADER_BYTES + bytes, patience.deadlineMs(bytes, untilMs));
     if (writer === undefined) return false;
-    if (payload.length > LARGE_BYTES) patience.began(work.name, payload.length, to);
+    if (bytes > LARGE_BYTES) patience.began(work.name, bytes, to);
     const id = this.away.next();
-    writer.opaque(MESSAGE_FORWARD, 0, id, partition, EPOCH, payload, 0, payload.length);
+    writer.opaque(MESSAGE_FORWARD, 0, id, partition, EPOCH, body, 0, body.length, head);
     this.away.set(id, { to, done });
     this.sent++;
     return true;
@@ -105,13 +108,14 @@ export class Forwarding {
     else this.take(work, stepOf(leftMs), reply);
   }
 
-  private workOf({ bytes, at, length }: MessageReader): Work | undefined {
+  private workOf(reader: MessageReader): Work | undefined {
+    const { bytes, at, length } = reader;
     if (length < HEAD_BYTES || bytes[at] > FLAG_WRITES) return undefined;
     const nameBytes = readU32(bytes, at + 1);
     const from = at + HEAD_BYTES;
     if (nameBytes === 0 || nameBytes > length - HEAD_BYTES || bytes[from] > 15) return undefined;
     const name = bytes.latin1Slice(from, from + nameBytes);
-    return this.performer.decode(name, bytes.subarray(from + nameBytes, at + length));
+    return this.performer.decode(name, reader.keep(from + nameBytes, length - HEAD_BYTES - nameBytes));
   }
 
   /** A FORWARD_REPLY came. */
@@ -135,46 +139,44 @@ export class Forwarding {
   }
 }
 
-function payloadOf(work: Work): Buffer {
-  const { name } = work;
-  const body = work.encode();
-  const payload = Buffer.allocUnsafe(HEAD_BYTES + name.length + body.length);
-  payload[0] = work.writes ? FLAG_WRITES : 0;
-  writeU32(payload, 1, name.length);
-  payload.latin1Write(name, HEAD_BYTES);
-  body.copy(payload, HEAD_BYTES + name.length);
-  return payload;
+/** What stands in front of the work. */
+function headOf({ name, writes }: Work): Buffer {
+  const head = Buffer.allocUnsafe(HEAD_BYTES + name.length);
+  head[0] = writes ? FLAG_WRITES : 0;
+  writeU32(head, 1, name.length);
+  head.latin1Write(name, HEAD_BYTES);
+  return head;
 }
 
 function writeAnswer(link: PeerLink, id: number, partition: number, answer: Answer): void {
-  const payload =
-    answer.applied === "yes" ? donePayload(answer) : answer.applied === "no" ? whyPayload(answer.why) : EMPTY;
-  const writer = link.claim(MESSAGE_HEADER_BYTES + payload.length, Number.POSITIVE_INFINITY);
+  const done = answer.applied === "yes";
+  const head = done ? dotBytes(answer.ballot) : EMPTY;
+  const body = done ? answer.result : answer.applied === "no" ? whyPayload(answer.why) : EMPTY;
+  const writer = link.claim(MESSAGE_HEADER_BYTES + head.length + body.length, Number.POSITIVE_INFINITY);
   const flags =
     answer.applied === "yes" ? FORWARD_DONE : answer.applied === "no" ? FORWARD_NOT_APPLIED : FORWARD_UNCERTAIN;
   // Without room the asker's time runs out: it cannot know then, and says so.
-  writer?.opaque(MESSAGE_FORWARD_REPLY, flags, id, partition, EPOCH, payload, 0, payload.length);
+  writer?.opaque(MESSAGE_FORWARD_REPLY, flags, id, partition, EPOCH, body, 0, body.length, head);
 }
 
-function donePayload({ ballot, result }: Extract<Answer, { applied: "yes" }>): Buffer {
-  const payload = Buffer.allocUnsafe(DOT_BYTES + result.length);
-  if (ballot === undefined) payload.fill(0, 0, DOT_BYTES);
-  else writeDot(payload, 0, ballot);
-  result.copy(payload, DOT_BYTES);
-  return payload;
+function dotBytes(ballot: Dot | undefined): Buffer {
+  const bytes = Buffer.alloc(DOT_BYTES);
+  if (ballot !== undefined) writeDot(bytes, 0, ballot);
+  return bytes;
 }
 
 function whyPayload(why: "no quorum" | "too many"): Buffer {
   return Buffer.of(why === "too many" ? TOO_MANY : NO_QUORUM);
 }
 
-function answerOf({ flags, bytes, at, length }: MessageReader): Answer {
+function answerOf(reader: MessageReader): Answer {
+  const { flags, bytes, at, length } = reader;
   if (flags === FORWARD_NOT_APPLIED)
     return { applied: "no", why: bytes[at] === TOO_MANY && length > 0 ? "too many" : "no quorum" };
   if (flags !== FORWARD_DONE || length < DOT_BYTES) return { applied: "maybe" };
   const hlc = dotHlc(bytes, at);
   const ballot = hlc === 0 ? undefined : { epoch: dotEpoch(bytes, at), hlc, node: dotNode(bytes, at) };
-  return { applied: "yes", ballot, result: Buffer.from(bytes.subarray(at + DOT_BYTES, at + length)) };
+  return { applied: "yes", ballot, result: reader.keep(at + DOT_BYTES, length - DOT_BYTES) };
 }
 
 /** Few lengths of time, so that few queues of timers: a budget is rounded down by at most a tenth of a second. */

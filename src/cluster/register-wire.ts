@@ -12,8 +12,8 @@
  * An answer does not carry the key: the asker knows it by the request id, and keeps what it asked until then. Ids begin anew with the
  * process and a late answer may come to the next one, so an answer also names what it answers: the ballot, or the asker's boot.
  *
- * It must never: throw for what a peer sends, or keep what it was lent: a record is copied out of the payload once, and its value lives in
- * that copy. Invariants: what was written is read back equal; a ballot that no node can have issued is never handed on.
+ * It must never: throw for what a peer sends, or keep what it was lent: a record is copied out of the payload once, unless it came in parts, and its
+ * value lives in that copy. Invariants: what was written is read back equal; a ballot that no node can have issued is never handed on.
  */
 import {
   FLAG_CHOSEN,
@@ -58,7 +58,6 @@ import { type Dot, NO_DOT, sameDot } from "../core/clock/dot.js";
 import type { AcceptRequest, LearnRequest, PrepareRequest, ReadRequest, Reply } from "../core/register/messages.js";
 import type { RegisterState } from "../core/register/state.js";
 import { assert } from "../lib/assert.js";
-import { copyBytes } from "../lib/copy.js";
 import {
   decodeState,
   encodeState,
@@ -342,13 +341,11 @@ function isNameOf(record: Buffer, name: string): boolean {
 
 /** The state in the record that the reader points at, in memory of its own. undefined: no node made it. */
 function readState(reader: MessageReader): RecordState | undefined {
-  const { bytes, at, length } = reader;
+  const { bytes, at } = reader;
   // Flushes and ceilings are records of the log; and what this version cannot read after a restart, it must not keep.
   if (!isStateType(bytes[at + 4] & 15)) return undefined;
   if ((bytes[at + 5] & FLAG_TOMBSTONE) !== 0 && expireAtOf(bytes, at) !== 0) return undefined;
-  const record = Buffer.allocUnsafe(length);
-  copyBytes(bytes, at, record, 0, length);
-  const state = decodeState(record);
+  const state = decodeState(reader.keep());
   return state !== undefined && isBallot(state.ballot) ? state : undefined;
 }
 

@@ -35,7 +35,7 @@ export type Answer = Outcome<Buffer>;
 
 /** What the server gives to the cluster. */
 export interface Performer {
-  /** A work that another node forwarded. @param bytes lent. @returns undefined: it is malformed. */
+  /** A work that another node forwarded. @param bytes nobody changes them. @returns undefined: it is malformed. */
   decode(name: string, bytes: Buffer): Work | undefined;
   /** Answer a question of another node (or this one's own). @returns undefined: it cannot be answered. Synchronous. */
   answer(kind: number, bytes: Buffer): Buffer | undefined;

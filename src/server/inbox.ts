@@ -4,6 +4,8 @@
  * Invariant: memory grows with what has come, never with what was declared, and is given back when all is used up.
  */
 
+import { grownTo } from "../lib/growth.js";
+
 const POOLED_BYTES_MAX = 4096;
 
 export class Inbox {
@@ -27,7 +29,7 @@ export class Inbox {
     if (target === undefined || this.end + more > target.length) {
       const need = waiting + more;
       if (target === undefined || need > target.length) {
-        const size = needed > need ? Math.min(needed, need * 2) : need;
+        const size = needed > need ? grownTo(need, needed) : need;
         const bigger = size <= POOLED_BYTES_MAX ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
         target?.copy(bigger, 0, this.from, this.end);
         target = bigger;

@@ -27,10 +27,9 @@ import { CommandWork, FetchWork, keyIndexOf, type Stage, type Step } from "./wor
 const KNOWN_BYTES_MIN = 4 + 1 + 22;
 const COMMAND_BYTES_MIN = 1 + 4 + 4 + 1;
 
-/** @param bytes copied. @returns undefined: malformed, or of a later version. */
-export function decodeWork(stage: Stage, name: string, bytes: Buffer): Work | undefined {
-  if (!versionIsKnown(bytes) || name.length === 0) return undefined;
-  const own = Buffer.from(bytes);
+/** @param own nobody changes it from now on. @returns undefined: malformed, or of a later version. */
+export function decodeWork(stage: Stage, name: string, own: Buffer): Work | undefined {
+  if (!versionIsKnown(own) || name.length === 0) return undefined;
   switch (own[1]) {
     case WORK_COMMAND:
       return decodeCommand(stage, name, own);

@@ -35,6 +35,8 @@ import {
 
 const OK: Buffer = Buffer.from("+OK\r\n");
 const PLUS = 43;
+/** A larger reply is not copied: the writer gives its buffer away. */
+const GIVEN_BYTES_MIN: number = 256 * 1024;
 const NOTHING: KeyChange["next"] = undefined;
 const GONE: KeyChange["next"] = { value: undefined, expireAt: 0 };
 const NO_BYTES: Buffer = Buffer.alloc(0);
@@ -156,6 +158,7 @@ function fill(key: KeyState, state: KeyRegister): void {
 function taken(reply: ReplyWriter): Buffer {
   const { buf, at } = reply;
   if (at === 5 && buf[0] === PLUS && OK.compare(buf, 0, 5) === 0) return OK;
+  if (at > GIVEN_BYTES_MIN) return reply.give();
   return Buffer.from(buf.subarray(0, at));
 }
 

@@ -34,7 +34,8 @@ const TWO_32 = 4_294_967_296;
 
 /**
  * Put a record into the table as it is, in place of what find() just found.
- * @param ref what find() returned. @returns the record's reference; no mark is on it.
+ * @param ref what find() returned. @param own `body` is the record, and a buffer of its own that nobody writes to: a large one is not copied.
+ * @returns the record's reference; no mark is on it.
  */
 export function hold(
   table: Table,
@@ -44,12 +45,13 @@ export function hold(
   length: number,
   lsn: number,
   clock: number,
+  own = false,
 ): number {
   const db = body[at + 4] >>> 4;
   const dead = (body[at + 5] & FLAG_TOMBSTONE) !== 0;
   if (ref !== 0 && table.body[table.bodyAt + 5] & FLAG_TOMBSTONE) table.countTombstone(db, -1);
-  const held = table.replace(db, ref, length, lsn, clock);
-  copyBytes(body, at, table.body, table.bodyAt, length);
+  const held = table.replace(db, ref, length, lsn, clock, own ? body : undefined);
+  if (table.body !== body) copyBytes(body, at, table.body, table.bodyAt, length);
   table.noteBody(db, expireAtOf(body, at));
   setChosen(table.arena, held, false);
   if (dead) table.countTombstone(db, 1);

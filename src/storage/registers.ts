@@ -133,7 +133,7 @@ export class Registers {
   // HOT: once per accepted state.
   /**
    * Log a record and hold it, in place of an older state of its key.
-   * @param record one record and nothing else, found well-formed; copied. @param chosen known to be. @returns its position in the log.
+   * @param record one record and nothing else, found well-formed; nobody changes it from now on. @param chosen known to be. @returns its position in the log.
    * @throws DiskError when there is no log yet, for want of room: then nothing has changed.
    */
   accept(record: Buffer, chosen: boolean): number {
@@ -145,7 +145,9 @@ export class Registers {
     const ref = table.find(record[4] >>> 4, record, keyOffset(record, 0), keyLength(record, 0));
     assert(ref === 0 || this.isLater(record), "an accepted ballot only rises");
     const lsn = store.log.append(record, 0, length);
-    const held = hold(table, ref, record, 0, length, lsn, store.usage.fresh());
+    // What lies amid other bytes is copied out of them, or it would keep them all in memory.
+    const own = record.buffer.byteLength - length <= length >> 3;
+    const held = hold(table, ref, record, 0, length, lsn, store.usage.fresh(), own);
     if (chosen) setChosen(table.arena, held, true);
     store.hlc.witness(highestHlc(record, 0));
     store.stats.dirty++;

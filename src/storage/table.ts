@@ -172,9 +172,10 @@ export class Table {
    * Make room for a new state of the key that find() just looked up, in place of the old one if there is one; body and bodyAt
    * then point at bodyBytes bytes that the caller fills at once. The old body's bytes may be overwritten: nothing the
    * caller is to copy from may lie in them.
-   * @param ref what find() returned. @returns the record's reference.
+   * @param ref what find() returned. @param own the body, in place already: taken as it is where a buffer of its own is wanted.
+   * @returns the record's reference.
    */
-  replace(db: number, ref: number, bodyBytes: number, lsn: number, clock: number): number {
+  replace(db: number, ref: number, bodyBytes: number, lsn: number, clock: number, own?: Buffer): number {
     const external = bodyBytes >= EXTERNAL_BYTES_MIN;
     const size = (bodyBytes + MEMORY_HEADER_BYTES + 7) & ~7;
     if (ref !== 0) {
@@ -184,14 +185,14 @@ export class Table {
         return ref;
       }
       const kept = this.arena.clockOf(ref);
-      const fresh = this.allocate(bodyBytes, size, external);
+      const fresh = this.allocate(bodyBytes, size, external, own);
       this.writeHeader(fresh, lsn, kept, external);
       this.cursorInts[this.cursorAt + 1] = fresh;
       this.arena.free(ref);
       this.locate(fresh);
       return fresh;
     }
-    const fresh = this.allocate(bodyBytes, size, external);
+    const fresh = this.allocate(bodyBytes, size, external, own);
     this.writeHeader(fresh, lsn, clock, external);
     const index = this.cursorIndex() ?? this.makeIndex(db, this.cursorPartition);
     this.cursorBlock = index.insert(this.cursorHash, fresh);
@@ -232,8 +233,9 @@ export class Table {
     return (this.arena.ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 1] & MARK_EXTERNAL) !== 0;
   }
 
-  private allocate(bodyBytes: number, size: number, external: boolean): number {
-    return external ? this.arena.allocateExternal(Buffer.allocUnsafeSlow(bodyBytes)) : this.arena.allocate(size, false);
+  private allocate(bodyBytes: number, size: number, external: boolean, own: Buffer | undefined): number {
+    if (!external) return this.arena.allocate(size, false);
+    return this.arena.allocateExternal(own ?? Buffer.allocUnsafeSlow(bodyBytes));
   }
 
   private writeHeader(ref: number, lsn: number, clock: number, external: boolean): void {

@@ -53,6 +53,9 @@ const SEGMENT_MAGIC: Buffer = Buffer.from("KVORWAL\n");
 const TWO_32 = 4_294_967_296;
 const KEPT_BYTES: number = 256 * 1024;
 const IDLE_FLUSHES = 1000;
+/** A buffer above it held a large value, or many: it is kept for a short while, and at most one is. */
+const OUTSIZED_BYTES: number = 4 << 20;
+const OUTSIZED_FLUSHES = 16;
 
 export function writeU64(bytes: Uint8Array, at: number, value: number): void {
   writeU32(bytes, at, value >>> 0);
@@ -224,18 +227,22 @@ export class BatchBuilder {
   }
 
   private grow(needed: number): void {
-    let size = this.buffer.length * 2;
-    while (size < needed) size *= 2;
-    const bigger = viewed(Buffer.allocUnsafeSlow(size));
+    // With some room for what joins a large record.
+    const bigger = viewed(Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, needed + (needed >> 3))));
     this.buffer.copy(bigger, 0, 0, this.at);
     this.buffer = bigger;
   }
 
-  /** To be called after each flush: memory that large batches needed goes once they have not come for a while. */
-  trim(): void {
+  get outsized(): boolean {
+    return this.buffer.length > OUTSIZED_BYTES;
+  }
+
+  /** To be called after each flush: memory that large batches needed goes once they have not come for a while. @param now it goes at once. */
+  trim(now: boolean): void {
     const { length } = this.buffer;
-    if (length <= KEPT_BYTES || this.at > length >> 2) this.idle = 0;
-    else if (++this.idle >= IDLE_FLUSHES) {
+    const flushes = now ? 1 : length > OUTSIZED_BYTES ? OUTSIZED_FLUSHES : IDLE_FLUSHES;
+    if (length <= KEPT_BYTES || (!now && this.at > length >> 2)) this.idle = 0;
+    else if (++this.idle >= flushes) {
       this.buffer = viewed(Buffer.allocUnsafeSlow(KEPT_BYTES));
       this.idle = 0;
     }

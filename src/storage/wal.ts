@@ -274,7 +274,7 @@ export class Wal {
     this.flushes++;
     this.segments.writtenTo += bytes;
     this.sinceSnapshotBytes += bytes;
-    batch.trim();
+    batch.trim(batch.outsized && (this.open.outsized || this.spares.some(({ outsized }) => outsized)));
     this.spares.push(batch);
     this.durableLsn = lastLsn;
   }

@@ -3,10 +3,11 @@
  * into parts and put together again.
  * Invariants: what is sealed is a frame that FrameReader takes; parts of one message come in order and without gaps, one message
  * at a time in each direction; other frames may come between them, so a large value holds nobody up.
- * Memory of an assembler grows with what has come, at most twice that, never by the length a part declares.
+ * Memory of an assembler grows with what has come (lib/growth.ts), never by the length alone that a part declares.
  */
 import { assert } from "../../lib/assert.js";
 import { crc32 } from "../../lib/crc.js";
+import { grownTo } from "../../lib/growth.js";
 import { readU32, writeU32 } from "../record/record.js";
 import {
   FRAME_HEADER_BYTES,
@@ -103,7 +104,7 @@ export class PartAssembler {
     }
     const have = offset + length;
     if (have > this.message.length) {
-      const bigger = Buffer.allocUnsafeSlow(Math.min(total, Math.max(have, this.message.length * 2)));
+      const bigger = Buffer.allocUnsafeSlow(grownTo(have, total));
       this.message.copy(bigger, 0, 0, offset);
       this.message = bigger;
     }

@@ -2,11 +2,12 @@
  * codec/frame/message-reader.ts: the messages of one payload, one after the other, as numbers and offsets in one reused object.
  * Everything is checked before it is handed out: lengths against what is there, flags and reasons against those known, numbers against their
  * ranges, records by checkBody. A payload that breaks a rule comes from a broken or strange peer: the connection is closed.
- * It must never: throw for what a peer sends, copy, or allocate by a length.
+ * It must never: throw for what a peer sends, or allocate by a length; it copies what is to be kept, and only then.
  * Invariants: after MESSAGE the fields of the type are set and the bytes lie inside the payload, borrowed as it is; after
  * MESSAGE_ERROR nothing more is read; MESSAGES_END comes only when the payload ends where its last message does, and the frame's
  * count was right.
  */
+import { copyBytes } from "../../lib/copy.js";
 import { checkBody, readU32 } from "../record/record.js";
 import * as layout from "./layout.js";
 import {
@@ -101,6 +102,8 @@ export class MessageReader {
   lagMs = 0;
   wallMs = 0;
 
+  /** The message came in parts, and `bytes` is nobody else's: what is large in it may be kept, if nobody writes to it. */
+  owned = false;
   /** The sender's boot: once for all messages of a frame. */
   boot = 0;
   errorText = "";
@@ -113,6 +116,7 @@ export class MessageReader {
   /** Begin with the payload of a MESSAGES frame, bytes[from .. to). @returns false: it is malformed. */
   open(bytes: Buffer, from: number, to: number, count: number): boolean {
     this.bytes = bytes;
+    this.owned = false;
     this.errorText = "";
     this.nextAt = from + layout.BOOT_BYTES;
     this.end = to;
@@ -122,14 +126,23 @@ export class MessageReader {
     return this.boot >= 0;
   }
 
-  /** Begin with one message that came in parts. @param boot of its sender. */
+  /** Begin with one message that came in parts. @param bytes may be kept by whoever takes the message. @param boot of its sender. */
   openMessage(bytes: Buffer, boot: number): void {
     this.bytes = bytes;
+    this.owned = true;
     this.boot = boot;
     this.errorText = "";
     this.nextAt = 0;
     this.end = bytes.length;
     this.left = 1;
+  }
+
+  /** What the reader points at, in memory that stays as it is: copied, unless it is most of what came. @param from, @param bytes within it. */
+  keep(from: number = this.at, bytes: number = this.length): Buffer {
+    if (this.owned && bytes * 2 > this.bytes.length) return this.bytes.subarray(from, from + bytes);
+    const own = Buffer.allocUnsafe(bytes);
+    copyBytes(this.bytes, from, own, 0, bytes);
+    return own;
   }
 
   // HOT: once per message. No allocation, closure, throw or string. Guard: bench/micro/frame.ts

@@ -182,7 +182,7 @@ export class MessageWriter {
     this.fill(start + NACK_BYTES, payload, at, bytes);
   }
 
-  /** FORWARD, FORWARD_REPLY, QUERY, QUERY_REPLY: bytes that mean nothing here. @param low the type's flags. */
+  /** FORWARD, FORWARD_REPLY, QUERY, QUERY_REPLY: bytes that mean nothing here. @param low the type's flags. @param head copied in front. */
   opaque(
     type: number,
     low: number,
@@ -192,9 +192,12 @@ export class MessageWriter {
     payload: Buffer,
     at: number,
     bytes: number,
+    head: Buffer = EMPTY,
   ): void {
-    const start = this.head(type, low, id, partition, epoch, MESSAGE_HEADER_BYTES + bytes, bytes);
-    this.fill(start + MESSAGE_HEADER_BYTES, payload, at, bytes);
+    const from = MESSAGE_HEADER_BYTES + head.length;
+    const start = this.head(type, low, id, partition, epoch, from + bytes, bytes);
+    copyBytes(head, 0, this.buf, start + MESSAGE_HEADER_BYTES, head.length);
+    this.fill(start + from, payload, at, bytes);
   }
 
   /**

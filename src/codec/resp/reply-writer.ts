@@ -13,6 +13,7 @@ const LF = 10;
 const ZERO = 48;
 /** Room that any header, integer or double needs, CRLF included. */
 const SCALAR_BYTES_MAX = 40;
+const START_BYTES = 65536;
 
 const OK: Buffer = Buffer.from("+OK\r\n");
 const QUEUED: Buffer = Buffer.from("+QUEUED\r\n");
@@ -31,7 +32,7 @@ export class ReplyWriter {
   /** First word of the last error, for errorstats. */
   lastErrorCode = "";
 
-  constructor(bytes = 65536) {
+  constructor(bytes: number = START_BYTES) {
     this.buf = viewed(Buffer.allocUnsafeSlow(bytes));
   }
 
@@ -41,11 +42,18 @@ export class ReplyWriter {
   }
 
   private grow(bytes: number): void {
-    let size = this.buf.length * 2;
-    while (size < this.at + bytes) size *= 2;
+    const size = Math.max(this.buf.length * 2, this.at + bytes + SCALAR_BYTES_MAX);
     const bigger = viewed(Buffer.allocUnsafeSlow(size));
     this.buf.copy(bigger, 0, 0, this.at);
     this.buf = bigger;
+  }
+
+  /** What was written, in the writer's own buffer, which is the caller's from now on: the writer has a small one again. */
+  give(): Buffer {
+    const given = this.buf.subarray(0, this.at);
+    this.buf = viewed(Buffer.allocUnsafeSlow(START_BYTES));
+    this.at = 0;
+    return given;
   }
 
   /** Append prebuilt bytes. */
