@@ -118,7 +118,7 @@ test("a node whose directory was lost or copied is not taken for what it was", a
   await cluster.begin("n3");
   const said = (): Promise<boolean> =>
     Promise.resolve(
-      /n3 has uuid [0-9a-f]{40}, and had [0-9a-f]{40}: .*REPLACE/.test(cluster.node("n1").process?.said ?? ""),
+      /n3 has uuid [0-9a-f]{40}, and had [0-9a-f]{40}: .*new cluster/.test(cluster.node("n1").process?.said ?? ""),
     );
   await cluster.until(said, "n1 refuses the new directory");
   assert.is(await stateOf("n3", "n1"), "down");

@@ -65,7 +65,7 @@ test("a directory that was restored from a copy is not taken for what it was, an
   }
   const from = (cluster.node("n1").process as KvorumProcess).said.length;
   await cluster.begin("n2", "--dir", copy);
-  const said = /n2 is at start 2, and was at 3: .*REPLACE/;
+  const said = /n2 is at start 2, and was at 3: .*new cluster/;
   await cluster.until(
     () => Promise.resolve(said.test((cluster.node("n1").process as KvorumProcess).said.slice(from))),
     "n1 says why",
