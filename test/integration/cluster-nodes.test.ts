@@ -100,6 +100,7 @@ test("a directory is one node's, of these members, and no other's", async () => 
     `n1=127.0.0.1:${n1},n2=127.0.0.1:${n2},n4=127.0.0.1:1`,
   );
   await refused(64, /.* peers .*another directory/, "--peers", "");
+  await refused(64, /a cluster with n 3, r 2, w 2; this node is set to n 3, r 1, w 3\./, "--r", "1", "--w", "3");
   await refused(64, /partitions was fixed at 1024/, "--partitions", "512");
   await refused(75, /in use/, "--dir", dir);
   const blocker = createServer();
