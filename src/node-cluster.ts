@@ -63,7 +63,7 @@ export class Member {
     const { clusterId, ids } = this.members;
     this.cluster = new LateCluster(this.members);
     this.hashSecret = [Number.parseInt(clusterId.slice(0, 8), 16) | 0, Number.parseInt(clusterId.slice(8), 16) | 0];
-    this.data = openMember(disk, id, ids);
+    this.data = openMember(disk, id, ids, this.members);
   }
 
   get peerAddresses(): string[] {

@@ -102,7 +102,8 @@ function strangerOf(mine: OwnIdentity, peerId: string, theirs: Identity, member:
 }
 
 function backwards(peerId: string, theirs: Identity, record: PeerRecord): string | undefined {
-  const remedy = "a directory that was lost, restored or cloned comes back by REPLACE";
+  const remedy =
+    "a directory that was lost, restored or cloned has forgotten what it promised and cannot come back; go on with the others, copy the data into a new cluster";
   if (theirs.uuid !== record.uuid) {
     return `${peerId} has uuid ${theirs.uuid}, and had ${record.uuid}: ${remedy}`;
   }

@@ -13,7 +13,7 @@ import type { Context } from "../commands/context.js";
 import { type CommandSpec, KIND_KEY } from "../commands/spec.js";
 import { Call, countError, fetchAll } from "./call.js";
 import { queryTooLong } from "./client-limits.js";
-import { GUARD_MULTI } from "./client-state.js";
+import { GUARD_MULTI, REPLY_OFF, REPLY_SKIP_NEXT } from "./client-state.js";
 import type { Surroundings } from "./cluster-dispatch.js";
 import type { ClusterSession } from "./cluster-session.js";
 import { GUARD_MONITORED } from "./dispatch.js";
@@ -252,6 +252,7 @@ class Exec {
     const { session } = this;
     const { parts } = this.plan;
     const { args } = c;
+    const from = c.reply.at;
     c.reply.array(parts.length);
     session.inExec = true;
     parts.forEach(({ spec, args: own }, i) => {
@@ -262,6 +263,10 @@ class Exec {
     });
     session.inExec = false;
     c.args = args;
+    // CLIENT REPLY OFF or SKIP was among them: an array that lacks elements would be filled by the next replies.
+    const skip = session.replyMode === REPLY_SKIP_NEXT;
+    if (skip) session.skipping = true;
+    if (skip || session.replyMode === REPLY_OFF) c.reply.at = from;
   }
 
   private abort(): void {

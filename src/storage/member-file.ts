@@ -1,9 +1,12 @@
 /**
  * storage/member-file.ts: what a member of a cluster remembers of the cluster, beside its keys: file `kvorum.member`, text.
- *   line 1  JSON { format, id, members: [ids, sorted], boot, peers: { id: { uuid, run, boot, ceiling } }, shipped: { id: lsn } }
+ *   line 1  JSON { format, id, members: [ids, sorted], quorums: { n, r, w }, boot, peers: { id: { uuid, run, boot, ceiling } }, shipped: { id: lsn } }
  *   line 2  the crc of line 1, eight hex digits
  * `boot` counts the starts of this directory; `peers` is what each peer said of itself when it was last met (cluster/peer-identity.ts);
- * `shipped` is up to where in this log a peer has what it is to have.
+ * `shipped` is up to where in this log a peer has what it is to have. `quorums` is not there in files of the first versions.
+ *
+ * n, r and w are kept because nodes compare them only with each other: if all were started with others, the new reads would not meet the old
+ * writes, and what was acknowledged would be absent without a word.
  *
  * Invariants: the file is replaced as a whole and durably, so it is the old one or the new one; a start is counted before anything is sent
  * (openMember), so no two lives of a directory have the same number. `shipped` may be behind: what it tells is shipped once more.
@@ -29,10 +32,19 @@ export interface PeerNote {
   readonly ceiling: number;
 }
 
+/** Of the members, as they hold: never more than there are members. */
+export interface KeptQuorums {
+  readonly n: number;
+  readonly r: number;
+  readonly w: number;
+}
+
 export interface MemberData {
   readonly id: string;
   /** Ids of all members, this one included, sorted. A node's index in dots is its place here. */
   readonly members: readonly string[];
+  /** Undefined in a file of the first versions: the next start sets it. */
+  readonly quorums?: KeptQuorums | undefined;
   /** Which start of this directory the present one is; the first is 1. */
   readonly boot: number;
   readonly peers: Readonly<Record<string, PeerNote>>;
@@ -50,15 +62,15 @@ export function readMember(disk: Disk): MemberData | undefined {
   const line = Buffer.from(match?.[1] ?? "", "latin1");
   if (match === null || Number.parseInt(match[2], 16) !== crc32(line))
     throw new CorruptionError(MEMBER_NAME, 0, "its checksum is wrong");
-  const { format, id, members, boot, peers, shipped } = JSON.parse(line.toString()) as MemberData & { format: number };
+  const { format, ...data } = JSON.parse(line.toString()) as MemberData & { format: number };
   if (format !== FORMAT) throw new FormatError(MEMBER_NAME, format, FORMAT);
-  return { id, members, boot, peers, shipped };
+  return data;
 }
 
 /** Replace the file. Durable when it returns. @throws DiskError: then it is the old one or the new one. */
 export function writeMember(disk: Disk, data: MemberData): void {
-  const { id, members, boot, peers, shipped } = data;
-  const line = JSON.stringify({ format: FORMAT, id, members, boot, peers, shipped });
+  const { id, members, quorums, boot, peers, shipped } = data;
+  const line = JSON.stringify({ format: FORMAT, id, members, quorums, boot, peers, shipped });
   const crc = crc32(Buffer.from(line)).toString(16).padStart(8, "0");
   const bytes = Buffer.from(`${line}\n${crc}\n`);
   try {
@@ -79,10 +91,10 @@ export function writeMember(disk: Disk, data: MemberData): void {
  * the directory a member's: a crash between the two leaves an empty directory that knows its id.
  * @param members ids of all members, this one included, in any order.
  * @returns what is remembered from now on, durable.
- * @throws ConfigurationError: the directory is another node's, of other members, or holds the data of a node alone; CorruptionError,
- * FormatError; DiskError.
+ * @throws ConfigurationError: the directory is another node's, of other members or other n, r, w, or holds the data of a node alone;
+ * CorruptionError, FormatError; DiskError.
  */
-export function openMember(disk: Disk, id: string, members: readonly string[]): MemberData {
+export function openMember(disk: Disk, id: string, members: readonly string[], { n, r, w }: KeptQuorums): MemberData {
   const sorted = [...members].sort();
   const known = readMember(disk);
   if (known === undefined) refuseUsed(disk);
@@ -92,10 +104,27 @@ export function openMember(disk: Disk, id: string, members: readonly string[]): 
     throw new ConfigurationError(
       `the data directory is that of a cluster of ${known.members.join(", ")}; the peers and the id of this node say ${sorted.join(", ")}. Members cannot be changed yet`,
     );
-  const data: MemberData =
-    known === undefined ? { id, members: sorted, boot: 1, peers: {}, shipped: {} } : { ...known, boot: known.boot + 1 };
+  const quorums = { n, r, w };
+  refuseOther(known?.quorums ?? quorums, quorums);
+  const data: MemberData = {
+    id,
+    members: sorted,
+    peers: {},
+    shipped: {},
+    ...known,
+    quorums,
+    boot: (known?.boot ?? 0) + 1,
+  };
   writeMember(disk, data);
   return data;
+}
+
+function refuseOther(known: KeptQuorums, wanted: KeptQuorums): void {
+  const [kept, given] = [known, wanted].map(({ n, r, w }) => `n ${n}, r ${r}, w ${w}`);
+  if (kept !== given)
+    throw new ConfigurationError(
+      `the data directory is that of a cluster with ${kept}; this node is set to ${given}. They cannot be changed yet: reads would miss what was acknowledged before`,
+    );
 }
 
 /** Without the file only a directory in which there is nothing yet can become a member's. */

@@ -100,6 +100,7 @@ test("a directory is one node's, of these members, and no other's", async () => 
     `n1=127.0.0.1:${n1},n2=127.0.0.1:${n2},n4=127.0.0.1:1`,
   );
   await refused(64, /.* peers .*another directory/, "--peers", "");
+  await refused(64, /a cluster with n 3, r 2, w 2; this node is set to n 3, r 1, w 3\./, "--r", "1", "--w", "3");
   await refused(64, /partitions was fixed at 1024/, "--partitions", "512");
   await refused(75, /in use/, "--dir", dir);
   const blocker = createServer();
@@ -118,7 +119,7 @@ test("a node whose directory was lost or copied is not taken for what it was", a
   await cluster.begin("n3");
   const said = (): Promise<boolean> =>
     Promise.resolve(
-      /n3 has uuid [0-9a-f]{40}, and had [0-9a-f]{40}: .*REPLACE/.test(cluster.node("n1").process?.said ?? ""),
+      /n3 has uuid [0-9a-f]{40}, and had [0-9a-f]{40}: .*new cluster/.test(cluster.node("n1").process?.said ?? ""),
     );
   await cluster.until(said, "n1 refuses the new directory");
   assert.is(await stateOf("n3", "n1"), "down");

@@ -3,7 +3,7 @@
  * name of the cluster, another secret; a directory that was restored from a copy. A directory with the data of a node alone is no member's.
  */
 // timeout: 120s
-import { cpSync, rmSync } from "node:fs";
+import { cpSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -65,7 +65,7 @@ test("a directory that was restored from a copy is not taken for what it was, an
   }
   const from = (cluster.node("n1").process as KvorumProcess).said.length;
   await cluster.begin("n2", "--dir", copy);
-  const said = /n2 is at start 2, and was at 3: .*REPLACE/;
+  const said = /n2 is at start 2, and was at 3: .*new cluster/;
   await cluster.until(
     () => Promise.resolve(said.test((cluster.node("n1").process as KvorumProcess).said.slice(from))),
     "n1 says why",
@@ -92,6 +92,16 @@ test("a directory with the data of a node alone does not become a member's; an e
   assert.is(await reader.ask("GET", "a"), "1", "it is as it was");
   reader.close();
   await again.end("SIGTERM");
+});
+
+test("the backup of a member is not restored: that is no fault of the disk", async () => {
+  const [backup, to] = [join(cluster.directory, "backup"), join(cluster.directory, "restored")];
+  const made = await kvorum("backup", backup, "-s", `127.0.0.1:${cluster.node("n1").port}`);
+  assert.is(made.code, 0, made.err);
+  const ended = await kvorum("restore", backup, "--dir", to);
+  assert.is(ended.code, 1, ended.err);
+  assert.match(ended.err, /one member of a cluster.*new cluster/);
+  assert.not.ok(existsSync(to));
 });
 
 test.after(() => cluster.end());

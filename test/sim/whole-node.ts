@@ -115,7 +115,7 @@ class WholeNode implements Machine {
     this.store = store;
     this.members = membersFor(plan, index);
     const { ids } = this.members;
-    this.member = openMember(store.disk, ids[index], ids);
+    this.member = openMember(store.disk, ids[index], ids, this.members);
     if (plant?.bug?.boot !== undefined) this.member = { ...this.member, boot: plant.bug.boot(this.member.boot) };
     plant?.bug?.disk?.(store.disk);
     this.engine = new Engine(store.disk, host, {

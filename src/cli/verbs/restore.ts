@@ -74,6 +74,11 @@ async function restoreTo(from: string, to: string): Promise<BackupFacts> {
     const source = new NodeDisk(from);
     if (!source.exists("kvorum.backup")) throw new RefusedError(`${from} is not a backup: it has no kvorum.backup`);
     const facts = verifyBackup(source);
+    // No fault of the disk.
+    if (facts.meta.member === true)
+      throw new RefusedError(
+        `${from} is the backup of one member of a cluster: such a member does not come back by being restored. Copy the keys into a new cluster`,
+      );
     try {
       restoreBackup(source, new NodeDisk(to), facts, randomBytes(20).toString("hex"), Date.now());
       syncDirectory(dirname(to));

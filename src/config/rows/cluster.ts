@@ -63,7 +63,7 @@ export const clusterRows: Rows<ClusterValues> = {
     min: 1,
     max: 7,
     scope: "cluster",
-    doc: "Replicas of each key. With fewer nodes than n there are as many replicas as nodes, and r and w are at most that.",
+    doc: "Replicas of each key. With fewer nodes than n there are as many replicas as nodes, and r and w are at most that. n, r and w are fixed at the first start.",
   },
   r: {
     kind: "int",

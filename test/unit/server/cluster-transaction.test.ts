@@ -266,6 +266,14 @@ inCluster("CLIENT REPLY OFF: an EXEC's own commands are run", {}, async (h, clus
   assert.equal([cluster.keys(0), cluster.keys(1)], [["a"], ["b"]]);
 });
 
+inCluster("CLIENT REPLY inside EXEC withholds all of its answer, SKIP the next command's too", {}, async (h) => {
+  const c = await h.client();
+  c.write(queue("CLIENT REPLY SKIP", "PING") + command("ECHO", "no") + command("ECHO", "yes"));
+  await c.expect(`${queued(2)}$3\r\nyes\r\n`);
+  c.write(queue("SET a 1", "CLIENT REPLY OFF") + command("ECHO", "no") + command("CLIENT", "REPLY", "ON"));
+  await c.expect(`${queued(2)}+OK\r\n`);
+});
+
 inCluster("MONITOR shows what an EXEC does", {}, async (h) => {
   const m = await h.client();
   const c = await h.client();

@@ -328,7 +328,10 @@ test("a member's backup is verified, and not restored: what came out would have 
   assert.throws(() => restoreBackup(target.disk, to, facts, "7".repeat(40), 0), /one member of a cluster/);
   assert.equal(to.list(), []);
   // Nor does it start as it is, as a member or alone.
-  assert.throws(() => openMember(target.disk, "b", ["a", "b", "c"]), /kvorum.member .* it is missing/);
+  assert.throws(
+    () => openMember(target.disk, "b", ["a", "b", "c"], { n: 3, r: 2, w: 2 }),
+    /kvorum.member .* it is missing/,
+  );
   assert.throws(() => open(target.disk, scheduler), /member of a cluster/);
 });
 

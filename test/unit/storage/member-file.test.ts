@@ -13,6 +13,7 @@ import { PowerLoss, SimDisk } from "../../lib/sim-disk.js";
 import { putFile, readFile } from "../../lib/written-log.js";
 
 const MEMBERS = ["c", "a", "b"];
+const QUORUMS = { n: 3, r: 2, w: 2 };
 const DATA: MemberData = {
   id: "b",
   members: ["a", "b", "c"],
@@ -94,28 +95,48 @@ test("whenever the power goes, the file is the old one or the new one, and the n
 
 test("a new directory becomes a member's; each start has a number of its own and keeps what was remembered", () => {
   const disk = memory();
-  assert.equal(openMember(disk, "b", MEMBERS), { id: "b", members: ["a", "b", "c"], boot: 1, peers: {}, shipped: {} });
+  assert.equal(openMember(disk, "b", MEMBERS, QUORUMS), {
+    id: "b",
+    members: ["a", "b", "c"],
+    quorums: QUORUMS,
+    boot: 1,
+    peers: {},
+    shipped: {},
+  });
   writeMember(disk, { ...DATA, boot: 1 });
-  assert.equal(openMember(disk, "b", ["a", "b", "c"]), { ...DATA, boot: 2 });
-  assert.is(openMember(disk, "b", MEMBERS).boot, 3);
+  assert.equal(openMember(disk, "b", ["a", "b", "c"], QUORUMS), { ...DATA, quorums: QUORUMS, boot: 2 });
+  assert.is(openMember(disk, "b", MEMBERS, QUORUMS).boot, 3);
 });
 
-function refuses(disk: MemoryDisk, id: string, members: readonly string[], pattern: RegExp): void {
+function refuses(
+  disk: MemoryDisk,
+  id: string,
+  members: readonly string[],
+  pattern: RegExp,
+  quorums: typeof QUORUMS = QUORUMS,
+): void {
   const before = disk.exists(MEMBER_NAME) ? readFile(disk, MEMBER_NAME) : undefined;
   assert.throws(
-    () => openMember(disk, id, members),
+    () => openMember(disk, id, members, quorums),
     (error: Error) => error instanceof ConfigurationError && error.exitCode === 64 && pattern.test(error.message),
   );
   assert.is(disk.exists(MEMBER_NAME), before !== undefined);
   if (before !== undefined) assert.ok(readFile(disk, MEMBER_NAME).equals(before), "a refused start was counted");
 }
 
-test("the directory of another node, of other members or of a node alone is refused with 64, and nothing changes", () => {
+test("the directory of another node, of other members or quorums, or of a node alone is refused with 64, and nothing changes", () => {
   const disk = memory();
-  openMember(disk, "b", MEMBERS);
+  openMember(disk, "b", MEMBERS, QUORUMS);
   refuses(disk, "a", MEMBERS, /that of node b; this node is a/);
   refuses(disk, "b", ["a", "b"], /a cluster of a, b, c; .* say a, b/);
   refuses(disk, "b", ["a", "b", "c", "d"], /say a, b, c, d/);
+  // Reads that ask one would not meet writes that lie on two.
+  for (const other of [
+    { n: 3, r: 1, w: 3 },
+    { n: 3, r: 3, w: 2 },
+    { n: 2, r: 2, w: 2 },
+  ])
+    refuses(disk, "b", MEMBERS, /with n 3, r 2, w 2; this node is set to n [23], r [123], w [23]\./, other);
   const scheduler = new FakeScheduler();
   const alone = new MemoryDisk(scheduler);
   const engine = openEngine(alone, scheduler);
@@ -128,14 +149,14 @@ test("a directory in which a node alone never wrote becomes a member's; one whos
   const scheduler = new FakeScheduler();
   const disk = new MemoryDisk(scheduler);
   openEngine(disk, scheduler).stop(() => {});
-  assert.is(openMember(disk, "b", MEMBERS).boot, 1);
+  assert.is(openMember(disk, "b", MEMBERS, QUORUMS).boot, 1);
   // A start that ended before the engine was made.
-  assert.is(openMember(disk, "b", MEMBERS).boot, 2);
+  assert.is(openMember(disk, "b", MEMBERS, QUORUMS).boot, 2);
   openEngine(disk, scheduler, { register: true }).stop(() => {});
-  assert.is(openMember(disk, "b", MEMBERS).boot, 3);
+  assert.is(openMember(disk, "b", MEMBERS, QUORUMS).boot, 3);
   disk.remove(MEMBER_NAME);
   assert.throws(
-    () => openMember(disk, "b", MEMBERS),
+    () => openMember(disk, "b", MEMBERS, QUORUMS),
     (error: Error) => error instanceof CorruptionError && error.file === MEMBER_NAME,
   );
 });
