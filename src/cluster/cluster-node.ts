@@ -135,7 +135,6 @@ export class ClusterNode {
       shakingMax: SHAKING_MAX,
       limits: this.parts.limits ?? limitsFor(valueBytesMax),
       unit: random,
-      isBusy: () => this.coordinator.exchange.patience.isBusy,
       nonce,
       mac,
       secret,

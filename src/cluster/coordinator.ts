@@ -58,7 +58,7 @@ export class Coordinator implements Cluster {
   private readonly options: CoordinatorOptions;
   private readonly worksMax: number;
   private readonly routing: Routing;
-  readonly exchange: Exchange;
+  private readonly exchange: Exchange;
   private readonly reach: Reach;
   private readonly forwarding: Forwarding;
   private readonly questions: Questions;

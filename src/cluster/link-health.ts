@@ -5,8 +5,6 @@
  * Here: when this node's own loop was late, the peer's bytes may have lain unread all that time. The lag is therefore taken off the
  * silence, until the peer is heard again. So a busy or paused node accuses nobody; it notices a dead peer later by its own lag.
  *
- * There: a peer that is at work on a large value may be silent for seconds, and is only suspect then. Given up, it would get all of it again.
- *
  * The same lag says how old the bytes may be that are read now: what they ask for may not be wanted any more.
  *
  * Invariants: suspect comes before down, unless the silence was that long between two ticks; hearing anything makes it up again.
@@ -43,15 +41,15 @@ export class LinkHealth {
     this.forgivenMs = 0;
   }
 
-  /** @param nextMs when the next tick is due. @param times how many times as long as else a peer may be silent before it is down. */
-  tick(nowMs: number, nextMs: number, times = 1): LinkState {
+  /** @param nextMs when the next tick is due. */
+  tick(nowMs: number, nextMs: number): LinkState {
     const late = nowMs - this.dueMs;
     this.lagMs = late < LAG_MS_LEAST ? 0 : late;
     this.dueMs = nextMs;
     this.periodMs = nextMs - nowMs;
     this.forgivenMs += this.lagMs;
     const silentMs = nowMs - this.heardMs - this.forgivenMs;
-    if (silentMs >= this.downMs * times) return "down";
+    if (silentMs >= this.downMs) return "down";
     return silentMs >= this.suspectMs ? "suspect" : "up";
   }
 

@@ -30,8 +30,6 @@ const BASE_MS = 400;
 /** Of a state that was announced the size is not known. */
 const COMING_MS_MAX = 65_536;
 const STAKES_SOUGHT = 64;
-/** A node may still be storing what has come whole. */
-const BUSY_MS = 5000;
 /** How soon it is asked again whether something goes on: few lengths, for cluster/timers.ts. */
 export const AGAIN_MS = 50;
 
@@ -63,16 +61,10 @@ export class Patience {
   private readonly links: readonly (PeerLink | undefined)[];
   private readonly stakes: Map<string, Stake> = new Map();
   private frames: Frame[] = [];
-  private busyUntilMs = 0;
 
   constructor(scheduler: Scheduler, links: readonly (PeerLink | undefined)[]) {
     this.scheduler = scheduler;
     this.links = links;
-  }
-
-  /** Is a large value on its way, or was it lately? Nodes that do not answer may be at it. */
-  get isBusy(): boolean {
-    return this.scheduler.monotonicMs() < this.busyUntilMs;
   }
 
   /** A large state of the key is on its way: @param peer to or from it; -1: to this node's own disk. */
@@ -89,7 +81,6 @@ export class Patience {
   }
 
   private stake(name: string, peer: number, bytes: number, untilMs: number, endMs: number): void {
-    this.busyUntilMs = Math.max(this.busyUntilMs, this.scheduler.monotonicMs() + BUSY_MS + 2 * largeMs(bytes));
     const known = this.stakes.get(name);
     if (known === undefined) {
       if (this.stakes.size >= STAKES_SOUGHT) this.sweep();

@@ -9,7 +9,7 @@
  *
  * Invariants: claims go to one connection at a time; `lost` is called when something that was sent may not have arrived, and
  * nothing sent before it arrives after it on a connection opened later; state is down exactly when no connection is open, or the peer has
- * been silent for downMs (BUSY_TIMES as long while a large value is on its way). Attempts are spaced by exponential back-off with full jitter; it starts anew after a connection that held.
+ * been silent for downMs. Attempts are spaced by exponential back-off with full jitter; it starts anew after a connection that held.
  */
 
 import { MESSAGE_HEARTBEAT } from "../codec/frame/layout.js";
@@ -71,15 +71,11 @@ export interface LinkOptions {
   /** Draws 0 <= x < 1. */
   readonly unit: () => number;
   readonly events: LinkEvents;
-  /** Is the cluster at work on a large value, as far as this node knows? */
-  readonly isBusy: () => boolean;
   /** What a new connection to the peer needs. */
   readonly connectionOptions: (owner: ConnectionOwner, wantedId: string) => ConnectionOptions;
 }
 
 const STAMPS = 4_294_967_295;
-/** Silent for so many times downMs, a peer is down also while a large value is on its way. */
-const BUSY_TIMES = 4;
 
 export class PeerLink implements ConnectionOwner {
   readonly peerId: string;
@@ -301,7 +297,7 @@ export class PeerLink implements ConnectionOwner {
     const nowMs = scheduler.monotonicMs();
     const health = this.health as LinkHealth;
     health.heard(Math.max(...this.connections.map(({ heardMs }) => heardMs)));
-    const state = health.tick(nowMs, nowMs + times.heartbeatMs, this.options.isBusy() ? BUSY_TIMES : 1);
+    const state = health.tick(nowMs, nowMs + times.heartbeatMs);
     this.lagMs = health.lagMs;
     if (state !== "down") {
       this.beat = scheduler.after(times.heartbeatMs, () => this.tick());

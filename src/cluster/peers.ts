@@ -22,8 +22,6 @@ export interface PeersOptions {
   /** Connections that came in and are still shaking hands. */
   readonly shakingMax: number;
   readonly limits: SendLimits;
-  /** As LinkOptions.isBusy. */
-  readonly isBusy: () => boolean;
   /** Draws 0 <= x < 1, for jitter. */
   readonly unit: () => number;
   /** 32 bytes that nobody can guess. */
@@ -83,7 +81,7 @@ export class Peers implements ConnectionOwner {
   }
 
   private makeLink(peerId: string, address: PeerAddress): PeerLink {
-    const { scheduler, dialer, times, unit, events, isBusy } = this.options;
+    const { scheduler, dialer, times, unit, events } = this.options;
     return new PeerLink(address, {
       selfId: this.selfId,
       peerId,
@@ -92,7 +90,6 @@ export class Peers implements ConnectionOwner {
       times,
       unit,
       events,
-      isBusy,
       connectionOptions: (owner, wantedId) => this.connectionOptions(owner, wantedId, "dialer"),
     });
   }

@@ -111,7 +111,6 @@ export class TestPeer {
       shakingMax: 8,
       limits: LIMITS,
       unit: () => jitter.unit(),
-      isBusy: () => false,
       nonce,
       mac: hmac,
       secret: "a secret of the cluster",

@@ -23,12 +23,6 @@ test("silence is suspect after 1200 ms and down after 3000", () => {
   assert.equal(judge(every(300, 6), [100, 1300]), Array(6).fill("up"));
 });
 
-test("where a large value is on its way silence is suspect as soon, and down later", () => {
-  const health = new LinkHealth(1200, 3000, 0, 300);
-  const states = every(300, 40).map((at) => health.tick(at, at + 300, 4));
-  assert.equal(states, [...Array(3).fill("up"), ...Array(36).fill("suspect"), "down"]);
-});
-
 test("time that our own loop stood still is not the peer's silence", () => {
   assert.equal(judge([300, 10_300, 10_600, 10_900, 11_200], []), ["up", "up", "up", "suspect", "suspect"]);
   const slow = new LinkHealth(1200, 3000, 0, 300);
