@@ -86,8 +86,11 @@ function multi(session: Session, c: Context): void {
 /** Why EXEC does nothing, whatever the keys are; undefined: it may go on. */
 export function refusalOf(session: Session, transaction: Transaction): string | undefined {
   if (transaction.broken) return " previous errors.";
-  const { storage } = session.server;
+  const { config, storage } = session.server;
   const { bytes, queue } = transaction;
+  // There may have been room when they were queued.
+  if (config.maxmemory > 0 && queue.some(({ spec }) => spec.denyOom) && !storage.makeRoom())
+    return ": OOM command not allowed when used memory > 'maxmemory'.";
   if (!queue.some(({ spec }) => spec.write)) return undefined;
   // Each command may have been small; all of them lie in one batch of the log, which must find room.
   const refusal = storage.refusal ?? (bytes <= LARGE_BYTES || storage.roomFor(bytes) ? undefined : NO_ROOM);

@@ -445,6 +445,19 @@ both("CLIENT REPLY OFF, SKIP and ON", {}, async (h) => {
   await c.expect("+OK\r\n$1\r\n2\r\n");
 });
 
+both("EXEC when memory has become full since its commands were queued", { config: { maxmemory: 1000 } }, async (h) => {
+  const c = await h.client();
+  c.write("multi\r\nset a 1\r\nget a\r\n");
+  await c.expect("+OK\r\n+QUEUED\r\n+QUEUED\r\n");
+  h.storage.room = false;
+  const refused =
+    "-EXECABORT Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'.";
+  assert.is(await c.ask("EXEC"), refused);
+  assert.is(await c.ask("EXEC"), "-ERR EXEC without MULTI");
+  c.send("GET", "a");
+  await c.expect("$-1\r\n");
+});
+
 both("CLIENT PAUSE holds back and lets go", {}, async (h) => {
   const admin = await h.client();
   const c = await h.client();
