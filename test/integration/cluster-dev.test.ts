@@ -117,7 +117,7 @@ test("three nodes; one dies and is told; Ctrl-C ends all", async () => {
     assert.is(again.code, 69);
     process.kill(dev.pid("n3"), "SIGKILL");
     await dev.until(
-      () => /n3 ended \(SIGKILL\); start it again.*\n.*kvorum serve --id n3 .*--hz 20\n/.test(dev.said),
+      () => /n3 ended \(SIGKILL\); start it again.*\nkvorum: +node \S+ serve --id n3 .*--hz 20\n/.test(dev.said),
       "n3",
     );
     assert.is((await status()).ok, true);

@@ -9,7 +9,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { EXIT_PORT_IN_USE } from "../../lib/errors.js";
 import { EXIT_ERROR, EXIT_OK, EXIT_USAGE } from "../exit.js";
@@ -163,7 +163,7 @@ class DevCluster {
       say(`       kill -9 ${c.child.pid}                        one of the nodes is gone`);
       say(`       redis-cli -p ${b.plan.port} get greeting      nothing is lost, and nothing waits for it`);
     }
-    say(`       kvorum cluster status -s ${HOST}:${a.plan.port}`);
+    say(`       ${programName()} cluster status -s ${HOST}:${a.plan.port}`);
     say("");
     say("  Ctrl-C ends all nodes");
     say("");
@@ -175,7 +175,7 @@ class DevCluster {
     complain(
       `${plan.id} ended (${typeof how === "number" ? `exit code ${how}` : how}); start it again, in another terminal, by`,
     );
-    complain(`  kvorum ${plan.argv.map(quoted).join(" ")}`);
+    complain(`  ${programName()} ${plan.argv.map(quoted).join(" ")}`);
     if (this.nodes.every(({ running }) => !running)) complain("no node is left");
   }
 
@@ -195,6 +195,12 @@ class DevCluster {
     this.stopping = true;
     for (const node of this.nodes) if (node.running) node.child.kill("SIGTERM");
   }
+}
+
+/** As it was called: from the repository there is no kvorum on the path. */
+function programName(): string {
+  const program = process.argv[1] as string;
+  return basename(program) === "kvorum" ? "kvorum" : `node ${quoted(program)}`;
 }
 
 /** For a shell. */
