@@ -98,6 +98,9 @@ export class WholeStore implements Store {
     this.stuckUntilTick = 0;
     this.fill(Number.POSITIVE_INFINITY);
     this.disk.crashAt = Number.POSITIVE_INFINITY;
+    // A node that writes to its log ends by it and starts anew; one without connections only fails to put its peers on record.
+    this.disk.failSyncs = false;
+    this.disk.failWrites = false;
   }
 }
 

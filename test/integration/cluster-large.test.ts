@@ -1,0 +1,37 @@
+/**
+ * test/integration/cluster-large.test.ts: three real processes with options as they are by default: values of up to nearly the largest size are
+ * written through one node, over another, and read through all.
+ */
+// timeout: 180s
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { KvorumCluster } from "../lib/kvorum-cluster.js";
+
+const MIB = 1024 * 1024;
+const SIZES_MIB = (process.env["SIZES_MIB"] ?? "16,32").split(",").map(Number);
+
+const cluster = await KvorumCluster.start(3);
+const connections = await Promise.all(["n1", "n2", "n3"].map((id) => cluster.connection(id)));
+for (const connection of connections) connection.buffers = true;
+
+for (const [i, mib] of SIZES_MIB.entries())
+  test(`${mib} MiB: written through n${(i % 3) + 1} and the next one, read through all`, async () => {
+    const key = `large:${mib}`;
+    for (const letter of ["a", "b"]) {
+      const value = Buffer.alloc(mib * MIB, letter);
+      const through = connections[(i + (letter === "a" ? 0 : 1)) % 3];
+      assert.is(String(await through.ask("SET", key, value)), "OK");
+      for (const connection of connections) {
+        const found = await connection.ask("GET", key);
+        assert.ok(Buffer.isBuffer(found) && value.equals(found));
+      }
+    }
+    assert.is(await connections[i % 3].ask("DEL", key), 1);
+  });
+
+test.after(async () => {
+  for (const connection of connections) connection.close();
+  await cluster.end();
+});
+
+test.run();
