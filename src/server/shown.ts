@@ -12,6 +12,17 @@ export function shownArg(args: Args, index: number): string {
   return isSecret(args, index) ? REDACTED : args.text(index);
 }
 
+/**
+ * The same, cut to `charsMax` with a word about the rest.
+ * Cut before it becomes text: a part of a string keeps all of it in memory, and an argument may have 64 MiB.
+ */
+export function shownPart(args: Args, index: number, charsMax: number): string {
+  const more = args.length[index] - charsMax;
+  if (more <= 0 || isSecret(args, index)) return shownArg(args, index);
+  const start = args.start[index];
+  return `${args.bytes.latin1Slice(start, start + charsMax)}... (${more} more bytes)`;
+}
+
 function isSecret(args: Args, index: number): boolean {
   if (index === 0) return false;
   switch (args.lower(0)) {

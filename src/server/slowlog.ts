@@ -5,7 +5,7 @@
 import type { Args } from "../codec/resp/args.js";
 import type { Config } from "../config/config.js";
 import type { Session } from "./session.js";
-import { shownArg } from "./shown.js";
+import { shownPart } from "./shown.js";
 
 const ARGS_MAX = 32;
 const ARG_CHARS_MAX = 128;
@@ -63,14 +63,7 @@ export class SlowLog {
 function shown(args: Args): string[] {
   const texts: string[] = [];
   const count = args.count > ARGS_MAX ? ARGS_MAX - 1 : args.count;
-  for (let i = 0; i < count; i++) {
-    const text = shownArg(args, i);
-    texts.push(
-      text.length > ARG_CHARS_MAX
-        ? `${text.slice(0, ARG_CHARS_MAX)}... (${text.length - ARG_CHARS_MAX} more bytes)`
-        : text,
-    );
-  }
+  for (let i = 0; i < count; i++) texts.push(shownPart(args, i, ARG_CHARS_MAX));
   if (count < args.count) texts.push(`... (${args.count - count} more arguments)`);
   return texts;
 }
