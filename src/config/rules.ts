@@ -65,11 +65,21 @@ export function brokenRule(values: Readonly<ConfigValues>): BrokenRule | undefin
 }
 
 /** What a node with peers needs. */
-function brokenMember({ id, peers, clusterSecret, maxmemoryPolicy }: Readonly<ConfigValues>): BrokenRule | undefined {
+function brokenMember(values: Readonly<ConfigValues>): BrokenRule | undefined {
+  const { id, peers, peerPort, bind, clusterSecret, maxmemoryPolicy } = values;
   if (id === "") return { names: ["id", "peers"], text: "is needed with peers: a name for this node, say --id n1" };
   const known = peersOf(peers);
   if (known.some((peer) => peer.id === id)) {
     return { names: ["peers", "id"], text: `must name the other nodes only: ${id} is the id of this one` };
+  }
+  const own = known.find(
+    ({ host, port }) => port === peerPort && bind.includes(host === "localhost" ? "127.0.0.1" : host),
+  );
+  if (own !== undefined) {
+    return {
+      names: ["peers", "peer-port"],
+      text: `must name the other nodes only: ${own.id} is at this one's own peer port`,
+    };
   }
   const away = known.find(({ host }) => !isLoopback(host));
   if (away !== undefined && clusterSecret === "") {

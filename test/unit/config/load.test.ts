@@ -276,6 +276,8 @@ test("a node with peers has a name, a port for them and, off this machine, a sec
   const refused: readonly (readonly [argv: string[], text: RegExp])[] = [
     [peers, /^--peers: id: is needed with peers: a name for this node, say --id n1$/],
     [["--id", "n2", ...peers], /^--peers: must name the other nodes only: n2 is the id of this one$/],
+    [["--id", "n1", "--port", "7002", "--http-port", "0", ...peers], /n2 is at this one's own peer port$/],
+    [["--id", "n1", "--peer-port", "7003", "--peers", "n2=localhost:7003"], /n2 is at this one's own peer port$/],
     [["--id", "n1", "--peers", "n2=h:1,n2=h:2"], /names n2 twice/],
     [["--id", "n1", "--peers", "n2=h:1,n3=h:1"], /gives n2 and n3 the same address/],
     [["--id", "n1", "--peers", "n2=h"], /must be id=host:peerPort/],
