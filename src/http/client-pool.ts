@@ -9,6 +9,8 @@ import { busy, errorOf, HttpError } from "./http-error.js";
 
 /** Kept open when nothing is under way. */
 const IDLE_MAX = 32;
+/** A cluster gives a large value 1 s for each 512 KiB, at most (cluster/patience.ts: forwarded, 8 times its bytes at 8 MiB/s). */
+const BYTES_PER_MS: number = (512 * 1024) / 1000;
 /** After these a client is no longer what it was: closed, or not logged in. */
 const BROKEN = ["CLOSED", "NOAUTH", "WRONGPASS", "ERR"];
 
@@ -26,8 +28,8 @@ export class ClientPool {
     this.ms = ms;
   }
 
-  /** @param write may it change something? @throws HttpError */
-  async run<T>(write: boolean, operation: (client: Client) => Promise<T>): Promise<T> {
+  /** @param write may it change something? @param bytes of the value that it carries: it may take longer for them. @throws HttpError */
+  async run<T>(write: boolean, operation: (client: Client) => Promise<T>, bytes = 0): Promise<T> {
     if (this.inUse >= this.inUseMax) throw busy("too many requests at once");
     this.inUse++;
     const client = this.idle.pop() ?? this.open();
@@ -43,8 +45,9 @@ export class ClientPool {
       },
     );
     let timer: NodeJS.Timeout | undefined;
+    const ms = this.ms + Math.ceil(bytes / BYTES_PER_MS);
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(lateError(write, this.ms)), this.ms);
+      timer = setTimeout(() => reject(lateError(write, ms)), ms);
     });
     try {
       return await Promise.race([running, late]);

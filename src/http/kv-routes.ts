@@ -82,7 +82,7 @@ async function put(parts: KvParts, request: FastifyRequest, reply: FastifyReply)
     if (value.length > max)
       throw new HttpError(413, "TOO_LARGE", `a value has at most ${max} bytes`, { applied: "no" });
     parts.readers.delete(reader);
-    done = await parts.pool.run(true, (client) => client.callBuffer("KV.SET", key, value, ...words));
+    done = await parts.pool.run(true, (client) => client.callBuffer("KV.SET", key, value, ...words), value.length);
   } finally {
     parts.readers.delete(reader);
     reader.done();

@@ -27,7 +27,7 @@ test("the limits are those of the code", () => {
     `${connectionsMax} connections per address, ${operationsMax} operations and ${bytesMax / 1024 ** 2} MiB`,
     `more than ${headBytesMax / 1024} KiB`,
     `${headMs / 1000} s for a head, ${requestMs / 1000} s for a request, ${stallMs / 1000} s without`,
-    `${operationMs / 1000} s for an operation`,
+    `${operationMs / 1000} s for an operation, and 2 s more for each MiB that it writes`,
   ];
   for (const part of wanted) assert.ok(TEXT.replace(/\n/g, " ").includes(part), part);
 });
