@@ -221,5 +221,5 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 
-process.once("exit", () => rmSync(BUILT, { recursive: true, force: true }));
+process.once("exit", () => rmSync(BUILT, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
 process.exitCode = await main(process.argv.slice(2));

@@ -21,7 +21,10 @@ interface Subject {
 
 function onRealFiles(): { disk: Disk; remove: () => void } {
   const directory = mkdtempSync(join(tmpdir(), "kvorum-conformance-"));
-  return { disk: new NodeDisk(directory), remove: () => rmSync(directory, { recursive: true, force: true }) };
+  return {
+    disk: new NodeDisk(directory),
+    remove: () => rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }),
+  };
 }
 
 const nothing = (): void => {};

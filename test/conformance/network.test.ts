@@ -99,7 +99,7 @@ async function onStage(direct: boolean, unix: boolean, run: (stage: Stage) => Pr
     for (const { connection } of owners) connection.destroy();
     await within(5000, listener.close(), "the listener to close");
     await until(() => owners.every((owner) => owner.count("closed") === 1), "every connection closed, once");
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 }
 

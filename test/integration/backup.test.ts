@@ -257,7 +257,7 @@ test("inspect: beside a running server, sealed, corrupt", async () => {
 });
 
 test.after(() => {
-  for (const made of temporary) rmSync(made, { recursive: true, force: true });
+  for (const made of temporary) rmSync(made, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 });
 
 test.run();

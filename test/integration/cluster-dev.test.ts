@@ -90,7 +90,7 @@ class Dev {
   async end(): Promise<void> {
     this.child.kill("SIGKILL");
     await within(WAIT_MS, this.exited, "the end");
-    rmSync(this.dir, { recursive: true, force: true });
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 }
 

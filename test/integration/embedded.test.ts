@@ -20,7 +20,7 @@ async function inDirectory(body: (dir: string) => Promise<void>): Promise<void> 
   try {
     await within(WAIT_MS, body(dir), "the body of the test");
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 }
 

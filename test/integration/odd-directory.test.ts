@@ -38,7 +38,7 @@ async function inDirectory(body: (dir: string) => Promise<void>): Promise<void> 
     while (openFiles(dir).length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
     await within(30_000, body(dir), "the body of the test");
   } finally {
-    rmSync(root, { recursive: true, force: true });
+    rmSync(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 }
 

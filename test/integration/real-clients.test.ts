@@ -182,7 +182,7 @@ test("what they all wrote outlives a kill -9", async () => {
 
 test.after(async () => {
   await server.end("SIGKILL");
-  rmSync(dir, { recursive: true, force: true });
+  rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 });
 
 test.run();

@@ -255,11 +255,11 @@ test("what cannot work is refused at start with exit code 64, by option", async 
   ]);
 });
 
-test.after(() => rmSync(root, { recursive: true, force: true }));
+test.after(() => rmSync(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
 
 if (OPENSSL === undefined) {
   console.log("SKIPPED: openssl is not installed");
-  rmSync(root, { recursive: true, force: true });
+  rmSync(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 } else {
   test.run();
 }

@@ -178,6 +178,6 @@ export class KvorumCluster {
   /** Whatever runs is killed, and its files are removed. */
   async end(): Promise<void> {
     await Promise.all(this.running.map(({ id }) => this.finish(id)));
-    rmSync(this.directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 }

@@ -126,7 +126,7 @@ export class FaultyDisk {
   }
 
   remove(): void {
-    rmSync(this.dir, { recursive: true, force: true });
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 }
 
@@ -147,7 +147,7 @@ export class SmallFileSystem {
       });
     } catch (error) {
       console.log(`SKIPPED: cannot mount a small file system: ${(error as Error).message.split("\n")[1] ?? ""}`);
-      rmSync(path, { recursive: true, force: true });
+      rmSync(path, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
       return undefined;
     }
     mkdirSync(join(path, "data"));
@@ -160,6 +160,6 @@ export class SmallFileSystem {
 
   unmount(): void {
     execFileSync(UMOUNT, [this.path], { timeout: 10_000 });
-    rmSync(this.path, { recursive: true, force: true });
+    rmSync(this.path, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 }

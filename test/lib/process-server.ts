@@ -133,7 +133,7 @@ export async function withDirectory(
     await within(ms, body(dir, start), "the body of the test");
   } finally {
     for (const server of servers) if (!server.over) await server.end("SIGKILL");
-    rmSync(dir, { recursive: true, force: true });
+    rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 }
 

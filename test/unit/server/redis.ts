@@ -26,7 +26,7 @@ export async function startJudge(path: string, options: readonly string[] = []):
       const ended = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGKILL");
       await within(10_000, ended, "redis-server to end");
-      rmSync(directory, { recursive: true, force: true });
+      rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
     },
   };
 }

@@ -172,7 +172,7 @@ for (const direct of [true, false]) {
     assert.is(listener.port, 0);
     socket.destroy();
     await within(2000, listener.close(), "close");
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   });
 }
 
@@ -203,7 +203,7 @@ test("TLS", async () => {
   socket.end();
   await until(() => (peers[0] as Peer).closed, "onClosed");
   await within(2000, listener.close(), "close");
-  rmSync(directory, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 });
 
 test("an address in use is an error", async () => {

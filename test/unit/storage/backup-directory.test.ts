@@ -118,7 +118,7 @@ test("a file that is too short or missing is an error; given up, nothing stays",
 });
 
 test.after(() => {
-  for (const made of temporary) rmSync(made, { recursive: true, force: true });
+  for (const made of temporary) rmSync(made, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 });
 
 test("where no directory can be made there is an error, and no asking without end", async () => {
