@@ -48,7 +48,7 @@ class Register {
     let changed = false;
     for (const entry of entries) {
       this.rules.verdict([], this.state.vv.get(ballot.node), 0);
-      const change = new SimWork(NAME, entry.ask, false, this.ledger).apply({ ...next, vv: this.state.vv }, 0);
+      const change = new SimWork(NAME, entry.ask, this.ledger).apply({ ...next, vv: this.state.vv }, 0);
       if (change.next !== undefined) {
         next = { ...next, ...change.next };
         changed = true;

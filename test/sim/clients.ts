@@ -202,5 +202,5 @@ export function hear(entry: Entry, answer: Answer | undefined, now: number, ledg
 }
 
 export function workOf(entry: Entry, ledger: Ledger): SimWork {
-  return new SimWork(entry.name, entry.ask, entry.after !== 0, ledger);
+  return new SimWork(entry.name, entry.ask, ledger);
 }

@@ -16,16 +16,14 @@ import { type Ask, type Content, isRead, KINDS, perform } from "./model.js";
 export class SimWork implements Work {
   readonly name: string;
   readonly writes: boolean;
-  readonly ordered: boolean;
   readonly ask: Ask;
   private readonly ledger: Ledger;
 
-  constructor(name: string, ask: Ask, ordered: boolean, ledger: Ledger) {
+  constructor(name: string, ask: Ask, ledger: Ledger) {
     this.ledger = ledger;
     this.name = name;
     this.ask = ask;
     this.writes = !isRead(ask);
-    this.ordered = ordered;
   }
 
   apply(state: RegisterState<Value>, now: number): Change<Value, Buffer> {
@@ -64,7 +62,7 @@ export function performer(ledger: Ledger): Performer {
         text: bytes.latin1Slice(10, to),
         expected: bytes.latin1Slice(to),
       };
-      return new SimWork(name, ask, false, ledger);
+      return new SimWork(name, ask, ledger);
     },
     answer: () => undefined,
   };
