@@ -4,7 +4,7 @@
  */
 // timeout: 120s
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,9 +44,10 @@ class Dev {
   readonly child: ChildProcess;
   readonly exited: Promise<number | null>;
 
-  constructor(port: number) {
+  /** @param nodeOptions for this process and those it starts. */
+  constructor(port: number, dir = mkdtempSync(join(tmpdir(), "kvorum-dev-")), nodeOptions = "") {
     this.port = port;
-    this.dir = mkdtempSync(join(tmpdir(), "kvorum-dev-"));
+    this.dir = dir;
     const [command, ...words] = PROGRAM;
     const argv = [
       "cluster",
@@ -61,7 +62,7 @@ class Dev {
       "--hz",
       "20",
     ];
-    const env = { PATH: process.env["PATH"] ?? "" };
+    const env = { PATH: process.env["PATH"] ?? "", NODE_OPTIONS: nodeOptions };
     this.child = spawn(command, [...words, ...argv], { env, stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => {
@@ -84,12 +85,21 @@ class Dev {
   }
 
   pid(id: string): number {
-    return Number(readFileSync(join(this.dir, id, "kvorum.pid"), "utf8"));
+    return Number(readFileSync(this.pidFile(id), "utf8"));
+  }
+
+  private pidFile(id: string): string {
+    return join(this.dir, id, "kvorum.pid");
   }
 
   async end(): Promise<void> {
     this.child.kill("SIGKILL");
     await within(WAIT_MS, this.exited, "the end");
+    // The nodes end by themselves; a directory is not removed under one that still writes.
+    await this.until(
+      () => !["n1", "n2", "n3"].some((id) => existsSync(this.pidFile(id)) && runs(this.pid(id))),
+      "nodes",
+    );
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 }
@@ -141,6 +151,14 @@ test("a node that cannot start ends all; nodes do not outlive a command that is 
     const second = await kvorum("cluster", "dev", "--port", String(port), "--dir", dev.dir);
     assert.is(second.code, 75, second.err);
     assert.match(second.out, /^n1 \| kvorum: the data directory .* is in use/m);
+    // Nodes that are stopped before they have a handler for it end by that signal: the code is of the one that ended by itself.
+    const young = join(dev.dir, "young.mjs");
+    writeFileSync(
+      young,
+      `if (/ --id n[23] /.test(process.argv.join(" "))) await new Promise((go) => setTimeout(go, ${WAIT_MS}));`,
+    );
+    const third = new Dev(await freeRow(), dev.dir, `--import=${young}`);
+    assert.is(await within(WAIT_MS, third.exited, "the end of the third"), 75, third.said);
     dev.child.kill("SIGKILL");
     await dev.until(() => !pids.some(runs), "the nodes end");
   } finally {

@@ -129,7 +129,7 @@ class DevNode {
 class DevCluster {
   private readonly nodes: readonly DevNode[];
   private stopping = false;
-  /** Exit code, when a node did not end well. */
+  /** Exit code: how the first node that did not end well ended. */
   private code: number = EXIT_OK;
 
   constructor(plan: readonly Planned[]) {
@@ -170,7 +170,9 @@ class DevCluster {
   }
 
   private onEnded({ plan }: DevNode, how: number | NodeJS.Signals): void {
-    if (how !== EXIT_OK) this.code = typeof how === "number" ? how : EXIT_ERROR;
+    // SIGTERM ends a node that is too young to have a handler for it: it was told to stop, and did.
+    const well = how === EXIT_OK || (this.stopping && how === "SIGTERM");
+    if (!well && this.code === EXIT_OK) this.code = typeof how === "number" ? how : EXIT_ERROR;
     if (this.stopping) return;
     complain(
       `${plan.id} ended (${typeof how === "number" ? `exit code ${how}` : how}); start it again, in another terminal, by`,
