@@ -4,7 +4,7 @@
  */
 // timeout: 120s
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -85,21 +85,22 @@ class Dev {
   }
 
   pid(id: string): number {
-    return Number(readFileSync(this.pidFile(id), "utf8"));
+    return Number(readFileSync(join(this.dir, id, "kvorum.pid"), "utf8"));
   }
 
-  private pidFile(id: string): string {
-    return join(this.dir, id, "kvorum.pid");
+  private nodeRuns(id: string): boolean {
+    try {
+      return runs(this.pid(id));
+    } catch {
+      return false; // it took its file away
+    }
   }
 
   async end(): Promise<void> {
     this.child.kill("SIGKILL");
     await within(WAIT_MS, this.exited, "the end");
     // The nodes end by themselves; a directory is not removed under one that still writes.
-    await this.until(
-      () => !["n1", "n2", "n3"].some((id) => existsSync(this.pidFile(id)) && runs(this.pid(id))),
-      "nodes",
-    );
+    await this.until(() => !["n1", "n2", "n3"].some((id) => this.nodeRuns(id)), "the nodes end");
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 }
