@@ -39,7 +39,8 @@ export interface SendLimits {
 
 export const PART_THRESHOLD_BYTES: number = 1024 * 1024;
 const PART_BYTES: number = 256 * 1024;
-const START_BYTES = 65536;
+/** It grows by what waits: most links of an idle cluster carry heartbeats. */
+const START_BYTES = 4096;
 /** Of a large message, without what it borrows. */
 const LARGE_HEAD_BYTES = 512;
 /** Where a message says what it is. */

@@ -143,11 +143,11 @@ export class LogCursor {
   /** Have at least `bytes` from `position` on in the window. @returns bytes there. */
   private fill(bytes: number): number {
     if (this.windowBytes > 0 && this.windowAt + this.windowBytes - this.position >= bytes) return bytes;
-    const size = Math.max(WINDOW_BYTES, bytes);
-    // A window that an outsized batch needed goes with it.
-    if (this.window.length !== size) this.window = viewed(Buffer.allocUnsafeSlow(size));
+    const readable = Math.max(0, Math.min(Math.max(WINDOW_BYTES, bytes), this.limit - this.position));
+    // Not larger than what there is to read: a peer is mostly behind by little. A window that an outsized batch needed goes with it.
+    if (this.window.length < readable || this.window.length > Math.max(WINDOW_BYTES, readable))
+      this.window = viewed(Buffer.allocUnsafeSlow(readable));
     this.windowAt = this.position;
-    const readable = Math.max(0, Math.min(size, this.limit - this.position));
     this.windowBytes = this.disk.read(this.file, this.window, 0, readable, this.position);
     return this.windowBytes;
   }
