@@ -28,20 +28,19 @@ class SimFile {
   pending: PendingWrite[] = [];
   /** Whose buffers belong to others too: to be copied before the first write. */
   readonly shared = { durable: true, view: true };
+  /** What each of them is the beginning of, unless it is shared: room to grow, all zeros. */
+  private readonly room = { durable: NOTHING, view: NOTHING };
 
-  apply(target: "durable" | "view", write: PendingWrite): void {
-    const { position, bytes } = write;
+  apply(target: "durable" | "view", { position, bytes }: PendingWrite): void {
     const { length } = this[target];
-    if (position === length) this[target] = Buffer.concat([this[target], bytes]);
-    else if (position + bytes.length > length) {
-      const longer = Buffer.alloc(position + bytes.length);
-      this[target].copy(longer);
-      bytes.copy(longer, position);
-      this[target] = longer;
-    } else {
-      if (this.shared[target]) this[target] = Buffer.from(this[target]);
-      bytes.copy(this[target], position);
-    }
+    const end = Math.max(length, position + bytes.length);
+    if (this.shared[target] || this[target].buffer !== this.room[target].buffer || end > this.room[target].length) {
+      const room = Buffer.alloc(end > length ? Math.max(end, length * 2) : end);
+      this[target].copy(room);
+      this.room[target] = room;
+      this[target] = room.subarray(0, end);
+    } else if (end > length) this[target] = this.room[target].subarray(0, end);
+    bytes.copy(this[target], position);
     this.shared[target] = false;
   }
 

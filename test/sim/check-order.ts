@@ -6,7 +6,7 @@
  * Checked: every result, and every state on the way, is the model's; every answered operation has its place in the history; an operation that was
  * answered before another was asked comes before it, in the order of states and in the order of dots; none takes effect twice, not even in
  * states that were abandoned; none that was surely not applied is part of any state; a value is gone only if an operation took it, or its
- * deadline had passed; operations of one client on one key keep their order, if that is asked for.
+ * deadline had passed.
  */
 import { compareDots, type Dot, maxDot, NO_DOT, sameDot } from "../../src/core/clock/dot.js";
 import type { Accepted, Evidence } from "./evidence.js";
@@ -29,7 +29,6 @@ interface Link {
 export class OrderChecker {
   private readonly records: Records;
   private readonly name: string;
-  private readonly inOrder: boolean;
   private readonly entries: readonly Entry[];
   private readonly chain: Link[] = [];
   /** By dot: its place in the chain, from 1. */
@@ -43,11 +42,9 @@ export class OrderChecker {
   private latestInvoked = -1;
   private latest: Entry | undefined;
 
-  /** @param inOrder whether operations of one client must keep their order. */
-  constructor(records: Records, name: string, inOrder: boolean) {
+  constructor(records: Records, name: string) {
     this.records = records;
     this.name = name;
-    this.inOrder = inOrder;
     this.entries = records.history.byName.get(name) ?? [];
   }
 
@@ -181,9 +178,6 @@ export class OrderChecker {
     if (entry.placed) this.fail("it has two places", entry);
     if (entry.responded < this.latestInvoked)
       this.fail(`it was answered before #${this.latest?.ask.id} was asked, and comes after it`, entry);
-    const before = this.records.history.of(entry.after);
-    if (this.inOrder && before?.heard === "yes" && !before.placed)
-      this.fail(`it comes before #${entry.after}, which its client sent first`, entry);
     entry.placed = true;
     this.order.push(entry);
     if (entry.invoked > this.latestInvoked) {

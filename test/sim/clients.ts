@@ -16,8 +16,8 @@ class Client {
   /** Waits until then, ms. */
   awayUntilMs = 0;
   underWay = 0;
-  /** By key: operations under way, and the last of them. What comes behind a read waits for it, as in a session of the server. */
-  readonly busy: Map<string, { count: number; last: number; reads: number }> = new Map();
+  /** By key: reads under way. What comes behind a read waits for it, as in a session of the server. */
+  readonly reads: Map<string, number> = new Map();
   /** What it last saw of a key. */
   readonly seen: Map<string, string> = new Map();
 
@@ -111,9 +111,10 @@ export class Clients {
       return;
     }
     if (sim.machines[client.node] === undefined || !host.up) return this.leave(client);
-    const name = this.key();
-    if ((client.busy.get(name)?.reads ?? 0) > 0) return this.soon(client, 0.2 + this.random.unit());
-    const entry = this.ask(client, name);
+    const key = this.key();
+    const name = sim.names[key];
+    if ((client.reads.get(name) ?? 0) > 0) return this.soon(client, 0.2 + this.random.unit());
+    const entry = this.ask(client, name, key % plan.plainEvery === 0);
     sim.perform(entry, (answer) => this.answered(client, entry, answer));
   }
 
@@ -124,23 +125,20 @@ export class Clients {
     if (this.random.below(2) === 0) client.node = this.random.below(this.sim.plan.nodes);
   }
 
-  private ask(client: Client, name: string): Entry {
+  /** @param plain the key never has a deadline, nor is it deleted. */
+  private ask(client: Client, name: string, plain: boolean): Entry {
     const { sim, random } = this;
     const { plan, history } = sim;
     this.asked++;
     const id = history.nextId;
-    const kind = this.kind(name);
+    const kind = this.kind(plain);
     const seen = client.seen.get(name);
     const text = kind === "append" ? String.fromCharCode(97 + (id % 26)) : this.text(id);
     const expected = kind === "cas" ? (seen ?? "nothing") : "";
     const ttlMs = kind === "setex" ? 1 + Math.floor(random.unit() * 2 * plan.ttlMs) : 0;
     const ask: Ask = { kind, id, text: writesText(kind) ? text : "", expected, ttlMs };
-    const busy = client.busy.get(name) ?? { count: 0, last: 0, reads: 0 };
-    const entry = new Entry(ask, name, client.node, sim.events.now, busy.count > 0 ? busy.last : 0);
-    busy.count++;
-    busy.last = id;
-    if (kind === "get") busy.reads++;
-    client.busy.set(name, busy);
+    const entry = new Entry(ask, name, client.node, sim.events.now);
+    if (kind === "get") client.reads.set(name, (client.reads.get(name) ?? 0) + 1);
     history.add(entry);
     return entry;
   }
@@ -151,11 +149,7 @@ export class Clients {
   }
 
   private answered(client: Client, entry: Entry, answer: Answer | undefined): void {
-    const busy = client.busy.get(entry.name);
-    if (busy !== undefined) {
-      if (entry.ask.kind === "get") busy.reads--;
-      if (--busy.count === 0) client.busy.delete(entry.name);
-    }
+    if (entry.ask.kind === "get") client.reads.set(entry.name, (client.reads.get(entry.name) ?? 1) - 1);
     // What is refused at once would be refused at once again.
     if (answer === undefined || entry.heard === "no") return this.leave(client);
     if (entry.ask.kind === "get" && entry.applied?.found !== undefined) client.seen.set(entry.name, entry.result);
@@ -164,18 +158,19 @@ export class Clients {
     else client.underWay--;
   }
 
-  private key(): string {
+  /** @returns its number. */
+  private key(): number {
     const { plan } = this.sim;
-    const index = this.random.unit() < plan.hotShare ? 0 : this.random.below(plan.keys);
-    return this.sim.names[index];
+    return this.random.unit() < plan.hotShare ? 0 : this.random.below(plan.keys);
   }
 
-  private kind(name: string): Kind {
-    const { plan, names } = this.sim;
-    const plain = names.indexOf(name) % plan.plainEvery === 0;
+  private kind(plain: boolean): Kind {
+    const { kinds, shares } = this;
     for (;;) {
-      const at = this.random.unit() * this.shares[this.shares.length - 1];
-      const kind = this.kinds[this.shares.findIndex((share) => at < share)];
+      const drawn = this.random.unit() * shares[shares.length - 1];
+      let at = 0;
+      while (drawn >= shares[at]) at++;
+      const kind = kinds[at];
       if (!plain || (kind !== "setex" && kind !== "del" && kind !== "getdel" && kind !== "persist")) return kind;
     }
   }

@@ -15,8 +15,6 @@ export class Entry {
   readonly name: string;
   /** The node it was sent to. */
   readonly at: number;
-  /** The last operation on the key that its client sent before, and still waited for; 0: none. They keep their order. */
-  readonly after: number;
   /** Ticks. */
   readonly invoked: number;
   /** Infinity: never, as far as anybody can tell. */
@@ -30,12 +28,11 @@ export class Entry {
   /** For the checker of orders: it has its place. */
   placed = false;
 
-  constructor(ask: Ask, name: string, at: number, invoked: number, after = 0) {
+  constructor(ask: Ask, name: string, at: number, invoked: number) {
     this.ask = ask;
     this.name = name;
     this.at = at;
     this.invoked = invoked;
-    this.after = after;
   }
 
   /** It may have happened, and nobody was told. */

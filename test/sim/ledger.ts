@@ -60,13 +60,11 @@ export class Ledger {
   private readonly nameless: Map<number, Round> = new Map();
   // The round that is being made up: everything within one turn of one node.
   private asked = false;
-  private awaited: object | undefined;
+  private awaited = false;
   private mine: Dot | undefined;
   /** undefined: only works that are none of the clients' so far. */
   private name: string | undefined;
   private applied: Applied[] = [];
-  /** By what a proposer remembers of an operation: the key. */
-  private readonly names: WeakMap<object, string> = new WeakMap();
 
   /** @param turn what a reply tells. */
   of(turn: number): Applied | undefined {
@@ -79,9 +77,8 @@ export class Ledger {
     let base = NO_DOT;
     for (const dot of state.vv.dots) if (dot.node !== WITHIN_ROUND) base = maxDot(base, dot);
     const applied = new Applied(name, id, base, found, made);
-    if (this.awaited !== undefined) {
-      this.names.set(this.awaited, name);
-      this.awaited = undefined;
+    if (this.awaited) {
+      this.awaited = false;
       this.name = name;
       this.applied.push(applied);
     }
@@ -114,11 +111,20 @@ export class Ledger {
     };
   }
 
-  private verdict(attempts: object, mine: Dot | undefined, verdict: Verdict): void {
+  private verdict(attempts: readonly Dot[], mine: Dot | undefined, verdict: Verdict): void {
     this.asked = true;
     this.mine = mine;
-    this.awaited = verdict === "apply" ? attempts : undefined;
-    if (verdict === "happened") this.name = this.names.get(attempts) ?? this.name;
+    this.awaited = verdict === "apply";
+    if (verdict === "happened") this.name ??= this.nameOf(attempts);
+  }
+
+  /** Which key an operation that was proposed before is of: an attempt is the very dot that was noted then. */
+  private nameOf(attempts: readonly Dot[]): string | undefined {
+    for (const dot of attempts) {
+      const key = dotKey(dot);
+      for (const [name, rounds] of this.rounds) if (rounds.get(key)?.ballot === dot) return name;
+    }
+    return undefined;
   }
 
   /** A ballot may be noted before anything was applied (of a round that came to nothing), and once after it. @throws {Violation} */
@@ -136,7 +142,7 @@ export class Ledger {
       throw new Violation(`ledger: the ballot ${dotText(ballot)} of ${JSON.stringify(name)} was issued twice`);
     rounds.set(key, round);
     this.asked = false;
-    this.awaited = undefined;
+    this.awaited = false;
     this.name = undefined;
     this.applied = [];
   }

@@ -66,8 +66,6 @@ export interface Plan {
   readonly clientsPerNode: number;
   /** Operations that a client has under way at a time. */
   readonly pipeline: number;
-  /** Must operations of one client on one key keep their order? They may lose it where the key's proposer changes in between. */
-  readonly inOrder: boolean;
   readonly thinkMs: number;
   /** Clients work for so long, all together, and rest for so long, on average. */
   readonly burstMs: number;
@@ -130,7 +128,6 @@ export function planOf(seed: number, ops: number): Plan {
     plainEvery: pick([1, 2, 3, 1000]),
     clientsPerNode: pick([4, 16, 32, 64, 128]),
     pipeline: pick([1, 1, 2, 4]),
-    inOrder: false,
     thinkMs: pick([0, 0, 0.5, 2]),
     burstMs: pick([10, 30, 80]),
     restMs: pick([20, 100, 400, 3000]),

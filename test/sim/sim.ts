@@ -5,14 +5,13 @@
  *   npm run sim -- --minutes M               fresh seeds for so long
  *   npm run sim -- --operations N            fresh seeds until so many operations were checked
  *   npm run sim -- --from N                  seeds from N on, with either of the two
- *   npm run sim -- --in-order                and operations of one client on one key must keep their order
  *   npm run sim -- --kept                    the seeds that failed once
  *   npm run sim -- --plants [--plant NAME,NAME] each bug put in on purpose: is it found, and how soon (processor seconds)
  *
  * Ends with 1 when something failed, or a bug was not found.
  */
 import { parseArgs } from "node:util";
-import { type Plan, planOf } from "./plan.js";
+import { planOf } from "./plan.js";
 import { PLANTS } from "./plants.js";
 import { findPlant, keep, keptSeeds, OPS, run, shrink, Totals } from "./runs.js";
 
@@ -25,7 +24,6 @@ const { values } = parseArgs({
     minutes: { type: "string" },
     operations: { type: "string" },
     from: { type: "string" },
-    "in-order": { type: "boolean", default: false },
     kept: { type: "boolean", default: false },
     plants: { type: "boolean", default: false },
     plant: { type: "string" },
@@ -33,13 +31,9 @@ const { values } = parseArgs({
 });
 const ops = Number(values.ops);
 
-function planned(seed: number): Plan {
-  return { ...planOf(seed, ops), inOrder: values["in-order"] };
-}
-
 function failed(seed: number, violation: string): void {
   console.log(`npm run sim -- --seed ${seed}${ops === OPS ? "" : ` --ops ${ops}`}\n${violation}`);
-  const kept = shrink(planned(seed));
+  const kept = shrink(planOf(seed, ops));
   const { ops: count, faults, keys, nodes, clientsPerNode } = kept.plan;
   const what = `${count} operations, ${keys} keys, ${nodes} nodes with ${clientsPerNode} clients each`;
   console.log(`smaller: ${what}, faults: ${Object.keys(faults).join(", ")}: ${kept.about}`);
@@ -48,7 +42,7 @@ function failed(seed: number, violation: string): void {
 
 function oneSeed(seed: number): boolean {
   const totals = new Totals();
-  const report = run(planned(seed));
+  const report = run(planOf(seed, ops));
   totals.add(report);
   console.log(`seed ${seed}: trace hash ${report.hash}`);
   console.log(totals.text);
@@ -62,7 +56,7 @@ function manySeeds(minutes: number, operations: number): boolean {
   const totals = new Totals();
   let failures = 0;
   for (let seed = from; Date.now() < until && totals.operations < operations; seed++) {
-    const report = run(planned(seed));
+    const report = run(planOf(seed, ops));
     totals.add(report);
     if (report.violation === undefined) continue;
     failures++;

@@ -350,7 +350,7 @@ export class Simulation {
 
   private judge(): void {
     for (const [name, entries] of this.history.byName) {
-      this.count("checked", new OrderChecker(this, name, this.plan.inOrder).check());
+      this.count("checked", new OrderChecker(this, name).check());
       this.evidence.check(name, this.history, this.plan.w);
       if (entries.some(({ ask }) => ask.kind === "setex")) continue;
       const first = entries.slice(0, BLACK_BOX_OPS).map((entry) => asOf(entry, entries[BLACK_BOX_OPS]?.invoked));
