@@ -104,6 +104,11 @@ export class Ledger {
         this.verdict(attempts, mine, verdict);
         return verdict;
       },
+      answersAtPromises: (reason) => {
+        const early = rules.answersAtPromises(reason);
+        if (early && reason === "unchanged") this.answeredEarly();
+        return early;
+      },
       issueUnderCeiling: (ballot) => {
         if (this.asked) this.proposed(ballot, wallMs());
         return rules.issueUnderCeiling(ballot);
@@ -125,6 +130,14 @@ export class Ledger {
       for (const [name, rounds] of this.rounds) if (rounds.get(key)?.ballot === dot) return name;
     }
     return undefined;
+  }
+
+  /** A bug that was put in: what was just applied is no part of the round, which may come to nothing without it. */
+  private answeredEarly(): void {
+    this.applied.pop();
+    if (this.applied.length > 0) return;
+    this.name = undefined;
+    this.asked = false;
   }
 
   /** A ballot may be noted before anything was applied (of a round that came to nothing), and once after it. @throws {Violation} */

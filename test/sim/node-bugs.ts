@@ -49,6 +49,9 @@ class ForgetfulClock extends Hlc {
 }
 export const CLOCK_ANEW: NodeBug = { clock: () => new ForgetfulClock() };
 
+/** What the storage sees does not move the clock that ballots are made with. */
+export const CLOCK_APART: NodeBug = { clock: () => new Hlc() };
+
 export const BOOT_NOT_RAISED: NodeBug = { boot: () => 1, run: "always the same" };
 
 export const NO_SYNC: NodeBug = { engine: { mode: "no" } };

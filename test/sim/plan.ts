@@ -191,9 +191,11 @@ function weightsOf(random: Random): Record<Kind, number> {
 
 function clockOf(random: Random): ClockFaults {
   const wild = random.below(3) === 0;
+  // One that stands: dots are told apart by their counts alone.
+  const stands = random.below(16) === 0;
   return {
     offsetMs: wild ? (random.unit() - 0.5) * 600 : (random.unit() - 0.5) * 10,
-    wallRate: 1 + (random.unit() - 0.5) * (wild ? 0.05 : 0.0002),
+    wallRate: stands ? 0 : 1 + (random.unit() - 0.5) * (wild ? 0.05 : 0.0002),
     steadyRate: 1 + (random.unit() - 0.5) * (wild ? 0.02 : 0.0002),
   };
 }
