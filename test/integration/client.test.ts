@@ -9,7 +9,7 @@ import { type ConnectOptions, connect, type StoreClient, StoreError } from "../.
 import { startTestServer } from "../../src/testing.js";
 import { within } from "../lib/within.js";
 
-const WAIT_MS = 15_000;
+const WAIT_MS = 60_000;
 
 async function failure(promise: Promise<unknown>): Promise<[code: string, applied: string]> {
   try {

@@ -16,7 +16,7 @@ import { type Harness, startServer } from "../unit/server/harness.js";
 async function served(options: Parameters<typeof startServer>[0], body: (h: Harness) => Promise<void>): Promise<void> {
   const h = await startServer(options);
   try {
-    await within(30_000, body(h), "the client is done");
+    await within(90_000, body(h), "the client is done");
   } finally {
     await h.close();
   }
@@ -40,7 +40,7 @@ async function tool(name: string, args: readonly string[], input = "", stopMs = 
     return undefined;
   }
   return new Promise((resolve, reject) => {
-    const child = execFile(path, args, { timeout: stopMs || 30_000 }, (error, stdout, stderr) => {
+    const child = execFile(path, args, { timeout: stopMs || 60_000 }, (error, stdout, stderr) => {
       if (error && stopMs === 0) reject(new Error(`${name} ${args.join(" ")}: ${error.message}\n${stdout}${stderr}`));
       else resolve(stdout + stderr);
     });

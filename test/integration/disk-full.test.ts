@@ -7,12 +7,13 @@ import { closeSync, openSync, readdirSync, rmSync, statfsSync, writeFileSync, wr
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { freePort } from "../lib/free-ports.js";
 import { Connection, type Reply } from "../lib/process-client.js";
 import { type Fault, FaultyDisk, SmallFileSystem } from "../lib/process-faulty-disk.js";
-import { freePort, ServerProcess, withDirectory } from "../lib/process-server.js";
+import { ServerProcess, withDirectory } from "../lib/process-server.js";
 import { within } from "../lib/within.js";
 
-const TEST_MS = 40_000;
+const TEST_MS = 90_000;
 const DISK_MB = 48;
 const BALLAST_MB = 20;
 const EXIT_DISK = 74;

@@ -13,7 +13,7 @@ import { open, StoreError } from "../../src/index.js";
 import { startTestServer } from "../../src/testing.js";
 import { within } from "../lib/within.js";
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 90_000;
 
 async function inDirectory(body: (dir: string) => Promise<void>): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), "kvorum-embedded-"));

@@ -9,13 +9,14 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../src/lib/random.js";
+import { freePort } from "../lib/free-ports.js";
 import { Connection, encode } from "../lib/process-client.js";
-import { freePort, namesIn, ServerProcess, withDirectory } from "../lib/process-server.js";
+import { namesIn, ServerProcess, withDirectory } from "../lib/process-server.js";
 import { Writer } from "../lib/process-writer.js";
 import { within } from "../lib/within.js";
 
-const TEST_MS = 60_000;
-const WAIT_MS = 20_000;
+const TEST_MS = 120_000;
+const WAIT_MS = 60_000;
 const MB = 1 << 20;
 /** Sockets of this process and of the server, with room for the rest. */
 const DESCRIPTORS = 10_500;

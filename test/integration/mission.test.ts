@@ -13,7 +13,7 @@ import { namesIn, type ProcessOptions, ServerProcess, withDirectory } from "../l
 import { type Call, canTrace, Trace } from "../lib/process-trace.js";
 import { within } from "../lib/within.js";
 
-const TEST_MS = 40_000;
+const TEST_MS = 90_000;
 const SECTOR = 512;
 const EXIT_CORRUPT = 65;
 const EXIT_DISK = 74;

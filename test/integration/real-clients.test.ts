@@ -12,14 +12,15 @@ import { Redis as Redis5 } from "ioredis5";
 import { createClient } from "redis";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { freePort } from "../lib/free-ports.js";
 import { Connection } from "../lib/process-client.js";
-import { freePort, ServerProcess } from "../lib/process-server.js";
+import { ServerProcess } from "../lib/process-server.js";
 import { within } from "../lib/within.js";
 
 /** The types differ by protocol; what is used of them does not. */
 type Options = { host: string; port: number; lazyConnect?: boolean; protocol: 2 };
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 90_000;
 const KEYS = 500;
 
 const dir = mkdtempSync(join(tmpdir(), "kvorum-clients-"));

@@ -12,7 +12,7 @@ import { type Call, canTrace, Trace } from "../lib/process-trace.js";
 
 const TOKEN = /token-\d{7}-/g;
 const OK = /\+OK\\r\\n/g;
-const TEST_MS = 40_000;
+const TEST_MS = 90_000;
 
 function token(number: number): string {
   return `token-${String(number).padStart(7, "0")}-`;

@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import type { Files } from "../../../src/config/config.js";
 import { ConfigError } from "../../../src/config/error.js";
 import { configFromOptions, loadConfig } from "../../../src/config/load.js";
+import { cpuMs } from "../../lib/pace.js";
 import { memoryFiles } from "./memory-files.js";
 
 const CWD = "/work-dir";
@@ -386,12 +387,12 @@ test("a problem is one line that a terminal can show, whatever was written", () 
 
 test("files of a directory that all include the directory are read to an end", () => {
   const names = Array.from({ length: 14 }, (_, i) => `/d/${i}.conf`);
-  const started = performance.now();
+  const started = cpuMs();
   const found = problems(() =>
     load(["/d/0.conf"], {}, Object.fromEntries(names.map((name) => [name, "include /d/*"]))),
   );
   assert.match(found[0] as string, /^\/d\/\d+\.conf:1: include: /);
-  assert.ok(performance.now() - started < 5000);
+  assert.ok(cpuMs() - started < 5000);
 });
 
 test("an option of the library that no text can be made of is a problem, not a TypeError", () => {

@@ -17,7 +17,7 @@ import { Server } from "../../../src/server/server.js";
 import { ModelKeyspace } from "../../lib/model-keyspace.js";
 import { within } from "../../lib/within.js";
 
-const UNTIL_MS = 15_000;
+const UNTIL_MS = 60_000;
 
 /** The model with positions: every write gets the next one, and whoever sees a key depends on its last write. */
 export class LoggedSpace extends ModelKeyspace implements Space {
@@ -202,7 +202,7 @@ export async function startServer({
       for (const client of clients) client.destroy();
       server.close(true);
       server.stop();
-      await within(5000, listener.close(), "the server closes");
+      await within(30_000, listener.close(), "the server closes");
     },
   };
 }
