@@ -58,7 +58,7 @@ async function scripted(
 
 test("the methods, pipelined, with errors that name their code", async () => {
   await using server = await startTestServer({ requirepass: "secret" });
-  const client = await connect(`redis://:secret@127.0.0.1:${server.port}/2`);
+  const client = await connect({ url: `redis://:secret@127.0.0.1:${server.port}/2`, timeoutMs: WAIT_MS });
   assert.is(await client.set("a", "1"), true);
   assert.is(await client.set("a", "2", { only: "nx" }), false);
   const replies = await Promise.all(Array.from({ length: 2000 }, () => client.incr("n")));

@@ -11,6 +11,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { open, StoreError } from "../../src/index.js";
 import { startTestServer } from "../../src/testing.js";
+import { atLeastOnce } from "../lib/pace.js";
 import { within } from "../lib/within.js";
 
 const WAIT_MS = 90_000;
@@ -269,10 +270,14 @@ test("close() ends before the process does, also with a backup under way and not
 
 test("a test server is there in milliseconds", async () => {
   await (await startTestServer()).close();
-  const started = performance.now();
+  await atLeastOnce(async () => {
+    const started = performance.now();
+    const one = await startTestServer();
+    const took = performance.now() - started;
+    await one.close();
+    return took < 300 ? undefined : `${took} ms`;
+  });
   await using server = await startTestServer({ requirepass: "p" });
-  const took = performance.now() - started;
-  assert.ok(took < 500, `${took} ms`);
   assert.is(server.url, `redis://127.0.0.1:${server.port}`);
   const client = new Redis(server.url, { password: "p" });
   assert.is(await client.set("a", "1"), "OK");

@@ -34,6 +34,7 @@ export class Pace {
       this.slowestMs = Math.max(this.slowestMs, now - last);
       last = now;
     }
+    connection.close();
   }
 
   /** @returns how long the slowest took. */
