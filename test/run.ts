@@ -110,6 +110,7 @@ async function buildFor(files: readonly TestFile[]): Promise<void> {
     format: "esm",
     target: "node20",
     platform: "node",
+    skipNodeModulesBundle: true,
     splitting: true, // what is imported late is loaded late
     sourcemap: true,
     clean: false,
