@@ -36,6 +36,7 @@ const JOBS_MAX = 2;
 const TIMEOUT_DEFAULT_S = 60;
 /** How much longer than it says a file may take: the limit is for what hangs, not for a machine that has other work. */
 const PATIENCE = 3;
+const STEP_MS = 500;
 const HEADER_LINES = 5;
 const OUTPUT_CHARS_MAX = 1_000_000; // per file; the end is kept
 const PIPE_GRACE_MS = 1_000; // how long output may trail behind a process that is gone
@@ -160,21 +161,26 @@ function run(file: TestFile, job: number): Promise<Outcome> {
 
   return new Promise((done) => {
     let timedOut = false;
-    const timer = setTimeout(() => {
+    // Only time in which this process ran: where a machine stands still for a while, the file stood still too.
+    let leftMs = file.timeoutMs;
+    const timer = setInterval(() => {
+      leftMs -= STEP_MS;
+      if (leftMs > 0) return;
+      clearInterval(timer);
       timedOut = true;
       killGroup(child);
-    }, file.timeoutMs);
+    }, STEP_MS);
     const finish = (code: number | null, signal: string | null): void => {
       running.delete(child);
       done(judge(file, output, { code, signal, timedOut }, performance.now() - started));
     };
     child.once("error", (error) => {
-      clearTimeout(timer);
+      clearInterval(timer);
       take(`${error.stack}\n`);
       finish(null, null);
     });
     child.once("exit", (code, signal) => {
-      clearTimeout(timer);
+      clearInterval(timer);
       killGroup(child); // what it left behind must not disturb the next file, nor hold the pipes open
       const grace = setTimeout(() => finish(code, signal), PIPE_GRACE_MS);
       child.once("close", () => {

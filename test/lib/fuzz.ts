@@ -6,13 +6,13 @@ import * as fc from "fast-check";
 
 export const SEED: number = Number(process.env["KVORUM_SEED"] ?? Date.now() % 1_000_000);
 const SECONDS = Number(process.env["KVORUM_FUZZ_SECONDS"] ?? 0);
-const MS_MAX = 1500;
+const MS_MAX = 1000;
 /** One in so many runs is done however long it takes: what a test wants to have seen must not hang on how fast the machine is. */
 const SURE_IN = 4;
 
 console.log(`KVORUM_SEED=${SEED}`);
 
-/** Check a property a quarter of `runs` times, then the rest for at most a second and a half. @throws what fast-check says, made small. */
+/** Check a property a quarter of `runs` times, then the rest for at most a second. @throws what fast-check says, made small. */
 export function fuzz<T>(property: fc.IProperty<T>, runs: number): void {
   for (const options of passes<T>(runs)) fc.assert(property, options);
 }
