@@ -138,11 +138,18 @@ test("redis-cli: standard input, --pipe, --scan, --bigkeys, --memkeys, -3, --sta
   // Its output comes in blocks of 4 KiB.
   const stat = spawn("/usr/bin/redis-cli", ["-p", String(port), "--stat", "-i", "0.002"]);
   let said = "";
-  stat.stdout.on("data", (text) => (said += text));
-  await new Promise((resolve) => setTimeout(resolve, 800));
-  stat.kill("SIGTERM");
+  const figures = new Promise<void>((resolve) => {
+    stat.stdout.on("data", (text) => {
+      said += text;
+      if ((said.match(/^\d+ +\d/gm) ?? []).length > 2) resolve();
+    });
+  });
+  try {
+    await within(WAIT_MS, figures, "three lines of figures");
+  } finally {
+    stat.kill("SIGTERM");
+  }
   assert.match(said, /keys +mem +clients/);
-  assert.ok((said.match(/^\d+ +\d/gm) ?? []).length > 2, said);
 });
 
 test("redis-benchmark: -P 1, -P 16, RESP3", async () => {
