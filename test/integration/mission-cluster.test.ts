@@ -147,6 +147,7 @@ async function makeMinority(): Promise<Record<string, Heard>> {
   const others = keys.some(2, "cold", (replicas) => !replicas.includes("n4") && replicas[0] === "n2");
   const [cold, deleted] = others as [string, string];
   for (const key of others) await to("n2").ask("SET", key, "before");
+  const paces = [new Pace(await cluster.connection("n1")), new Pace(await cluster.connection("n4"))];
   cluster.pause("n2");
   cluster.pause("n3");
   // Nothing is forwarded to a node that is known not to answer.
@@ -157,7 +158,7 @@ async function makeMinority(): Promise<Record<string, Heard>> {
     const replies = await within(WAIT_MS, Promise.all([to("n1").send(...words), to("n4").send(...words)]), "replies");
     return { replies: replies.map(shown), ms: performance.now() - sent };
   };
-  const paces = [new Pace(await cluster.connection("n1")), new Pace(await cluster.connection("n4"))];
+  // In the same turn: n1 must not know yet that nobody answers.
   const owned = asked("SET", names.owned, "after");
   await cluster.until(async () => (await known("n1")) && (await known("n4")), "two are suspect");
   const [live, missing, gone, neverSet, refused] = await Promise.all([
