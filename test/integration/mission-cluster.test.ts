@@ -152,7 +152,7 @@ async function makeMinority(): Promise<Record<string, Heard>> {
   cluster.pause("n3");
   // Nothing is forwarded to a node that is known not to answer.
   const known = async (by: string): Promise<boolean> =>
-    [...(await cluster.info(by)).values()].filter((line) => line.includes(",state=suspect,")).length === 2;
+    [...(await cluster.info(by)).values()].filter((line) => /,state=(suspect|down),/.test(line)).length === 2;
   const asked = async (...words: string[]): Promise<Heard> => {
     const sent = performance.now();
     const replies = await within(WAIT_MS, Promise.all([to("n1").send(...words), to("n4").send(...words)]), "replies");
