@@ -27,9 +27,17 @@ function passes<T>(runs: number): fc.Parameters<T>[] {
   ];
 }
 
-/** As fuzz, for a property that awaits something. */
+/** As fuzz, for a property that awaits something. The run that the end of the time fell into is over when this returns. */
 export async function fuzzAsync<T>(property: fc.IAsyncProperty<T>, runs: number): Promise<void> {
+  const run = property.run.bind(property);
+  let last: ReturnType<typeof run> = Promise.resolve(null);
+  property.run = (value) => {
+    last = run(value);
+    return last;
+  };
   for (const options of passes<T>(runs)) await fc.assert(property, options);
+  const outcome = await last;
+  if (outcome !== null && "error" in outcome) throw outcome.error;
 }
 
 /** A change to bytes. The place is taken modulo the length; `amount` is a byte or a number of bytes. */
