@@ -24,6 +24,7 @@ export interface KvParts {
   readonly bodies: Budget;
   readonly values: Budget;
   readonly valueBytesMax: () => number;
+  readonly bytesHeld: (key: Buffer) => number;
   readonly targetOf: (request: FastifyRequest) => Target;
   /** Those that are being read, to be stopped with the server. */
   readonly readers: Set<BodyReader>;
@@ -43,7 +44,7 @@ async function get(parts: KvParts, request: FastifyRequest, reply: FastifyReply)
   const { headers } = request;
   const match = namedIn("If-Match", headers["if-match"]);
   const none = namedIn("If-None-Match", headers["if-none-match"]);
-  const found = await parts.pool.run(false, (client) => client.callBuffer("KV.GET", key));
+  const found = await parts.pool.run(false, (client) => client.callBuffer("KV.GET", key), parts.bytesHeld(key));
   if (found === null) throw missing();
   const [value, version, ms] = found as [Buffer, Buffer, number];
   const tag = version.toString();
@@ -98,7 +99,7 @@ async function remove(parts: KvParts, request: FastifyRequest, reply: FastifyRep
   const key = keyOf(path);
   parametersOf(query, []);
   const words = conditionWords(request.headers, false);
-  const removed = await parts.pool.run(true, (client) => client.call("KV.DEL", key, ...words));
+  const removed = await parts.pool.run(true, (client) => client.call("KV.DEL", key, ...words), parts.bytesHeld(key));
   if (removed === null) throw changed();
   if (removed === 0) throw missing();
   return reply.code(204).send();
