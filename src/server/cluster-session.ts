@@ -102,6 +102,11 @@ export class ClusterSession extends Session {
     return this.opened;
   }
 
+  /** The work of the command that runs keeps the bytes it came in. */
+  keepInput(): void {
+    this.inbox.keep();
+  }
+
   /** CLIENT REPLY: the command that ran is not answered. */
   mute(): void {
     if (this.opened !== undefined) this.opened.muted = true;
