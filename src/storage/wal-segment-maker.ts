@@ -43,6 +43,8 @@ export class SegmentMaker {
   /** The most that a segment should take at present. */
   private readonly segmentBytes: () => number;
   private nextBytes: number;
+  /** The last segment was demanded for a batch of about its size: such a batch seldom comes alone. */
+  private likely = 0;
   /** Bytes that an outsized batch is waiting for; 0 = none. */
   private demanded = 0;
   private made: MadeSegment | undefined;
@@ -105,6 +107,7 @@ export class SegmentMaker {
     const made = this.made;
     if (made !== undefined && made.bytes >= bytes) {
       this.made = undefined;
+      this.likely = made.bytes > this.nextBytes && bytes > made.bytes / 2 ? made.bytes : 0;
       return made;
     }
     const name = `wal-large-${bytes}.tmp`;
@@ -156,7 +159,7 @@ export class SegmentMaker {
     const free = this.disk.freeBytes();
     // With little room left a small segment serves better than none.
     const next = Math.min(this.nextBytes, shareOf(free));
-    const bytes = Math.max(next, this.demanded);
+    const bytes = Math.max(next, this.demanded, Math.min(this.likely, shareOf(free)));
     this.making = bytes;
     let file: FileHandle = -1;
     try {
