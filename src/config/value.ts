@@ -9,6 +9,7 @@ import type { ClassLimit, ClassLimits, Option, OptionValue, Row } from "./row.js
 
 export type Parsed = { readonly value: OptionValue; readonly error?: undefined } | { readonly error: string };
 
+const EMPTY_ITEM = "argument has a comma with nothing before or behind it";
 export const WRONG_NUMBER = "wrong number of arguments";
 const NOT_AN_INTEGER = "argument couldn't be parsed into an integer";
 const NOT_MEMORY = "argument must be a memory value";
@@ -35,8 +36,11 @@ function parseKind(option: Option, words: readonly string[]): Parsed {
   }
   switch (option.kind) {
     case "list": {
-      const items = words.flatMap((word) => word.split(option.separator === "," ? /[\s,]+/ : /\s+/));
-      return { value: items.filter((item) => item !== "") };
+      const text = words.join(" ").trim();
+      const commas = option.separator === ",";
+      // A shell variable that was empty left this: a list of fewer than was meant, say a smaller cluster, for good.
+      if (commas && text !== "" && text.split(",").some((item) => item.trim() === "")) return { error: EMPTY_ITEM };
+      return { value: text.split(commas ? /[\s,]+/ : /\s+/).filter((item) => item !== "") };
     }
     case "words":
       return { value: words.flatMap(wordsOf).join(" ") };

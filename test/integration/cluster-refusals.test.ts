@@ -98,6 +98,7 @@ test("the backup of a member is not restored: that is no fault of the disk", asy
   const [backup, to] = [join(cluster.directory, "backup"), join(cluster.directory, "restored")];
   const made = await kvorum("backup", backup, "-s", `127.0.0.1:${cluster.node("n1").port}`);
   assert.is(made.code, 0, made.err);
+  assert.match(made.err, /a copy of one member of a cluster: it can be inspected, not restored/);
   const ended = await kvorum("restore", backup, "--dir", to);
   assert.is(ended.code, 1, ended.err);
   assert.match(ended.err, /one member of a cluster.*new cluster/);

@@ -279,6 +279,9 @@ test("a node with peers has a name, a port for them and, off this machine, a sec
     [["--id", "n1", "--port", "7002", "--http-port", "0", ...peers], /n2 is at this one's own peer port$/],
     [["--id", "n1", "--peer-port", "7003", "--peers", "n2=localhost:7003"], /n2 is at this one's own peer port$/],
     [["--id", "n1", "--peers", "n2=h:1,n2=h:2"], /names n2 twice/],
+    ...["n2=h:1,", ",n2=h:1", "n2=h:1, ,n3=h:2", ","].map(
+      (list) => [["--id", "n1", "--peers", list], /a comma with nothing before or behind it/] as [string[], RegExp],
+    ),
     [["--id", "n1", "--peers", "n2=h:1,n3=h:1"], /gives n2 and n3 the same address/],
     [["--id", "n1", "--peers", "n2=h"], /must be id=host:peerPort/],
     [["--id", "n1", "--peers", "n2=h:65536"], /must be id=host:peerPort/],
