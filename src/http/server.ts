@@ -73,7 +73,16 @@ export class HttpServer {
     const target = (request: FastifyRequest): Target => this.targets.get(request.raw) ?? BAD_TARGET;
     const { valueBytesMax, bytesHeld } = parts;
     const [bodies, values] = [new Budget(limits.bytesMax), new Budget(limits.bytesMax)];
-    addKvRoutes(app, KEY_ROUTE, { pool, bodies, values, valueBytesMax, bytesHeld, targetOf: target, readers });
+    addKvRoutes(app, KEY_ROUTE, {
+      pool,
+      bodies,
+      values,
+      valueBytesMax,
+      bytesHeld,
+      stallMs: limits.stallMs,
+      targetOf: target,
+      readers,
+    });
     addStatusRoutes(app, { pool, targetOf: target });
   }
 
