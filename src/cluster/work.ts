@@ -29,6 +29,14 @@ export interface Work {
   apply(state: KeyRegister, now: number): KeyChange;
   /** As bytes, for Performer.decode on another node. */
   encode(): Buffer;
+  /** The same, where its end is large and need not be copied. */
+  readonly parts?: WorkParts;
+}
+
+export interface WorkParts {
+  readonly head: Buffer;
+  /** Nobody changes it. */
+  readonly tail: Buffer;
 }
 
 export type Answer = Outcome<Buffer>;

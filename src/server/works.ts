@@ -89,16 +89,22 @@ export class Stage {
   // HOT: once per command and try in a cluster.
   /** Run the handler of a command on one key, whose arguments lie in bytes behind the header of a work. */
   command(spec: CommandSpec, bytes: Buffer, state: KeyRegister, now: number): KeyChange {
+    readCommand(bytes, HEADER_BYTES, this.args);
+    return this.run(spec, this.args, bytes[HEADER_BYTES], bytes[2] & FLAG_RESP3 ? 3 : 2, state, now);
+  }
+
+  // HOT: once per command and try in a cluster.
+  /** @param args in bytes that are the work's own. */
+  run(spec: CommandSpec, args: Args, db: number, proto: number, state: KeyRegister, now: number): KeyChange {
     const { context: c, space } = this;
     const { reply } = c;
-    readCommand(bytes, HEADER_BYTES, this.args);
     c.space = space;
-    c.args = this.args;
-    c.db = bytes[HEADER_BYTES];
+    c.args = args;
+    c.db = db;
     c.now = now;
     c.outcome = OUTCOME_NOTHING;
     reply.at = 0;
-    reply.proto = bytes[2] & FLAG_RESP3 ? 3 : 2;
+    reply.proto = proto;
     fill(c.key, state);
     space.only = state.value;
     (spec.run as (c: Context) => void)(c);
@@ -116,7 +122,7 @@ export class Stage {
       return { value, expireAt };
     const bytes = newBytes.subarray(newAt, newAt + newLength);
     // The arguments are the work's own. All else is lent.
-    return { value: { type: 0, raw, bytes: newBytes === this.args.bytes ? bytes : Buffer.from(bytes) }, expireAt };
+    return { value: { type: 0, raw, bytes: newBytes === c.args.bytes ? bytes : Buffer.from(bytes) }, expireAt };
   }
 
   /**

@@ -33,6 +33,7 @@ async function serving(
     protectedMode: () => given.protectedMode ?? true,
     names: ["kv.internal"],
     valueBytesMax: () => 100_000,
+    bytesHeld: (key) => (key.toString() === "large" ? 1024 * 1024 : 0),
     fault: (text) => faults.push(text),
     limits: { checkMs: 50, ...given.limits },
   });
@@ -266,6 +267,17 @@ test("an operation without an answer: 504 for writes, 503 for reads; its client 
     await until(() => calls.length === 3);
     calls[2]?.answer(null);
     assert.equal([(await next).status, opened()], [404, 2]);
+  });
+});
+
+test("a value that this node holds gives its reading more time, 2 s a MiB; its connection is not taken for stalled", () => {
+  const { client, calls } = manual();
+  return serving({ client, limits: { operationMs: 50, stallMs: 100 } }, async (base) => {
+    const [large, small] = [http(base, "GET", "/kv/large"), http(base, "GET", "/kv/small")];
+    assert.is((await small).status, 503);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    for (const call of calls) call.answer(null);
+    assert.is((await large).status, 404);
   });
 });
 

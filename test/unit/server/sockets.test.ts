@@ -114,8 +114,7 @@ for (const direct of [true, false]) {
     const { connection } = peers[0] as Peer;
     const sentBefore = (peers[0] as Peer).sent;
     const kept = connection.write(big, 0, size);
-    assert.is(kept, direct);
-    if (!kept) big.fill(0);
+    assert.ok(kept, "so much is not copied");
     assert.ok(connection.unsentBytes > 1024 * 1024 && connection.unsentBytes <= size, String(connection.unsentBytes));
     socket.resume();
     await until(() => got.bytes === size + 1, "all of it");
