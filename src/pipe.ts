@@ -9,6 +9,7 @@ import { EmbeddedClient, type Link, type LinkUser } from "./client/embedded.js";
 import type { Connection, ConnectionHandler } from "./ports/network.js";
 import type { Server } from "./server/server.js";
 
+const COPIED_BYTES_MAX: number = 256 * 1024;
 /** How often the timer that keeps the process alive comes by: it has nothing to do. */
 const VIGIL_MS = 0x3fff_ffff;
 
@@ -102,8 +103,11 @@ class Pipe implements Connection, Link {
   }
 
   write(bytes: Buffer, from: number, to: number): boolean {
-    if (!this.over) this.user.onReply(Buffer.from(bytes.subarray(from, to)));
-    return false;
+    const view = bytes.subarray(from, to);
+    // A large one is not copied: the buffer is the client's from now on.
+    const kept = view.length > COPIED_BYTES_MAX;
+    if (!this.over) this.user.onReply(kept ? view : Buffer.from(view));
+    return kept;
   }
 
   pause(): void {

@@ -9,24 +9,34 @@
  * `test.run()` ends with exit code 0 having tested nothing.
  *
  * A file fails when a test in it fails, it exits with anything but 0, it executes no test at all, or it is not over in its time
- * (60 s, or what a comment `// timeout: 120s` in its first 5 lines says), whereupon it is killed with all its children.
- * Where a file starts the program as a process, the program is built once, into a directory of its own that goes with the run.
- * KVORUM_CLI=dist/cli.js takes one that is built already.
+ * (60 s, or what a comment `// timeout: 120s` in its first 5 lines says, and as much again on a busy machine), whereupon it is
+ * killed with all its children.
+ * The files are built once, each into one piece of JavaScript, and so is the program where a file starts it as a process, into a
+ * directory of their own that goes with the run. Any of them runs from source too: node --import tsx test/FILE.
+ * KVORUM_CLI=dist/cli.js takes a program that is built already.
  * A file that cannot run here prints a line `SKIPPED: why`. That is repeated loudly at the end, and is a failure when
  * CI=true or KVORUM_NO_SKIP=1. The last line is always `N passed, N failed`, counted in tests.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { join, resolve, sep } from "node:path";
-import { build } from "tsup";
+import { readFile } from "node:fs/promises";
+import { dirname, join, resolve, sep } from "node:path";
+import { pathToFileURL } from "node:url";
+import { build, type Options } from "tsup";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const TEST_DIR = import.meta.dirname;
 /** Where packages are found from, and package.json two above. */
 const BUILT = join(ROOT, "node_modules", `.kvorum-test-${process.pid}`);
+const TESTS_BUILT = join(BUILT, "tests");
+/** Programs of the tests' own, which are built with them. */
+const FIXTURES = ["test/unit/cli/serve-fixture.ts"];
 const STARTS_PROGRAM = /lib\/(process-server|kvorum-process|program)\.js"/;
 const JOBS_MAX = 2;
 const TIMEOUT_DEFAULT_S = 60;
+/** How much longer than it says a file may take: the limit is for what hangs, not for a machine that has other work. */
+const PATIENCE = 3;
+const STEP_MS = 500;
 const HEADER_LINES = 5;
 const OUTPUT_CHARS_MAX = 1_000_000; // per file; the end is kept
 const PIPE_GRACE_MS = 1_000; // how long output may trail behind a process that is gone
@@ -69,13 +79,46 @@ function timeoutOf(file: string): number {
   const head = readFileSync(file, "utf8").split("\n", HEADER_LINES);
   for (const line of head) {
     const seconds = /^\s*(?:\/\/|\*)\s*timeout:\s*(\d+)\s*s\b/.exec(line)?.[1];
-    if (seconds !== undefined) return Number(seconds) * 1000;
+    if (seconds !== undefined) return Number(seconds) * PATIENCE * 1000;
   }
-  return TIMEOUT_DEFAULT_S * 1000;
+  return TIMEOUT_DEFAULT_S * PATIENCE * 1000;
 }
 
-/** Started from source, each process of the program would first translate it: that was a third of the suite's time. */
+/** `import.meta` says where the source is, also of what was built elsewhere: documents and golden files are found from there. */
+const sourcePlaces: NonNullable<Options["esbuildPlugins"]>[number] = {
+  name: "source-places",
+  setup(building) {
+    building.onLoad({ filter: /\.ts$/ }, async ({ path }) => ({
+      contents: (await readFile(path, "utf8"))
+        .replaceAll("import.meta.dirname", JSON.stringify(dirname(path)))
+        .replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href)),
+      loader: "ts",
+    }));
+  },
+};
+
+/**
+ * Started from source, each file and each process of the program would first translate all it imports, and load a hundred modules one by
+ * one: two thirds of a second of CPU each time, a third of the suite's time.
+ */
 async function buildFor(files: readonly TestFile[]): Promise<void> {
+  if (files.length === 0) return;
+  const sources = [...files.map(({ path }) => path), ...FIXTURES];
+  await build({
+    config: false,
+    entry: Object.fromEntries(sources.map((path) => [path.replace(/\.ts$/, ""), path])),
+    outDir: TESTS_BUILT,
+    format: "esm",
+    target: "node20",
+    platform: "node",
+    skipNodeModulesBundle: true,
+    splitting: true, // what is imported late is loaded late
+    sourcemap: true,
+    clean: false,
+    silent: true,
+    esbuildPlugins: [sourcePlaces],
+  });
+  process.env["KVORUM_TESTS_BUILT"] = TESTS_BUILT;
   if (process.env["KVORUM_CLI"] !== undefined) return;
   if (!files.some(({ path }) => STARTS_PROGRAM.test(readFileSync(join(ROOT, path), "utf8")))) return;
   await build({ outDir: BUILT, clean: false, silent: true });
@@ -93,15 +136,20 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
-function run(file: TestFile): Promise<Outcome> {
+function built(path: string): string {
+  return join(TESTS_BUILT, path.replace(/\.ts$/, ".js"));
+}
+
+/** @param job which of those that run at the same time. */
+function run(file: TestFile, job: number): Promise<Outcome> {
   const started = performance.now();
   let output = "";
-  const child = spawn(process.execPath, ["--import", "tsx", file.path], {
+  const child = spawn(process.execPath, ["--enable-source-maps", built(file.path)], {
     cwd: ROOT,
     // Its own process group, so that a time-out takes its children with it.
     detached: process.platform !== "win32",
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, FORCE_COLOR: "0" },
+    env: { ...process.env, FORCE_COLOR: "0", KVORUM_TEST_JOB: String(job) },
   });
   running.add(child);
   const take = (text: string): void => {
@@ -113,21 +161,26 @@ function run(file: TestFile): Promise<Outcome> {
 
   return new Promise((done) => {
     let timedOut = false;
-    const timer = setTimeout(() => {
+    // Only time in which this process ran: where a machine stands still for a while, the file stood still too.
+    let leftMs = file.timeoutMs;
+    const timer = setInterval(() => {
+      leftMs -= STEP_MS;
+      if (leftMs > 0) return;
+      clearInterval(timer);
       timedOut = true;
       killGroup(child);
-    }, file.timeoutMs);
+    }, STEP_MS);
     const finish = (code: number | null, signal: string | null): void => {
       running.delete(child);
       done(judge(file, output, { code, signal, timedOut }, performance.now() - started));
     };
     child.once("error", (error) => {
-      clearTimeout(timer);
+      clearInterval(timer);
       take(`${error.stack}\n`);
       finish(null, null);
     });
     child.once("exit", (code, signal) => {
-      clearTimeout(timer);
+      clearInterval(timer);
       killGroup(child); // what it left behind must not disturb the next file, nor hold the pipes open
       const grace = setTimeout(() => finish(code, signal), PIPE_GRACE_MS);
       child.once("close", () => {
@@ -189,9 +242,9 @@ async function main(filters: readonly string[]): Promise<number> {
   const queue = findTests(filters);
   const outcomes: Outcome[] = [];
   await buildFor(queue);
-  const worker = async (): Promise<void> => {
+  const worker = async (_: unknown, job: number): Promise<void> => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      const outcome = await run(file);
+      const outcome = await run(file, job);
       outcomes.push(outcome);
       report(outcome);
     }

@@ -3,6 +3,7 @@
  * (client/embedded.ts) and for one at the other end of a connection (client/client.ts).
  * Commands given in one turn leave together, in order (pipelining); each promise fails with a StoreError alone.
  */
+import { LARGE_BYTES, ROOM_BYTES } from "../lib/room.js";
 import type { StoreError } from "./store-error.js";
 
 export type Argument = string | Uint8Array | number;
@@ -146,14 +147,17 @@ export abstract class Commands {
   }
 }
 
-/** A command as bytes. Copies, so that the caller may change its buffers afterwards. */
+/** A command as bytes. Copies, so that the caller may change its buffers afterwards. A large one has room in front (lib/room.ts). */
 export function encodeRequest(name: string, args: readonly Argument[]): Buffer {
   const pieces: Uint8Array[] = [Buffer.from(`*${args.length + 1}\r\n`)];
+  if (args.some((word) => word instanceof Uint8Array && word.length > LARGE_BYTES)) pieces.unshift(ROOM);
   for (const word of [name, ...args]) {
     const bytes = word instanceof Uint8Array ? word : Buffer.from(String(word));
     pieces.push(Buffer.from(`$${bytes.length}\r\n`), bytes, CRLF);
   }
-  return Buffer.concat(pieces);
+  const bytes = Buffer.concat(pieces);
+  return pieces[0] === ROOM ? bytes.subarray(ROOM_BYTES) : bytes;
 }
 
 const CRLF: Buffer = Buffer.from("\r\n");
+const ROOM: Buffer = Buffer.alloc(ROOM_BYTES);

@@ -79,8 +79,9 @@ export class Forwarding {
     const link = this.exchange.links[to];
     const untilMs = deadlineMs - RETURN_MS;
     if (link === undefined || this.away.size >= AWAY_MAX || untilMs <= this.scheduler.monotonicMs()) return false;
-    const body = work.encode();
-    const head = headOf(work);
+    const { parts } = work;
+    const body = parts === undefined ? work.encode() : parts.tail;
+    const head = parts === undefined ? headOf(work) : Buffer.concat([headOf(work), parts.head]);
     const bytes = head.length + body.length;
     const { patience } = this.exchange;
     const writer = link.claim(MESSAGE_HEADER_BYTES + bytes, patience.deadlineMs(bytes, untilMs));

@@ -6,7 +6,9 @@
  * rounds and reads are late only once its peers' links are down, and its works end later, by at most WORK_TIMES what the bytes take
  * at the least rate. A frame that is still on its way to a peer is not sent to it a second time.
  *
- * Invariants: what is not large is not touched; whatever is waited for has an end, since each stake has; a stake ends with
+ * What is small shares the logs with it: while a large value is being stored, small works may end later too, by at most what its bytes take.
+ *
+ * Invariants: rounds and reads of what is not large are not touched; whatever is waited for has an end, since each stake has; a stake ends with
  * its peer's link, or when its state is known to be chosen.
  */
 import { type Dot, sameDot } from "../core/clock/dot.js";
@@ -61,6 +63,9 @@ export class Patience {
   private readonly links: readonly (PeerLink | undefined)[];
   private readonly stakes: Map<string, Stake> = new Map();
   private frames: Frame[] = [];
+  /** While a large value is being stored, here or at peers, and how long the largest of them may take. */
+  private busyUntilMs = 0;
+  private busyMs = 0;
 
   constructor(scheduler: Scheduler, links: readonly (PeerLink | undefined)[]) {
     this.scheduler = scheduler;
@@ -82,6 +87,7 @@ export class Patience {
 
   private stake(name: string, peer: number, bytes: number, untilMs: number, endMs: number): void {
     const known = this.stakes.get(name);
+    this.busy(largeMs(bytes));
     if (known === undefined) {
       if (this.stakes.size >= STAKES_SOUGHT) this.sweep();
       this.stakes.set(name, { bytes, untilMs, endMs, peers: peer < 0 ? [] : [peer] });
@@ -91,6 +97,12 @@ export class Patience {
     known.untilMs = Math.max(known.untilMs, untilMs);
     known.endMs = Math.max(known.endMs, endMs);
     if (peer >= 0 && !known.peers.includes(peer)) known.peers.push(peer);
+  }
+
+  private busy(ms: number): void {
+    const nowMs = this.scheduler.monotonicMs();
+    this.busyMs = nowMs < this.busyUntilMs ? Math.max(this.busyMs, ms) : ms;
+    this.busyUntilMs = Math.max(this.busyUntilMs, nowMs + ms);
   }
 
   private sweep(): void {
@@ -147,7 +159,8 @@ export class Patience {
     const going = this.goesOn(work.name);
     // Who was asked to do it answers, or the link breaks. It may take as long itself, and then as long again for the way.
     const waits = going || (heldBytes > LARGE_BYTES && (away || (held as Held<Value>).lsn > durableLsn));
-    if (!waits) return false;
+    // What is small waits behind what is large, in the logs of its replicas: that is no fault of theirs.
+    if (!waits) return this.scheduler.monotonicMs() < Math.min(this.busyUntilMs, untilMs + this.busyMs);
     const stake = this.stakes.get(work.name);
     const announced = stake !== undefined && stake.bytes === 0 ? COMING_MS_MAX : 0;
     const ms = Math.max(announced, WORK_TIMES * largeMs(Math.max(heldBytes, stake?.bytes ?? 0)));
@@ -187,6 +200,8 @@ export class Patience {
 
   /** What is on its way to or from the peer may not arrive. */
   lost(peer: number): void {
+    // From a fault on small works have no more time than ever.
+    this.busyUntilMs = 0;
     this.frames = this.frames.filter(({ to }) => to !== peer);
     for (const [name, { peers }] of this.stakes) if (peers.includes(peer)) this.stakes.delete(name);
   }

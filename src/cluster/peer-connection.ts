@@ -67,7 +67,7 @@ export class PeerConnection implements ConnectionHandler {
   /** Set when either side refused the other. */
   refusal = "";
   readonly dialed: boolean;
-  /** Steady clock: when bytes came last. */
+  /** Steady clock: when bytes came last, or the peer made room for more of ours. */
   heardMs: number;
   private readonly queue: SendQueue;
   private readonly connection: Connection;
@@ -162,6 +162,8 @@ export class PeerConnection implements ConnectionHandler {
   }
 
   onSent(): void {
+    // A large message goes on: somebody reads at the other end. (Where nobody does, the systems between us are soon full.)
+    if (this.queue.largeWaiting > 0) this.heardMs = this.options.scheduler.monotonicMs();
     this.flush();
   }
 

@@ -160,7 +160,9 @@ export class ShipSource {
     if (writer === undefined) return 0;
     const id = this.parts.exchange.nextId();
     writer.shipBegin(id, firstLsn, lastLsn, !ends);
-    for (const { record, chosen } of records) writer.shipAdd(chosen, record, 0, record.length);
+    const last = records.length - 1;
+    for (const [i, { record, chosen }] of records.entries())
+      writer.shipAdd(chosen, record, 0, record.length, i === last);
     writer.shipEnd();
     return id;
   }

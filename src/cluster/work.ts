@@ -12,7 +12,7 @@ import type { Value } from "../storage/state-record.js";
 import type { LinkState } from "./link-health.js";
 
 export { compareDots, type Dot, NO_DOT } from "../core/clock/dot.js";
-export { WITHIN_ROUND } from "../core/register/operation.js";
+export { EXPIRING, WITHIN_ROUND } from "../core/register/operation.js";
 export { nameOf } from "../storage/state-record.js";
 
 /** What a work is shown, and what it makes of it. */
@@ -29,6 +29,14 @@ export interface Work {
   apply(state: KeyRegister, now: number): KeyChange;
   /** As bytes, for Performer.decode on another node. */
   encode(): Buffer;
+  /** The same, where its end is large and need not be copied. */
+  readonly parts?: WorkParts;
+}
+
+export interface WorkParts {
+  readonly head: Buffer;
+  /** Nobody changes it. */
+  readonly tail: Buffer;
 }
 
 export type Answer = Outcome<Buffer>;

@@ -6,11 +6,15 @@
  * dropped, so that the client hears why; what is held is within the budget.
  */
 import type { IncomingMessage } from "node:http";
+import { grownTo } from "../lib/growth.js";
 import type { Budget } from "./budget.js";
 import { badRequest, busy, HttpError } from "./http-error.js";
 
 /** JSON is parsed in one go, during which nothing else runs. Longer values go as they are. */
 const JSON_BYTES_MAX: number = 16 * 1024 * 1024;
+
+/** Less is put together at once. */
+const PART_BYTES_LEAST: number = 1024 * 1024;
 
 export function isJson(type: string | undefined): boolean {
   return /^\s*application\/json\s*(?:;|$)/i.test(type ?? "");
@@ -18,6 +22,40 @@ export function isJson(type: string | undefined): boolean {
 
 function tooLarge(max: number): HttpError {
   return new HttpError(413, "TOO_LARGE", `a value has at most ${max} bytes (max-value-bytes)`, { applied: "no" });
+}
+
+/** What has come of a body. A large one whose length is known is put together as it comes: all at once would hold up everyone else. */
+class Gathered {
+  length = 0;
+  private readonly declared: number;
+  private chunks: Buffer[] = [];
+  private whole: Buffer | undefined = undefined;
+
+  constructor(declared: number) {
+    this.declared = declared;
+  }
+
+  add(chunk: Buffer): void {
+    const { declared, length, whole } = this;
+    const have = length + chunk.length;
+    this.length = have;
+    if (whole !== undefined) {
+      chunk.copy(whole, length);
+      return;
+    }
+    this.chunks.push(chunk);
+    if (have > declared || have < PART_BYTES_LEAST || grownTo(have, declared) < declared) return;
+    this.whole = Buffer.allocUnsafeSlow(declared);
+    let at = 0;
+    for (const part of this.chunks) at += part.copy(this.whole, at);
+    this.chunks = [];
+  }
+
+  take(): Buffer {
+    const { chunks, whole, length } = this;
+    if (whole !== undefined) return whole.subarray(0, length);
+    return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+  }
 }
 
 /** Reads one body. */
@@ -38,22 +76,21 @@ export class BodyReader {
     const declared = Number(request.headers["content-length"] ?? 0);
     if (declared > bytesMax) throw tooLarge(bytesMax);
     if (!this.take(declared)) throw busy("too many bodies at once");
-    const chunks: Buffer[] = [];
-    let length = 0;
+    const gathered = new Gathered(declared);
     try {
       await new Promise<void>((resolve, reject) => {
         this.abandon = reject;
         request.on("data", (chunk: Buffer) => {
-          length += chunk.length;
+          const length = gathered.length + chunk.length;
           if (length > bytesMax) reject(tooLarge(bytesMax));
           else if (length > this.taken && !this.take(length - this.taken)) reject(busy("too many bodies at once"));
-          else chunks.push(chunk);
+          else gathered.add(chunk);
         });
         request.on("end", resolve);
         request.on("error", reject);
         request.on("close", () => reject(badRequest("the body broke off")));
       });
-      return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+      return gathered.take();
     } catch (error) {
       request.removeAllListeners("data");
       request.on("error", () => {});

@@ -28,7 +28,7 @@ export class ClientPool {
     this.ms = ms;
   }
 
-  /** @param write may it change something? @param bytes of the value that it carries: it may take longer for them. @throws HttpError */
+  /** @param write may it change something? @param bytes of the value that it carries, or is likely to fetch: it may take longer for them. @throws HttpError */
   async run<T>(write: boolean, operation: (client: Client) => Promise<T>, bytes = 0): Promise<T> {
     if (this.inUse >= this.inUseMax) throw busy("too many requests at once");
     this.inUse++;

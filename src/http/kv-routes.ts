@@ -24,6 +24,9 @@ export interface KvParts {
   readonly bodies: Budget;
   readonly values: Budget;
   readonly valueBytesMax: () => number;
+  readonly bytesHeld: (key: Buffer) => number;
+  /** Of a connection on which nothing moves, ms. */
+  readonly stallMs: number;
   readonly targetOf: (request: FastifyRequest) => Target;
   /** Those that are being read, to be stopped with the server. */
   readonly readers: Set<BodyReader>;
@@ -43,7 +46,9 @@ async function get(parts: KvParts, request: FastifyRequest, reply: FastifyReply)
   const { headers } = request;
   const match = namedIn("If-Match", headers["if-match"]);
   const none = namedIn("If-None-Match", headers["if-none-match"]);
-  const found = await parts.pool.run(false, (client) => client.callBuffer("KV.GET", key));
+  const found = await unhurried(parts, request, () =>
+    parts.pool.run(false, (client) => client.callBuffer("KV.GET", key), parts.bytesHeld(key)),
+  );
   if (found === null) throw missing();
   const [value, version, ms] = found as [Buffer, Buffer, number];
   const tag = version.toString();
@@ -82,7 +87,9 @@ async function put(parts: KvParts, request: FastifyRequest, reply: FastifyReply)
     if (value.length > max)
       throw new HttpError(413, "TOO_LARGE", `a value has at most ${max} bytes`, { applied: "no" });
     parts.readers.delete(reader);
-    done = await parts.pool.run(true, (client) => client.callBuffer("KV.SET", key, value, ...words), value.length);
+    done = await unhurried(parts, request, () =>
+      parts.pool.run(true, (client) => client.callBuffer("KV.SET", key, value, ...words), value.length),
+    );
   } finally {
     parts.readers.delete(reader);
     reader.done();
@@ -98,10 +105,20 @@ async function remove(parts: KvParts, request: FastifyRequest, reply: FastifyRep
   const key = keyOf(path);
   parametersOf(query, []);
   const words = conditionWords(request.headers, false);
-  const removed = await parts.pool.run(true, (client) => client.call("KV.DEL", key, ...words));
+  const removed = await parts.pool.run(true, (client) => client.call("KV.DEL", key, ...words), parts.bytesHeld(key));
   if (removed === null) throw changed();
   if (removed === 0) throw missing();
   return reply.code(204).send();
+}
+
+/** While an operation is under way nothing moves on its connection: it has a limit of its own, which may be longer. */
+async function unhurried<T>(parts: KvParts, { raw }: FastifyRequest, run: () => Promise<T>): Promise<T> {
+  raw.socket.setTimeout(0);
+  try {
+    return await run();
+  } finally {
+    raw.socket.setTimeout(parts.stallMs);
+  }
 }
 
 function missing(): HttpError {

@@ -23,6 +23,8 @@ export interface HttpParts extends Door {
   /** A client of this node, logged in. */
   readonly open: () => Client;
   readonly valueBytesMax: () => number;
+  /** Bytes of the value that this node holds of a key, be it the latest or not; 0: none. */
+  readonly bytesHeld: (key: Buffer) => number;
   /** A fault of this program. */
   readonly fault: (text: string) => void;
   readonly limits?: Partial<Limits>;
@@ -69,9 +71,18 @@ export class HttpServer {
     app.setErrorHandler((error, _request, reply) => this.failed(error, reply));
     app.setNotFoundHandler((request, reply) => this.notFound(request, reply));
     const target = (request: FastifyRequest): Target => this.targets.get(request.raw) ?? BAD_TARGET;
-    const { valueBytesMax } = parts;
+    const { valueBytesMax, bytesHeld } = parts;
     const [bodies, values] = [new Budget(limits.bytesMax), new Budget(limits.bytesMax)];
-    addKvRoutes(app, KEY_ROUTE, { pool, bodies, values, valueBytesMax, targetOf: target, readers });
+    addKvRoutes(app, KEY_ROUTE, {
+      pool,
+      bodies,
+      values,
+      valueBytesMax,
+      bytesHeld,
+      stallMs: limits.stallMs,
+      targetOf: target,
+      readers,
+    });
     addStatusRoutes(app, { pool, targetOf: target });
   }
 

@@ -4,6 +4,7 @@
  */
 import type { RunningNode } from "../node.js";
 import { Pipes } from "../pipe.js";
+import { KeyState } from "../ports/keyspace.js";
 import { HttpServer } from "./server.js";
 
 export interface RunningHttp {
@@ -30,6 +31,10 @@ export async function startHttp(
     protectedMode: () => config.protectedMode,
     names: [config.announceHost, ...addresses].map((name) => name.replace(/^-/, "").toLowerCase()),
     valueBytesMax: () => config.maxValueBytes,
+    bytesHeld: (key) => {
+      const state = new KeyState();
+      return server.space.find(0, key, 0, key.length, state, false) ? state.valueBytes : 0;
+    },
     fault: (text) => log("warning", text),
   });
   const stop = (ms: number): Promise<void> => http.stop(ms).finally(() => pipes.end());

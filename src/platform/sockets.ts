@@ -20,6 +20,8 @@ import { descriptor, type Endpoints, endpoints } from "./endpoints.js";
 
 /** A client that has not finished the TLS handshake by then is not one. */
 const HANDSHAKE_MS_MAX = 10_000;
+/** Longer writes are not copied: the buffer is the socket's from then on. */
+const COPIED_BYTES_MAX: number = 256 * 1024;
 
 /** @param direct false: never use direct-socket.ts (for tests of the plain path). */
 export function createNetwork(direct = true): Network {
@@ -158,15 +160,17 @@ class PlainConnection implements Connection {
     const socket = this.socket;
     if (socket.destroyed) return false;
     this.writing = true;
+    const view = bytes.subarray(from, to);
+    const kept = view.length > COPIED_BYTES_MAX;
     // The callback comes in a later tick even when all was sent, so a reply that the kernel took still counts as unsent
     // until then. That costs one more write for what is answered meanwhile, never a wrong order.
-    socket.write(Buffer.from(bytes.subarray(from, to)), (error) => {
+    socket.write(kept ? view : Buffer.from(view), (error) => {
       // 'close' follows. Of a write that destroy() cut off Node says that it went well.
       if (error != null || socket.destroyed) return;
       this.writing = false;
       this.onSent();
     });
-    return false;
+    return kept;
   }
 
   pause(): void {

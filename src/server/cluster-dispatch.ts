@@ -15,6 +15,7 @@ import { Args } from "../codec/resp/args.js";
 import type { Context } from "../commands/context.js";
 import { type CommandSpec, KIND_EACH, KIND_KEY } from "../commands/spec.js";
 import { ALL_SPECS } from "../commands/table.js";
+import { LARGE_BYTES } from "../lib/room.js";
 import { Call, failureOf } from "./call.js";
 import { keepClusterRules } from "./cluster-config.js";
 import type { ClusterSession } from "./cluster-session.js";
@@ -23,6 +24,7 @@ import { Dispatcher, GUARD_MONITORED } from "./dispatch.js";
 import { eachInCluster } from "./each-call.js";
 import { explainInCluster } from "./explain-call.js";
 import { KEYSPACE_ROUTES } from "./keyspace-calls.js";
+import { LargeCommandWork, largeArgumentOf, takeOver } from "./large-work.js";
 import type { Server } from "./server.js";
 import type { Session } from "./session.js";
 import { severalInCluster } from "./several-call.js";
@@ -96,10 +98,24 @@ function oneKey(around: Surroundings, session: ClusterSession, spec: CommandSpec
   const { args } = c;
   const key = spec.firstKey;
   const name = nameOf(session.db, args.bytes, args.start[key], args.length[key]);
+  if (args.bytes.length > LARGE_BYTES && largeArgumentOf(args) > key)
+    return oneLarge(around, session, spec, name, args);
   const bytes = encodeCommandWork(spec, args, session.db, session.proto);
   const work = new CommandWork(around.stage, spec, name, bytes);
   const call = new Call(session, spec, () => argsOf(bytes));
   session.perform(work, bytes.length, (answer) => {
+    call.answer(answer.applied === "yes" ? answer.result : (failureOf(answer, spec.write) as Buffer));
+  });
+}
+
+/** With a large argument, whose bytes stay where they came in. */
+function oneLarge(around: Surroundings, session: ClusterSession, spec: CommandSpec, name: string, args: Args): void {
+  session.keepInput();
+  const large = largeArgumentOf(args);
+  const own = takeOver(args, large);
+  const work = new LargeCommandWork(around.stage, spec, name, own, large, session.db, session.proto);
+  const call = new Call(session, spec, () => own);
+  session.perform(work, own.bytes.length, (answer) => {
     call.answer(answer.applied === "yes" ? answer.result : (failureOf(answer, spec.write) as Buffer));
   });
 }

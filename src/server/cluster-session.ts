@@ -20,6 +20,7 @@ const PLACES_MAX = 1024;
 const BYTES_MAX = 1024 * 1024;
 /** What the replies to all that is under way may take, judging by the last ones. */
 const EXPECTED_BYTES_MAX = 16 * 1024 * 1024;
+const ALONE_BYTES_MIN: number = 256 * 1024;
 /** How fast a large reply is forgotten. */
 const FORGET = 7 / 8;
 
@@ -74,6 +75,7 @@ export class ClusterSession extends Session {
     for (let place = replies.first; place?.known === true; place = replies.first) {
       replies.shift();
       const before = reply.at;
+      if (this.leavesAlone(place)) continue;
       if (place.write !== undefined) place.write();
       else reply.raw(place.bytes as Buffer);
       if (place.muted) reply.at = before;
@@ -82,6 +84,18 @@ export class ClusterSession extends Session {
       this.flush();
       server.skipTime();
     }
+  }
+
+  /** A large reply before which nothing waits is sent as it is: through the shared writer it would be copied. */
+  private leavesAlone({ bytes, muted }: Place): boolean {
+    const { server, connection } = this;
+    if (bytes === undefined || bytes.length < ALONE_BYTES_MIN || muted || this.closing) return false;
+    if (this.sendingBytes > 0 || server.context.reply.at > server.departures.end) return false;
+    server.traffic.outBytes += bytes.length;
+    // Whether it was kept or not: nobody writes to it.
+    connection.write(bytes, 0, bytes.length);
+    if (connection.unsentBytes > 0) checkOutput(this, 0);
+    return true;
   }
 
   /** @param share of what it may have. */
@@ -100,6 +114,11 @@ export class ClusterSession extends Session {
   expect(): Place {
     this.opened = this.replies.open();
     return this.opened;
+  }
+
+  /** The work of the command that runs keeps the bytes it came in. */
+  keepInput(): void {
+    this.inbox.keep();
   }
 
   /** CLIENT REPLY: the command that ran is not answered. */

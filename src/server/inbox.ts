@@ -1,10 +1,12 @@
 /**
  * server/inbox.ts: bytes of one client that came and cannot be used yet: the beginning of a command, or what follows a
  * command that has to wait.
+ * A buffer for a large command has room in front (lib/room.ts), and whoever runs the command may keep it.
  * Invariant: memory grows with what has come, never with what was declared, and is given back when all is used up.
  */
 
 import { grownTo } from "../lib/growth.js";
+import { LARGE_BYTES, ROOM_BYTES } from "../lib/room.js";
 
 const POOLED_BYTES_MAX = 4096;
 
@@ -13,6 +15,7 @@ export class Inbox {
   bytes: Buffer | undefined = undefined;
   from = 0;
   end = 0;
+  private kept = false;
 
   get length(): number {
     return this.end - this.from;
@@ -29,28 +32,42 @@ export class Inbox {
     if (target === undefined || this.end + more > target.length) {
       const need = waiting + more;
       if (target === undefined || need > target.length) {
-        const size = needed > need ? grownTo(need, needed) : need;
+        const room = needed > LARGE_BYTES ? ROOM_BYTES : 0;
+        const size = room + (needed > need ? grownTo(need, needed) : need);
         const bigger = size <= POOLED_BYTES_MAX ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
-        target?.copy(bigger, 0, this.from, this.end);
+        target?.copy(bigger, room, this.from, this.end);
         target = bigger;
         this.bytes = target;
-      } else target.copyWithin(0, this.from, this.end);
-      this.from = 0;
-      this.end = waiting;
+        this.from = room;
+      } else {
+        target.copyWithin(0, this.from, this.end);
+        this.from = 0;
+      }
+      this.end = this.from + waiting;
     }
     source.copy(target, this.end, from, to);
     this.end += more;
   }
 
+  /** The buffer is somebody else's too from now on: when usedTo() is told how far it was used, the rest moves. */
+  keep(): void {
+    if (this.bytes !== undefined) this.kept = true;
+  }
+
   /** Everything before `from` was used up. */
   usedTo(from: number): void {
-    if (from === this.end) this.clear();
-    else this.from = from;
+    const { bytes, end, kept } = this;
+    if (from === end) this.clear();
+    else if (kept) {
+      this.clear();
+      this.append(bytes as Buffer, from, end, 0);
+    } else this.from = from;
   }
 
   clear(): void {
     this.bytes = undefined;
     this.from = 0;
     this.end = 0;
+    this.kept = false;
   }
 }

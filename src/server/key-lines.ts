@@ -99,12 +99,17 @@ export class KeyLines {
   }
 }
 
+function bytesOf(work: Work): number {
+  const { parts } = work;
+  return parts === undefined ? work.encode().length : parts.head.length + parts.tail.length;
+}
+
 /** How many of them are done together. */
 function howMany(waiting: readonly Waiting[]): number {
   let count = 1;
-  let bytes = waiting[0].work.encode().length;
+  let bytes = bytesOf(waiting[0].work);
   for (; count < waiting.length; count++) {
-    bytes += waiting[count].work.encode().length;
+    bytes += bytesOf(waiting[count].work);
     if (bytes > TOGETHER_BYTES_MAX) break;
   }
   return count;

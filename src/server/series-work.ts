@@ -11,7 +11,7 @@
 import { type KeyChange, type KeyRegister, WITHIN_ROUND, type Work } from "../cluster/work.js";
 import { readU32, writeU32 } from "../codec/record/record.js";
 import { flagsOf, HEADER_BYTES, WORK_SERIES, writeHeader } from "./work-bytes.js";
-import { versionOf } from "./works.js";
+import { isExpiring, versionOf } from "./works.js";
 
 /** With so much to tell no further work is done. */
 export const RESULT_BYTES_MAX: number = 4 * 1024 * 1024;
@@ -30,7 +30,8 @@ export class SeriesWork implements Work {
 
   apply(state: KeyRegister, now: number): KeyChange {
     const results: Buffer[] = [];
-    let shown = state;
+    // A version that the first of them notes must not be the one that the last of them leaves.
+    let shown = this.works.length > 1 && isExpiring(state) ? within(state, GONE) : state;
     let last: KeyChange["next"];
     let bytes = 0;
     for (let i = 0; i < this.works.length && bytes < RESULT_BYTES_MAX; i++) {
@@ -49,6 +50,8 @@ export class SeriesWork implements Work {
     return Buffer.concat([head, joined(this.works.map((work) => work.encode()))]);
   }
 }
+
+const GONE = { value: undefined, expireAt: 0 } as const;
 
 function within({ vv, cut }: KeyRegister, { value, expireAt }: NonNullable<KeyChange["next"]>): KeyRegister {
   const { epoch, hlc } = versionOf({ value, expireAt, vv, cut });

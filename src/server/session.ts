@@ -36,7 +36,7 @@ export class Session extends ClientState implements ConnectionHandler {
   readonly outbox: Outbox = new Outbox();
 
   readonly flow: Flow;
-  private readonly inbox: Inbox = new Inbox();
+  protected readonly inbox: Inbox = new Inbox();
   /** A command that CLIENT PAUSE holds back. */
   private postponed: Args | undefined = undefined;
   /** Counts block(). */

@@ -6,6 +6,8 @@
  *   FETCH    nothing
  *   STEPS    watched (1): 0 or 1 | present (1) | version (8) | its node (4) | known (4), each: name length (4) | name | state
  *            | commands (4), each: command
+ *   LARGE    database (1) | arguments (4) | length (4) of each | which of them is the large one (4) | room (4) | the others | so many bytes of no
+ *            meaning | the large one. A COMMAND otherwise (large-work.ts).
  *   SERIES   for each: length (4) | a work that is no series
  *   command  database (1) | arguments (4) | length (4) of each | the arguments
  *   state    flags (1): 1 present, 2 raw | type (1) | expireAt (8) | version (8) | its node (4) | value length (4) | value
@@ -25,6 +27,7 @@ export const WORK_COMMAND = 1;
 export const WORK_FETCH = 2;
 export const WORK_STEPS = 3;
 export const WORK_SERIES = 4;
+export const WORK_LARGE = 5;
 
 const FLAG_WRITES = 1;
 export const FLAG_RESP3 = 2;

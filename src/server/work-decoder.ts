@@ -7,6 +7,7 @@ import { Args } from "../codec/resp/args.js";
 import { arityOk } from "../commands/execute.js";
 import { type CommandSpec, KIND_EACH, KIND_KEY } from "../commands/spec.js";
 import { lookup, lookupSubcommand } from "../commands/table.js";
+import { LargeCommandWork, readLarge } from "./large-work.js";
 import { SeriesWork } from "./series-work.js";
 import { StepsWork } from "./steps-work.js";
 import {
@@ -17,6 +18,7 @@ import {
   versionIsKnown,
   WORK_COMMAND,
   WORK_FETCH,
+  WORK_LARGE,
   WORK_SERIES,
   WORK_STEPS,
   WorkReader,
@@ -33,6 +35,8 @@ export function decodeWork(stage: Stage, name: string, own: Buffer): Work | unde
   switch (own[1]) {
     case WORK_COMMAND:
       return decodeCommand(stage, name, own);
+    case WORK_LARGE:
+      return decodeLarge(stage, name, own);
     case WORK_FETCH:
       return own.length === HEADER_BYTES ? new FetchWork(name, (own[2] & FLAG_BRIEF) !== 0) : undefined;
     case WORK_STEPS:
@@ -48,12 +52,24 @@ function decodeCommand(stage: Stage, name: string, bytes: Buffer): Work | undefi
   const reader = new WorkReader(bytes, HEADER_BYTES);
   const args = new Args();
   const db = reader.command(args);
-  const spec = reader.done ? specOf(args) : undefined;
+  const spec = reader.done ? specOn(stage, name, db, args) : undefined;
+  return spec && new CommandWork(stage, spec, name, bytes);
+}
+
+function decodeLarge(stage: Stage, name: string, bytes: Buffer): Work | undefined {
+  const found = readLarge(bytes);
+  const spec = found && specOn(stage, name, found.db, found.args);
+  if (found === undefined || spec === undefined) return undefined;
+  return new LargeCommandWork(stage, spec, name, found.args, found.large, found.db, bytes[2] & FLAG_RESP3 ? 3 : 2);
+}
+
+/** The command, when it is one on this key. */
+function specOn(stage: Stage, name: string, db: number, args: Args): CommandSpec | undefined {
+  const spec = specOf(args);
   if (spec === undefined || db >= stage.context.databases) return undefined;
   if (spec.kindCode === KIND_EACH ? args.count !== spec.step + 1 : spec.kindCode !== KIND_KEY) return undefined;
   const key = keyIndexOf(spec);
-  if (nameOf(db, bytes, args.start[key], args.length[key]) !== name) return undefined;
-  return new CommandWork(stage, spec, name, bytes);
+  return nameOf(db, args.bytes, args.start[key], args.length[key]) === name ? spec : undefined;
 }
 
 function decodeSeries(stage: Stage, name: string, bytes: Buffer): Work | undefined {

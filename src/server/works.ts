@@ -8,7 +8,16 @@
  * Invariants: a work owns its bytes, and they never change; what apply returns depends on the state and on the time only (OBJECT IDLETIME and
  * FREQ aside, which say what this node knows); states that were given are not changed.
  */
-import { compareDots, type Dot, type KeyChange, type KeyRegister, NO_DOT, type Work } from "../cluster/work.js";
+import {
+  compareDots,
+  type Dot,
+  EXPIRING,
+  type KeyChange,
+  type KeyRegister,
+  NO_DOT,
+  WITHIN_ROUND,
+  type Work,
+} from "../cluster/work.js";
 import { Args } from "../codec/resp/args.js";
 import type { ReplyWriter } from "../codec/resp/reply-writer.js";
 import { Context, type Host, OUTCOME_NOTHING, OUTCOME_REMOVE } from "../commands/context.js";
@@ -46,9 +55,23 @@ const NO_BYTES: Buffer = Buffer.alloc(0);
  * after the other at the same tick of their clocks.
  */
 export function versionOf(state: KeyRegister): Dot {
-  let version = NO_DOT;
-  for (const dot of state.vv.dots) if (compareDots(dot, version) > 0) version = dot;
-  return version;
+  const version = lastOf(state);
+  return isMarked(version) ? { ...version, node: version.node - EXPIRING } : version;
+}
+
+/** It is the tombstone of a key that has expired, which the round that runs is about to make. */
+export function isExpiring(state: KeyRegister): boolean {
+  return state.value === undefined && isMarked(lastOf(state));
+}
+
+function isMarked({ node }: Dot): boolean {
+  return node >= EXPIRING && node !== WITHIN_ROUND;
+}
+
+function lastOf(state: KeyRegister): Dot {
+  let last = NO_DOT;
+  for (const dot of state.vv.dots) if (compareDots(dot, last) > 0) last = dot;
+  return last;
 }
 
 /** What works run on. One for all works of a node, one after the other. */
@@ -66,16 +89,22 @@ export class Stage {
   // HOT: once per command and try in a cluster.
   /** Run the handler of a command on one key, whose arguments lie in bytes behind the header of a work. */
   command(spec: CommandSpec, bytes: Buffer, state: KeyRegister, now: number): KeyChange {
+    readCommand(bytes, HEADER_BYTES, this.args);
+    return this.run(spec, this.args, bytes[HEADER_BYTES], bytes[2] & FLAG_RESP3 ? 3 : 2, state, now);
+  }
+
+  // HOT: once per command and try in a cluster.
+  /** @param args in bytes that are the work's own. */
+  run(spec: CommandSpec, args: Args, db: number, proto: number, state: KeyRegister, now: number): KeyChange {
     const { context: c, space } = this;
     const { reply } = c;
-    readCommand(bytes, HEADER_BYTES, this.args);
     c.space = space;
-    c.args = this.args;
-    c.db = bytes[HEADER_BYTES];
+    c.args = args;
+    c.db = db;
     c.now = now;
     c.outcome = OUTCOME_NOTHING;
     reply.at = 0;
-    reply.proto = bytes[2] & FLAG_RESP3 ? 3 : 2;
+    reply.proto = proto;
     fill(c.key, state);
     space.only = state.value;
     (spec.run as (c: Context) => void)(c);
@@ -93,7 +122,7 @@ export class Stage {
       return { value, expireAt };
     const bytes = newBytes.subarray(newAt, newAt + newLength);
     // The arguments are the work's own. All else is lent.
-    return { value: { type: 0, raw, bytes: newBytes === this.args.bytes ? bytes : Buffer.from(bytes) }, expireAt };
+    return { value: { type: 0, raw, bytes: newBytes === c.args.bytes ? bytes : Buffer.from(bytes) }, expireAt };
   }
 
   /**

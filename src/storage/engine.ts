@@ -59,6 +59,8 @@ export interface EngineOptions {
   /** For a new directory: node id (40 hex digits) and hash secret, which all members of a cluster have in common; and the seed of sampling. */
   readonly newNode: () => { node: string; hashSecret: [number, number] };
   readonly seed: number;
+  /** As WalOptions.largeBytes. */
+  readonly largeRecordBytes?: number;
   /** Absent: memory goes back when the garbage collector comes by. */
   readonly releaseMemory?: ReleaseMemory;
 }
@@ -164,8 +166,9 @@ export class Engine {
     } catch (error) {
       throw new DiskError("cannot mend the log", error);
     }
-    const { mode, segmentBytes, register: member = false } = this.options;
-    const options = { mode, segmentBytes, segmentBytesWanted: this.segmentBytesWanted, member };
+    const { mode, segmentBytes, register: member = false, largeRecordBytes } = this.options;
+    const large = largeRecordBytes === undefined ? {} : { largeBytes: largeRecordBytes };
+    const options = { mode, segmentBytes, segmentBytesWanted: this.segmentBytesWanted, member, ...large };
     this.wal = new Wal(this.disk, this.scheduler, options, end);
     this.store.readOnly = !this.beginLog(this.wal);
     this.store.setTime(this.scheduler.nowMs());

@@ -74,8 +74,10 @@ export class Flights {
     return flight;
   }
 
-  land(flight: Flight, nowMs: number): void {
+  /** @param large it says nothing of how long others take. */
+  land(flight: Flight, nowMs: number, large = false): void {
     flight.landed = true;
+    if (large) return;
     const ms = nowMs - flight.startedMs;
     // Nothing is slower for being alone: a shorter time in company is news about both.
     if (flight.alone || ms < this.aloneMs) this.aloneMs = mean(this.aloneMs, ms);

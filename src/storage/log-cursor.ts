@@ -5,8 +5,8 @@
  *
  * Invariants: states are handed out in the order of the log, each once, none from behind the durable position; a call does as much as it was
  * allowed, and at least goes on. A segment that was deleted meanwhile is told, never passed over.
- * Price: a batch is checked as a whole, so it is in memory as a whole, and reading blocks: a window of 256 KiB, most of the time from the
- * system's memory. To find its place the cursor reads the headers of one segment from its beginning.
+ * Price: a batch is checked as a whole, so it is in memory as a whole, and reading blocks: a window of 256 KiB, or a piece of a large batch, most
+ * of the time from the system's memory. To find its place the cursor reads the headers of one segment from its beginning.
  */
 import { checkBody, isStateType } from "../codec/record/record.js";
 import { viewed } from "../lib/copy.js";
@@ -25,6 +25,8 @@ import {
 } from "./wal-format.js";
 
 const WINDOW_BYTES: number = 256 * 1024;
+/** Of a batch that is larger, between two looks at whether the call has done its share. */
+const PIECE_BYTES: number = 1024 * 1024;
 const NOTHING: Buffer = Buffer.alloc(0);
 
 /** more: the call has done its share; end: nothing durable is left; gone: the log does not reach back to `nextLsn` any more. */
@@ -52,6 +54,11 @@ export class LogCursor {
   private bodyAt = 0;
   private bodyEnd = 0;
   private bodyLsn = 0;
+  /** The large batch under way, how much of it was read, its crc so far, and where the next of its content goes in the window. */
+  private loading: BatchHeader | undefined;
+  private loaded = 0;
+  private crc = 0;
+  private contentTo = 0;
 
   /** @param extent the log as it is now. @param fromLsn of the first record that is wanted. */
   constructor(disk: Disk, extent: () => LogExtent, fromLsn: number) {
@@ -61,7 +68,7 @@ export class LogCursor {
   }
 
   /**
-   * Hand out records, until they have `bytesMax` bytes or `done()` says so, which is asked after each record and each batch.
+   * Hand out records, until they have `bytesMax` bytes or `done()` says so, which is asked after each record, and each batch or piece of one.
    * @throws CorruptionError: the log is damaged; the disk's errors.
    */
   read(bytesMax: number, done: () => boolean, take: TakeRecord): CursorState {
@@ -74,6 +81,7 @@ export class LogCursor {
     let bytes = 0;
     do {
       if (this.bodyAt < this.bodyEnd) bytes += this.takeOne(take);
+      else if (this.loading !== undefined) this.loadOn(this.loading);
       else if (this.nextLsn > extent.lsn) return "end";
       else this.nextBatch(extent);
     } while (bytes < bytesMax && !done());
@@ -105,10 +113,17 @@ export class LogCursor {
     this.limit = firstLsn === extent.segments.at(-1)?.firstLsn ? extent.lastBytes : bytes;
     const header = this.header();
     const lastLsn = lastLsnOf(header);
-    if (lastLsn >= this.nextLsn && header.count > 0) this.load(header);
+    if (lastLsn >= this.nextLsn && header.count > 0) {
+      this.load(header);
+      if (this.loading !== undefined) return;
+    }
     if (header.count === 0 && lastLsn >= this.nextLsn) this.nextLsn = lastLsn + 1;
+    this.passBy(header);
+  }
+
+  private passBy(header: BatchHeader): void {
     this.position += header.sectors * SECTOR_BYTES;
-    this.batchLsn = lastLsn + 1;
+    this.batchLsn = lastLsnOf(header) + 1;
   }
 
   private open(segment: SegmentInfo): void {
@@ -130,14 +145,48 @@ export class LogCursor {
   private load(header: BatchHeader): void {
     const bytes = header.sectors * SECTOR_BYTES;
     const fits = this.position + bytes <= this.limit;
-    if (!fits || header.contentBytes > header.sectors * STAMP_AT - BATCH_HEADER_BYTES || this.fill(bytes) < bytes)
-      throw this.corrupt("a batch says that it is longer than it is");
+    if (!fits || header.contentBytes > header.sectors * STAMP_AT - BATCH_HEADER_BYTES) throw this.tooLong();
+    if (bytes > PIECE_BYTES) {
+      this.window = Buffer.allocUnsafeSlow(bytes);
+      this.windowAt = this.position;
+      this.windowBytes = 0;
+      this.loading = header;
+      this.loaded = 0;
+      this.crc = 0;
+      this.contentTo = 0;
+      return;
+    }
+    if (this.fill(bytes) < bytes) throw this.tooLong();
     const at = this.position - this.windowAt;
     if (crc32(this.window.subarray(at + BATCH_HEADER_BYTES, at + bytes)) !== header.bodyCrc)
       throw this.corrupt("a batch is damaged");
     this.bodyEnd = unstamp(this.window, at, header);
     this.bodyAt = at + BATCH_HEADER_BYTES;
     this.bodyLsn = header.firstLsn;
+  }
+
+  /** A piece more of a large batch; its records are at hand once all of it is there. */
+  private loadOn(header: BatchHeader): void {
+    const { window, loaded } = this;
+    const bytes = Math.min(PIECE_BYTES, window.length - loaded);
+    if (this.disk.read(this.file, window, loaded, bytes, this.position + loaded) < bytes) throw this.tooLong();
+    this.crc = crc32(window.subarray(Math.max(BATCH_HEADER_BYTES, loaded), loaded + bytes), this.crc);
+    for (let at = loaded; at < loaded + bytes; at += SECTOR_BYTES) {
+      window.copyWithin(this.contentTo, at, at + STAMP_AT);
+      this.contentTo += STAMP_AT;
+    }
+    this.loaded += bytes;
+    if (this.loaded < window.length) return;
+    if (this.crc !== header.bodyCrc) throw this.corrupt("a batch is damaged");
+    this.loading = undefined;
+    this.bodyAt = BATCH_HEADER_BYTES;
+    this.bodyEnd = BATCH_HEADER_BYTES + header.contentBytes;
+    this.bodyLsn = header.firstLsn;
+    this.passBy(header);
+  }
+
+  private tooLong(): CorruptionError {
+    return this.corrupt("a batch says that it is longer than it is");
   }
 
   /** Have at least `bytes` from `position` on in the window. @returns bytes there. */
@@ -165,6 +214,7 @@ export class LogCursor {
     this.segment = undefined;
     this.bodyAt = 0;
     this.bodyEnd = 0;
+    this.loading = undefined;
     this.window = NOTHING;
     this.windowBytes = 0;
   }

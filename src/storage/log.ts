@@ -7,7 +7,8 @@
 export interface Log {
   readonly appendedLsn: number;
   readonly durableLsn: number;
-  append(body: Buffer, at: number, length: number): number;
+  /** @param own nobody changes the body from now on: a large one need not be copied. */
+  append(body: Buffer, at: number, length: number, own?: boolean): number;
   /** Is there so little room that writes are refused? And is there something that waits for room? Absent: never. */
   outOfSpace?(): boolean;
   readonly waitsForRoom?: boolean;
@@ -22,6 +23,8 @@ export interface WalOptions {
   readonly segmentBytesWanted?: () => number;
   /** The log of one node of several. */
   readonly member?: boolean;
+  /** Records of their own that are longer are not copied into a batch. */
+  readonly largeBytes?: number;
 }
 
 export interface SegmentInfo {

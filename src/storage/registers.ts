@@ -144,7 +144,7 @@ export class Registers {
     assert(isStateType(record[4] & 15), "no key's state");
     const ref = table.find(record[4] >>> 4, record, keyOffset(record, 0), keyLength(record, 0));
     assert(ref === 0 || this.isLater(record), "an accepted ballot only rises");
-    const lsn = store.log.append(record, 0, length);
+    const lsn = store.log.append(record, 0, length, true);
     // What lies amid other bytes is copied out of them, or it would keep them all in memory.
     const own = record.buffer.byteLength - length <= length >> 3;
     const held = hold(table, ref, record, 0, length, lsn, store.usage.fresh(), own);

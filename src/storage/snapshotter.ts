@@ -2,6 +2,7 @@
  * storage/snapshotter.ts: writes a snapshot while the node serves: no fork, no second copy of the data.
  * It walks the table in the engine's slices between commands and writes blocks in the background. The snapshot is fuzzy: keys change while it
  * is written. Every record carries its dot, so replaying the log from the snapshot's start over it ends in the exact state.
+ * A large record is not copied: it is a block by itself (storage/large-block.ts).
  * Invariants: the file gets its name only when everything in it is synced and every record in it is durable in the log too;
  * one snapshot at a time; any error ends this snapshot and leaves the earlier ones untouched.
  */
@@ -10,6 +11,7 @@ import { copyBytes, viewed } from "../lib/copy.js";
 import { DiskError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { Scheduler } from "../ports/scheduler.js";
+import { LARGE_BLOCK_BYTES, writeLargeBlock } from "./large-block.js";
 import {
   BLOCK_HEADER_BYTES,
   encodeFooter,
@@ -57,6 +59,8 @@ export class Snapshotter {
   private block: Buffer = Buffer.alloc(0);
   private blockAt = 0;
   private blockCount = 0;
+  /** Large records that the walk came by, to be written next. Their buffers are never written to again. */
+  private large: Buffer[] = [];
   private blocks = 0;
   private digest = 0;
   private db = 0;
@@ -91,6 +95,7 @@ export class Snapshotter {
     this.records = 0;
     this.db = 0;
     this.cursor = 0;
+    this.large = [];
     this.resetBlock();
     try {
       if (this.disk.exists(SNAPSHOT_TEMP_NAME)) this.disk.remove(SNAPSHOT_TEMP_NAME);
@@ -130,17 +135,16 @@ export class Snapshotter {
       if (this.table.keys[this.db] + this.table.tombstones[this.db] > 0)
         this.cursor = walk(this.table, this.db, this.cursor, STEP_RECORDS, this.takeBound);
       if (this.cursor === 0) this.db++;
-      if (this.blockAt >= BLOCK_BYTES) {
+      if (this.blockAt >= BLOCK_BYTES || this.large.length > 0) {
         this.copying = false;
-        this.writeBlock(() => this.copyOn());
+        this.writeGathered(() => this.copyOn());
         return false;
       }
       if (done()) return true;
     }
     this.copying = false;
     this.endLsn = this.log.appendedLsn;
-    if (this.blockCount > 0) this.writeBlock(() => this.writeFooter());
-    else this.writeFooter();
+    this.writeGathered(() => this.writeFooter());
     return false;
   }
 
@@ -150,6 +154,11 @@ export class Snapshotter {
     const table = this.table;
     table.locate(ref);
     const bytes = readU32(table.body, table.bodyAt);
+    this.records++;
+    if (bytes > LARGE_BLOCK_BYTES) {
+      this.large.push(table.body.subarray(table.bodyAt, table.bodyAt + bytes));
+      return;
+    }
     if (this.blockAt + bytes > this.block.length) {
       const bigger = viewed(Buffer.allocUnsafeSlow(Math.max(this.block.length * 2, this.blockAt + bytes)));
       this.block.copy(bigger, 0, 0, this.blockAt);
@@ -158,14 +167,34 @@ export class Snapshotter {
     copyBytes(table.body, table.bodyAt, this.block, this.blockAt, bytes);
     this.blockAt += bytes;
     this.blockCount++;
-    this.records++;
+  }
+
+  private writeGathered(then: () => void): void {
+    if (this.blockCount > 0) this.writeBlock(() => this.writeLarge(then));
+    else this.writeLarge(then);
+  }
+
+  private writeLarge(then: () => void): void {
+    const record = this.large.shift();
+    if (record === undefined) return then();
+    const stopped = (): boolean => this.aborted;
+    writeLargeBlock(this.disk, this.file, this.position, record, stopped, (error, crc) => {
+      if (crc === undefined) return this.finish(error ?? new Error("stopped"));
+      this.position += BLOCK_HEADER_BYTES + record.length;
+      this.noteBlock(crc);
+      this.writeLarge(then);
+    });
+  }
+
+  private noteBlock(crc: number): void {
+    this.digest = extendDigest(this.digest, crc);
+    this.blocks++;
   }
 
   private writeBlock(then: () => void): void {
     const bytes = this.blockAt;
     const crc = sealBlock(this.block, bytes - BLOCK_HEADER_BYTES, this.blockCount);
-    this.digest = extendDigest(this.digest, crc);
-    this.blocks++;
+    this.noteBlock(crc);
     this.disk.writeAsync(this.file, this.block, 0, bytes, this.position, (error) => {
       if (error) return this.finish(error);
       this.position += bytes;
@@ -208,6 +237,7 @@ export class Snapshotter {
   private finish(error: unknown): void {
     this.running = false;
     this.copying = false;
+    this.large = [];
     this.lastMs = this.scheduler.monotonicMs() - this.startedMs;
     if (error !== undefined && this.file !== -1) {
       this.disk.close(this.file);

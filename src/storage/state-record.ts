@@ -36,6 +36,7 @@ import { type Dot, sameDot } from "../core/clock/dot.js";
 import { VersionVector } from "../core/clock/version-vector.js";
 import type { RegisterState } from "../core/register/state.js";
 import { assert } from "../lib/assert.js";
+import { LARGE_BYTES, takeRoom } from "../lib/room.js";
 
 /** What a key holds. Never changed once made. */
 export interface Value {
@@ -98,7 +99,9 @@ export function encodeState(name: string, ballot: Dot, state: RegisterState<Valu
     flags |= FLAG_VECTOR;
     total += 2 + entries * VECTOR_ENTRY_BYTES;
   }
-  const out = Buffer.allocUnsafeSlow(total);
+  // Where the value lies with room in front of it, the record is made around it.
+  const around = valueBytes > LARGE_BYTES ? takeRoom((value as Value).bytes, total - valueBytes) : undefined;
+  const out = around ?? Buffer.allocUnsafeSlow(total);
   writeU32(out, 0, total);
   out[4] = (value === undefined ? 0 : value.type) | (dbOf(name) << 4);
   out[5] = flags;
@@ -120,7 +123,7 @@ export function encodeState(name: string, ballot: Dot, state: RegisterState<Valu
   }
   if (flags & FLAG_VECTOR) at = writeVector(out, at, vv, cut, entries);
   out.latin1Write(name.slice(1), at);
-  value?.bytes.copy(out, at + keyBytes);
+  if (around === undefined) value?.bytes.copy(out, at + keyBytes);
   return out;
 }
 

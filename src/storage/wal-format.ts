@@ -35,6 +35,7 @@
 import { readU32, writeU32 } from "../codec/record/record.js";
 import { copyBytes, viewed } from "../lib/copy.js";
 import { crc32 } from "../lib/crc.js";
+import { BatchRest } from "./batch-rest.js";
 
 export const SECTOR_BYTES = 512;
 export const STAMP_AT = 510;
@@ -56,6 +57,8 @@ const IDLE_FLUSHES = 1000;
 /** A buffer above it held a large value, or many: it is kept for a short while, and at most one is. */
 const OUTSIZED_BYTES: number = 4 << 20;
 const OUTSIZED_FLUSHES = 16;
+/** A longer record whose bytes are its own is not copied into the batch. */
+export const LARGE_RECORD_BYTES: number = 1 << 20;
 
 export function writeU64(bytes: Uint8Array, at: number, value: number): void {
   writeU32(bytes, at, value >>> 0);
@@ -182,6 +185,9 @@ export class BatchBuilder {
   private at = BATCH_HEADER_BYTES;
   count = 0;
   firstLsn = 0;
+  /** From the first large record on: content that does not lie in `buffer`, which ends at `restAt`. */
+  private rest: BatchRest | undefined = undefined;
+  private restAt = 0;
   /** Flushes in a row that used little of the buffer. */
   private idle = 0;
 
@@ -193,6 +199,12 @@ export class BatchBuilder {
     this.at = BATCH_HEADER_BYTES;
     this.count = 0;
     this.firstLsn = firstLsn;
+    this.rest = undefined;
+  }
+
+  /** It holds a large record that was not copied: storage/batch-stream.ts writes it. */
+  get large(): boolean {
+    return this.rest !== undefined;
   }
 
   /** Bytes on disk if sealed now. */
@@ -203,6 +215,11 @@ export class BatchBuilder {
   // HOT: once per write. No allocation, but for growth. Guard: bench/micro/wal.ts
   /** Append one body. O(bytes). */
   append(body: Buffer, from: number, length: number): void {
+    if (this.rest !== undefined) {
+      this.rest.add(body, from, length);
+      this.skip(length);
+      return;
+    }
     // Every started 510 bytes of content cost two of stamp; the sector under way may cost one more.
     const needed = this.at + length + (((length / STAMP_AT) | 0) + 2) * 2 + SECTOR_BYTES;
     if (needed > this.buffer.length) this.grow(needed);
@@ -212,6 +229,49 @@ export class BatchBuilder {
       this.at += length;
     } else this.appendSplit(body, from, length);
     this.count++;
+  }
+
+  /** Append a body that nobody changes from now on, without a copy. */
+  appendOwn(body: Buffer): void {
+    if (this.rest === undefined) {
+      this.rest = new BatchRest();
+      this.restAt = this.at;
+    }
+    this.rest.addOwn(body);
+    this.skip(body.length);
+  }
+
+  /** One more record, whose bytes lie elsewhere. */
+  private skip(length: number): void {
+    const content = this.at - Math.floor(this.at / SECTOR_BYTES) * 2 + length;
+    this.at = content + Math.floor(content / STAMP_AT) * 2;
+    this.count++;
+  }
+
+  /** Let go of what is elsewhere: all of it lies in `buffer` then. */
+  private gather(): void {
+    const content = this.rest?.content() ?? [];
+    const { count } = this;
+    if (this.rest !== undefined) this.at = this.restAt;
+    this.rest = undefined;
+    for (const piece of content) this.append(piece, 0, piece.length);
+    this.count = count;
+  }
+
+  /** What the batch is made of, for whoever writes it in pieces. Until begin() nothing may be appended. */
+  layout(): BatchLayout {
+    const { buffer, restAt, count, firstLsn, at: contentEnd } = this;
+    const stamp = stampOf(firstLsn, count);
+    return {
+      bytes: this.bytes(),
+      buffer,
+      restAt,
+      rest: this.rest?.content() ?? [],
+      count,
+      firstLsn,
+      contentEnd,
+      stamp,
+    };
   }
 
   private appendSplit(body: Buffer, from: number, length: number): void {
@@ -252,6 +312,7 @@ export class BatchBuilder {
    * Finish the batch: pad, stamp, checksum. @returns the header crc, which the next batch chains to. O(bytes).
    */
   seal(durableLsn: number, prevCrc: number, flags: number): number {
+    this.gather();
     const buffer = this.buffer;
     const total = this.bytes();
     const stamp = stampOf(this.firstLsn, this.count);
@@ -261,22 +322,60 @@ export class BatchBuilder {
       buffer[sector] = stamp;
       buffer[sector + 1] = stamp >>> 8;
     }
-    writeU32(buffer, 0, BATCH_MAGIC);
-    writeU32(buffer, 4, total / SECTOR_BYTES);
-    writeU64(buffer, 8, this.firstLsn);
-    writeU32(buffer, 16, this.count);
-    writeU32(buffer, 20, contentBytesBetween(contentEnd));
-    writeU64(buffer, 24, durableLsn);
-    writeU32(buffer, 32, prevCrc);
-    buffer[36] = stamp;
-    buffer[37] = stamp >>> 8;
-    buffer[38] = flags;
-    buffer[39] = flags >>> 8;
-    writeU32(buffer, 40, crc32(buffer.subarray(BATCH_HEADER_BYTES, total)));
-    const headerCrc = crc32(buffer.subarray(0, 44));
-    writeU32(buffer, 44, headerCrc);
-    return headerCrc;
+    const crc = crc32(buffer.subarray(BATCH_HEADER_BYTES, total));
+    const extent = { bytes: total, count: this.count, firstLsn: this.firstLsn, contentEnd, stamp };
+    return writeBatchHeader(buffer, extent, durableLsn, prevCrc, flags, crc);
   }
+}
+
+interface BatchExtent {
+  /** On disk. */
+  readonly bytes: number;
+  readonly count: number;
+  readonly firstLsn: number;
+  /** Where its content ends, stamps counted. */
+  readonly contentEnd: number;
+  readonly stamp: number;
+}
+
+/** @returns the header crc. */
+export function writeBatchHeader(
+  out: Buffer,
+  { bytes, count, firstLsn, contentEnd, stamp }: BatchExtent,
+  durableLsn: number,
+  prevCrc: number,
+  flags: number,
+  bodyCrc: number,
+): number {
+  writeU32(out, 0, BATCH_MAGIC);
+  writeU32(out, 4, bytes / SECTOR_BYTES);
+  writeU64(out, 8, firstLsn);
+  writeU32(out, 16, count);
+  writeU32(out, 20, contentBytesBetween(contentEnd));
+  writeU64(out, 24, durableLsn);
+  writeU32(out, 32, prevCrc);
+  out[36] = stamp;
+  out[37] = stamp >>> 8;
+  out[38] = flags;
+  out[39] = flags >>> 8;
+  writeU32(out, 40, bodyCrc);
+  const headerCrc = crc32(out.subarray(0, 44));
+  writeU32(out, 44, headerCrc);
+  return headerCrc;
+}
+
+/** A batch as it is to be laid out: buffer[0 .. restAt) as on disk but for header and stamps, then the content of `rest`. */
+export interface BatchLayout extends BatchExtent {
+  readonly buffer: Buffer;
+  readonly restAt: number;
+  readonly rest: readonly Buffer[];
+}
+
+/** The first sector of a batch while it is being written in pieces: begun, as its first byte says, and not to its end. */
+export function writeBegunHeader(sector: Buffer): void {
+  sector.fill(0, 0, BATCH_HEADER_BYTES);
+  writeU32(sector, 0, BATCH_MAGIC);
+  sector.fill(0, STAMP_AT, SECTOR_BYTES);
 }
 
 /** Content bytes between the batch header and raw position `at`, stamps not counted. */

@@ -16,6 +16,8 @@ const SEGMENT_BYTES_MIN: number = FIRST_SEGMENT_BYTES / 4;
 const GROWTH = 4;
 const FILL_BYTES: number = 256 * 1024;
 const RETRY_MS = 1000;
+/** What may be appended to an outsized batch while a segment is made for it, beside a quarter of its size. */
+const DEMAND_SPARE_BYTES: number = 1 << 20;
 /** A segment takes at most this part of what is free: one over it. */
 const FULL_SHARE = 4;
 
@@ -41,6 +43,8 @@ export class SegmentMaker {
   /** The most that a segment should take at present. */
   private readonly segmentBytes: () => number;
   private nextBytes: number;
+  /** The last segment was demanded for a batch of about its size: such a batch seldom comes alone. */
+  private likely = 0;
   /** Bytes that an outsized batch is waiting for; 0 = none. */
   private demanded = 0;
   private made: MadeSegment | undefined;
@@ -75,15 +79,25 @@ export class SegmentMaker {
   }
 
   /** The next segment must have room for `bytes`: a prepared one that has not is given up. */
-  demand(bytes: number): void {
+  private demand(bytes: number): void {
     this.demanded = Math.ceil(bytes / SECTOR_BYTES) * SECTOR_BYTES;
     if (this.made === undefined || this.made.bytes >= bytes) return;
     this.disk.remove(this.made.name);
     this.made = undefined;
   }
 
+  /** As ready(). @param run called once there may be such a segment, if there is none: one is being made then. */
+  readyOr(bytes: number, run: () => void): boolean {
+    if (this.ready(bytes)) return true;
+    // More than is needed now: the batch grows while the segment is laid out, and must not outgrow it again and again.
+    const wanted = bytes + (bytes >> 2) + DEMAND_SPARE_BYTES;
+    this.demand(this.hasRoom(2 * wanted) ? wanted : bytes);
+    this.whenReady(run);
+    return false;
+  }
+
   /** Call once, when a segment was made or a try has failed. */
-  whenReady(run: () => void): void {
+  private whenReady(run: () => void): void {
     this.waiting = run;
     this.prepare();
   }
@@ -93,6 +107,7 @@ export class SegmentMaker {
     const made = this.made;
     if (made !== undefined && made.bytes >= bytes) {
       this.made = undefined;
+      this.likely = made.bytes > this.nextBytes && bytes > made.bytes / 2 ? made.bytes : 0;
       return made;
     }
     const name = `wal-large-${bytes}.tmp`;
@@ -144,7 +159,7 @@ export class SegmentMaker {
     const free = this.disk.freeBytes();
     // With little room left a small segment serves better than none.
     const next = Math.min(this.nextBytes, shareOf(free));
-    const bytes = Math.max(next, this.demanded);
+    const bytes = Math.max(next, this.demanded, Math.min(this.likely, shareOf(free)));
     this.making = bytes;
     let file: FileHandle = -1;
     try {

@@ -18,26 +18,23 @@
 import { assert } from "../lib/assert.js";
 import { DiskError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
-import type { Cancel, Scheduler } from "../ports/scheduler.js";
+import type { Scheduler } from "../ports/scheduler.js";
+import { BatchStream } from "./batch-stream.js";
 import { type Flight, Flights } from "./flights.js";
 import { paceOf } from "./flush-gap.js";
 import { type FlushPace, NEXT_TURN } from "./flush-pace.js";
 import { InlineSync } from "./inline-sync.js";
 import type { LogExtent, SyncMode, WalEnd, WalOptions } from "./log.js";
-import { BATCH_OPEN, BATCH_SEAL, BatchBuilder, SECTOR_BYTES } from "./wal-format.js";
+import { RelaxedSync } from "./relaxed-sync.js";
+import { BATCH_OPEN, BATCH_SEAL, BatchBuilder, LARGE_RECORD_BYTES, SECTOR_BYTES } from "./wal-format.js";
 import { isWantOfRoom, SegmentMaker } from "./wal-segment-maker.js";
 import { WalSegments } from "./wal-segments.js";
 
 const BATCH_BYTES_START = 64 * 1024;
-const EVERYSEC_MS = 1000;
 /** Room that must be left in the segment while no next one can be made, beyond what is under way and twice what waits. */
 const LOW_ROOM_BYTES = 256 * 1024;
-/** What may be appended to an outsized batch while a segment is made for it, beside a quarter of its size. */
-const DEMAND_SPARE_BYTES: number = 1 << 20;
 /** How soon a batch that the disk has no room for is tried again. */
 const NO_ROOM_RETRY_MS = 250;
-/** In the relaxed modes what was written is synced when it is so much: all of a segment at its end would be a long wait for everyone. */
-const UNSYNCED_BYTES_MAX: number = 4 << 20;
 
 export class Wal {
   appendedLsn: number;
@@ -64,19 +61,22 @@ export class Wal {
   private readonly spares: BatchBuilder[] = [];
   private lastCrc: number;
   private readonly flights: Flights;
+  private readonly largeBytes: number;
+  /** Of batches with large records. */
+  private readonly stream: BatchStream;
   private pumpAsked = false;
   private pumpTimed = false;
   private readonly inline: InlineSync = new InlineSync();
   private closed = false;
-  private cancelEverysec: Cancel | undefined;
-  private syncRunning = false;
+  private readonly sync: RelaxedSync;
   private readonly pace: FlushPace;
-  /** Bytes written since the last sync was asked for. */
-  private unsyncedBytes = 0;
   private readonly pumpBound = (): void => this.pump();
 
   constructor(disk: Disk, scheduler: Scheduler, options: WalOptions, end: WalEnd) {
     this.disk = disk;
+    this.largeBytes = options.largeBytes ?? LARGE_RECORD_BYTES;
+    this.stream = new BatchStream(disk, Math.ceil(this.largeBytes / SECTOR_BYTES) * 2 * SECTOR_BYTES);
+    this.sync = new RelaxedSync(this, disk, scheduler);
     this.scheduler = scheduler;
     this.mode = options.mode;
     this.appendedLsn = end.nextLsn - 1;
@@ -106,14 +106,14 @@ export class Wal {
       throw new DiskError("cannot write the log", error);
     }
     this.maker.prepare();
-    this.cancelEverysec?.();
-    if (this.mode === "everysec") this.tickEverysec();
+    this.sync.stop();
+    if (this.mode === "everysec") this.sync.begin();
     return true;
   }
 
   setMode(mode: SyncMode): void {
     if (mode === this.mode) return;
-    this.cancelEverysec?.();
+    this.sync.stop();
     try {
       // A synced write covers its own bytes only: what the relaxed mode left must be on disk before "always" is promised.
       if (mode === "always") this.settle();
@@ -121,14 +121,15 @@ export class Wal {
       return this.fail(new DiskError("log sync failed", error));
     }
     this.mode = mode;
-    if (mode === "everysec") this.tickEverysec();
+    if (mode === "everysec") this.sync.begin();
   }
 
   // HOT: once per write.
-  /** Append one body to the open batch. @returns its LSN. */
-  append(body: Buffer, at: number, length: number): number {
+  /** Append one body to the open batch. @param own nobody changes it from now on. @returns its LSN. */
+  append(body: Buffer, at: number, length: number, own = false): number {
     assert(!this.closed, "append to a closed log");
-    this.open.append(body, at, length);
+    if (own && length > this.largeBytes) this.open.appendOwn(body.subarray(at, at + length));
+    else this.open.append(body, at, length);
     if (!this.pumpAsked) this.askPump();
     return ++this.appendedLsn;
   }
@@ -163,7 +164,7 @@ export class Wal {
     const full = bytes > this.segments.roomBytes;
     const alone = this.flights.count === 0;
     // A landing comes here again.
-    if (!alone && (full || this.mode !== "always")) return;
+    if (!alone && (full || this.mode !== "always" || this.open.large || this.stream.busy)) return;
     const waitMs = alone ? this.pace.waitMs(this.waiters(), nowMs) : this.flights.waitMs(nowMs);
     if (waitMs === NEXT_TURN) return this.askPump();
     if (waitMs > 0) return this.pumpIn(waitMs);
@@ -183,9 +184,13 @@ export class Wal {
   private sealOpen(): BatchBuilder {
     const batch = this.open;
     this.lastCrc = batch.seal(this.syncedLsn, this.lastCrc, 0);
+    this.openNext();
+    return batch;
+  }
+
+  private openNext(): void {
     this.open = this.spares.pop() ?? new BatchBuilder(BATCH_BYTES_START);
     this.open.begin(this.appendedLsn + 1);
-    return batch;
   }
 
   private tryRotate(bytes: number): boolean {
@@ -196,13 +201,7 @@ export class Wal {
       return false;
     }
     // Always into a segment whose bytes are on the disk already: want of room is met there, where nothing depends on it yet.
-    if (!this.maker.ready(bytes + SECTOR_BYTES)) {
-      // More than is needed now: the batch grows while the segment is laid out, and must not outgrow it again and again.
-      const wanted = bytes + (bytes >> 2) + DEMAND_SPARE_BYTES;
-      this.maker.demand(this.maker.hasRoom(2 * wanted) ? wanted : bytes + SECTOR_BYTES);
-      this.maker.whenReady(this.pumpBound);
-      return false;
-    }
+    if (!this.maker.readyOr(bytes + SECTOR_BYTES, this.pumpBound)) return false;
     if (this.syncedLsn < this.durableLsn) {
       // What the relaxed modes left unsynced: not on the loop (see settle).
       this.pumpAsked = true;
@@ -220,6 +219,7 @@ export class Wal {
 
   private flush(bytes: number): void {
     const startedMs = this.scheduler.monotonicMs();
+    if (this.open.large) return this.flushLarge(bytes, startedMs);
     if (this.mode !== "always") return this.flushHere(this.segments.plain, bytes, startedMs);
     const lone = this.flights.count === 0 && this.inline.allowed() && this.waiters() <= 1;
     if (lone) return this.flushHere(this.segments.durable, bytes, startedMs);
@@ -233,14 +233,29 @@ export class Wal {
     });
   }
 
-  private landed(flight: Flight): void {
+  /** Written in pieces, and synced whatever the mode: nothing else is under way, and what comes meanwhile is the next batch. */
+  private flushLarge(bytes: number, startedMs: number): void {
+    const batch = this.open;
+    this.openNext();
+    const flight = this.flights.begin(batch, bytes, this.appendedLsn, startedMs);
+    const at = this.segments.position;
+    this.segments.position += bytes;
+    this.stream.write(this.segments.durable, at, batch.layout(), this.syncedLsn, this.lastCrc, (error, headerCrc) => {
+      if (error) return this.fail(new DiskError("log write failed", error));
+      this.lastCrc = headerCrc;
+      if (this.failure === undefined) this.landed(flight, true);
+    });
+  }
+
+  private landed(flight: Flight, large = false): void {
     const nowMs = this.scheduler.monotonicMs();
-    this.flights.land(flight, nowMs);
+    this.flights.land(flight, nowMs, large);
     let first = this.flights.takeLanded();
     if (first === undefined) return;
     for (; first !== undefined; first = this.flights.takeLanded()) {
       this.lastFlushMs = nowMs - first.startedMs;
-      this.syncedLsn = first.lastLsn;
+      // In the relaxed modes what stands before it may not be synced.
+      if (this.syncedLsn === this.durableLsn) this.syncedLsn = first.lastLsn;
       this.flushed(first.batch, first.bytes, first.lastLsn);
     }
     if (this.flights.count === 0) this.pace.begin(this.waiters(), this.open.count, this.lastFlushMs, nowMs);
@@ -265,8 +280,7 @@ export class Wal {
       this.inline.took(this.lastFlushMs);
     }
     this.flushed(batch, bytes, lastLsn);
-    this.unsyncedBytes += bytes;
-    if (this.mode !== "always" && this.unsyncedBytes > UNSYNCED_BYTES_MAX && !this.syncRunning) this.syncNow(() => {});
+    if (this.mode !== "always") this.sync.wrote(bytes);
     this.announce();
   }
 
@@ -325,29 +339,14 @@ export class Wal {
     this.open.begin(this.appendedLsn + 1);
   }
 
-  private tickEverysec(): void {
-    this.cancelEverysec = this.scheduler.after(EVERYSEC_MS, () => {
-      if (this.mode !== "everysec" || this.closed) return;
-      this.syncNow(() => {});
-      this.tickEverysec();
-    });
+  /** Sync what was written so far (WAITAOF in the relaxed modes). `done` is not called after a failure. */
+  syncNow(done: () => void): void {
+    this.sync.now(done);
   }
 
-  /** Sync what was written so far (everysec; WAITAOF in the relaxed modes). `done` is not called after a failure. */
-  syncNow(done: () => void): void {
-    const upTo = this.durableLsn;
-    if (upTo <= this.syncedLsn) return done();
-    if (this.syncRunning || this.flights.count > 0) return void this.scheduler.after(1, () => this.syncNow(done));
-    this.syncRunning = true;
-    this.unsyncedBytes = 0;
-    const file = this.segments.plain;
-    this.disk.syncAsync(file, (error) => {
-      this.syncRunning = false;
-      // A segment closed meanwhile was synced on closing; its handle may be gone, which is no failure of the disk.
-      if (error && file === this.segments.plain) return this.fail(new DiskError("log sync failed", error));
-      if (upTo > this.syncedLsn) this.syncedLsn = upTo;
-      done();
-    });
+  /** Batches are under way. */
+  get flying(): boolean {
+    return this.flights.count > 0;
   }
 
   extent(): LogExtent {
@@ -375,14 +374,14 @@ export class Wal {
       this.fail(new DiskError("cannot seal the log", error));
     }
     this.closed = true;
-    this.cancelEverysec?.();
+    this.sync.stop();
     this.maker.stop();
     this.segments.close();
   }
 
   /** @returns whether a flush is under way: then close() has to wait for onDurable. */
   busy(): boolean {
-    return this.flights.count > 0 || this.syncRunning;
+    return this.flights.count > 0 || this.sync.running;
   }
 
   private flushBlocking(): void {

@@ -169,7 +169,7 @@ test("real: an address that swallows everything is given up in time", async () =
     },
     () => outcomes.push("failed"),
   );
-  while (outcomes.length === 0 && performance.now() - started < 5000) {
+  while (outcomes.length === 0 && performance.now() - started < 60_000) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   await new Promise((resolve) => setTimeout(resolve, 80));

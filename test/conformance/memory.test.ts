@@ -28,7 +28,7 @@ test("released memory goes back to the system, again after a pause", async () =>
       releaseMemory(piece);
       assert.is(piece.byteLength, 0);
     }
-    await within(5000, falls(full - 150 * MIB), "the resident set shrinks");
+    await within(30_000, falls(full - 150 * MIB), "the resident set shrinks");
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 });
@@ -38,7 +38,7 @@ test("a process that released memory ends by itself", async () => {
   const code = `const { releaseMemory } = await import(${JSON.stringify(source)}); releaseMemory(new ArrayBuffer(1 << 25));`;
   const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code], { stdio: "inherit" });
   const exit = new Promise<number | null>((resolve) => child.once("exit", resolve));
-  assert.is(await within(10_000, exit, "it ends"), 0);
+  assert.is(await within(60_000, exit, "it ends"), 0);
 });
 
 test.run();

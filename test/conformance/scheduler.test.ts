@@ -135,7 +135,7 @@ test("Node's: waiting keeps no process alive, and warns of nothing", () => {
   const output = execFileSync(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 20_000,
+    timeout: 60_000,
   });
   assert.is(output, "turn\n");
 });

@@ -30,7 +30,8 @@ function build(sealed: boolean): { disk: SimDisk; scheduler: FakeScheduler; expe
   const engine = open(disk, scheduler);
   const put = (i: number): void => {
     const key = Buffer.from(`key:${i}`);
-    const value = Buffer.alloc(10 + i * 7, 65 + (i % 26));
+    // Most are small: each byte costs an opening. Some are longer than a sector of the log.
+    const value = Buffer.alloc(i % 15 === 7 ? 600 : 5 + (i % 12) * 3, 65 + (i % 26));
     engine.store.put(
       i % 3,
       key,

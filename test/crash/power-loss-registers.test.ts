@@ -18,10 +18,17 @@ import { FakeScheduler } from "../lib/fake-scheduler.js";
 import { engineOptions } from "../lib/open-engine.js";
 import { PowerLoss, SimDisk } from "../lib/sim-disk.js";
 
+/** Longer records go to the disk in pieces, of which many a batch here has several. */
+const LARGE_BYTES = 600;
+
 /** @returns the engine once loaded, or undefined when the power went first. */
 function open(disk: SimDisk, scheduler: FakeScheduler, mode: SyncMode): Engine | undefined {
   try {
-    const engine = new Engine(disk, scheduler, engineOptions({ mode, partitions: 2, register: true }));
+    const engine = new Engine(
+      disk,
+      scheduler,
+      engineOptions({ mode, partitions: 2, register: true, largeRecordBytes: LARGE_BYTES }),
+    );
     let result: Error | undefined | null = null;
     engine.load(1e9, (error) => {
       result = error;

@@ -8,10 +8,9 @@ import * as assert from "uvu/assert";
 import { runClientVerb } from "../../src/cli/client-verbs.js";
 import { parseTarget } from "../../src/cli/connection.js";
 import { startTestServer, type TestServer } from "../../src/testing.js";
-import { fuzz, SEED } from "../lib/fuzz.js";
+import { fuzz, fuzzAsync } from "../lib/fuzz.js";
 
 const RUNS = 60;
-const MS_MAX = 3000;
 let server: TestServer;
 let target: string[];
 
@@ -43,17 +42,6 @@ async function kvorum(argv: readonly string[]): Promise<{ code: number; out: Buf
   }
 }
 
-/** As `fuzz`, for what takes time. */
-async function fuzzSlow<T>(property: fc.IAsyncProperty<T>): Promise<void> {
-  await fc.assert(property, {
-    seed: SEED,
-    numRuns: RUNS,
-    interruptAfterTimeLimit: MS_MAX,
-    markInterruptAsFailure: false,
-    includeErrorInReport: true,
-  });
-}
-
 /** What a command line can hold: no NUL, no half of a character. */
 const word = fc.oneof(
   fc.string({ maxLength: 20 }),
@@ -74,7 +62,7 @@ const word = fc.oneof(
 );
 
 test("what was put comes out byte for byte, and is gone once deleted", async () => {
-  await fuzzSlow(
+  await fuzzAsync(
     fc.asyncProperty(
       word,
       word.filter((value) => value !== "-"),
@@ -87,6 +75,7 @@ test("what was put comes out byte for byte, and is gone once deleted", async () 
         assert.is((await kvorum(["get", ...at])).code, 3);
       },
     ),
+    RUNS,
   );
 });
 
@@ -111,13 +100,14 @@ test("any command line ends with a code", async () => {
     "--help",
   );
   const verb = fc.constantFrom("get", "delete", "put", "nosuch", "");
-  await fuzzSlow(
+  await fuzzAsync(
     fc.asyncProperty(verb, fc.array(fc.oneof(word, option), { maxLength: 5 }), async (name, words) => {
       // Without a value put reads standard input, which is the test's.
       const argv = [name, ...target, ...words, ...(name === "put" ? ["key", "value"] : [])];
       const { code } = await kvorum(argv);
       assert.ok([0, 1, 2, 3, 4].includes(code), String(code));
     }),
+    RUNS,
   );
 });
 

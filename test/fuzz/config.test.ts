@@ -13,6 +13,7 @@ import { OPTIONS, optionNames } from "../../src/config/options.js";
 import { formatValue } from "../../src/config/value.js";
 import { parseBytes, parseDuration, parseInteger } from "../../src/lib/units.js";
 import { change, changed, fuzz } from "../lib/fuzz.js";
+import { cpuMs } from "../lib/pace.js";
 import { memoryFiles } from "../unit/config/memory-files.js";
 
 const PROBLEM_CHARS_MAX = 1000;
@@ -222,26 +223,26 @@ test("a file that is one huge line, or huge and has none", () => {
     ["a comment", `# ${"x".repeat(huge)}\nport 6380`],
   ];
   for (const [what, text] of files) {
-    const started = performance.now();
+    const started = cpuMs();
     const found = outcome(
       () => loadConfig({ argv: ["/f"], env: {}, cwd: "/", files: memoryFiles({ "/f": text }) }),
       /^\/f:\d+: /,
     );
     assert.ok(found.length <= 21);
-    assert.ok(performance.now() - started < 5000, `${what}: ${performance.now() - started} ms`);
+    assert.ok(cpuMs() - started < 5000, `${what}: ${cpuMs() - started} ms`);
   }
 });
 
 test("files of a directory that all include the directory are read to an end", () => {
   const texts = Object.fromEntries(Array.from({ length: 14 }, (_, i) => [`/d/${i}.conf`, "include /d/*\n"]));
   const files = memoryFiles({ ...texts, "/f": "include /d/*\n" });
-  const started = performance.now();
+  const started = cpuMs();
   const problems = outcome(
     () => loadConfig({ argv: ["/f"], env: {}, cwd: "/", files }),
     /^\/(f|d\/\d+\.conf):1: include: /,
   );
   assert.ok(problems.length > 0);
-  assert.ok(performance.now() - started < 5000, `${performance.now() - started} ms`);
+  assert.ok(cpuMs() - started < 5000, `${cpuMs() - started} ms`);
 });
 
 test("sizes, durations and numbers are what arithmetic says, or refused", () => {

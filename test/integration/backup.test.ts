@@ -9,9 +9,11 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { freePort, KvorumProcess, kvorum } from "../lib/kvorum-process.js";
+import { freePort } from "../lib/free-ports.js";
+import { KvorumProcess, kvorum } from "../lib/kvorum-process.js";
 import { within } from "../lib/within.js";
 
+const WAIT_MS = 60_000;
 const KEYS = 300;
 const PADDING = "x".repeat(400);
 
@@ -73,12 +75,12 @@ class Load {
     const reached = async (): Promise<void> => {
       while (this.number < until) await pause();
     };
-    await within(30_000, reached(), "the load goes on");
+    await within(WAIT_MS, reached(), "the load goes on");
   }
 
   async stop(): Promise<void> {
     this.stopping = true;
-    await within(10_000, this.over, "the load ends");
+    await within(WAIT_MS, this.over, "the load ends");
     this.client.disconnect();
   }
 }
@@ -87,9 +89,9 @@ class Load {
 async function check(port: number, least: readonly number[], load: Load): Promise<void> {
   const client = connect(port);
   try {
-    assert.is(await within(5000, client.dbsize(), "dbsize"), KEYS * 2);
+    assert.is(await within(WAIT_MS, client.dbsize(), "dbsize"), KEYS * 2);
     for (let i = 0; i < KEYS; i++) {
-      const [a, b] = await within(5000, client.mget(`a:${i}`, `b:${i}`), "a pair");
+      const [a, b] = await within(WAIT_MS, client.mget(`a:${i}`, `b:${i}`), "a pair");
       assert.is(a, b, `pair ${i} is half of a transaction`);
       const number = Number(a?.split(" ")[0]);
       assert.ok(number >= (least[i] as number), `pair ${i}: ${number}, ${least[i]} was acknowledged`);
@@ -163,8 +165,8 @@ test("restore refuses damage with file and offset, what is in use, what is not e
   const server = await KvorumProcess.start("--port", String(port), "--dir", data);
   try {
     const client = connect(port);
-    for (let i = 0; i < 50; i++) await within(5000, client.set(`k${i}`, PADDING), "set");
-    const relative = await within(5000, client.call("KV.BACKUP", "somewhere").catch(String), "an answer");
+    for (let i = 0; i < 50; i++) await within(WAIT_MS, client.set(`k${i}`, PADDING), "set");
+    const relative = await within(WAIT_MS, client.call("KV.BACKUP", "somewhere").catch(String), "an answer");
     assert.match(String(relative), "ERR the directory must be an absolute path");
     client.disconnect();
     const backup = join(root, "backup");

@@ -5,36 +5,21 @@
 // timeout: 120s
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { freeRow } from "../lib/free-ports.js";
 import { kvorum } from "../lib/kvorum-process.js";
 import { PROGRAM } from "../lib/program.js";
 import { within } from "../lib/within.js";
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 const NODES = 3;
 
-/** A port with two free ones behind it, and as many 1000 and 10000 above. */
-async function freeRow(): Promise<number> {
-  for (let tries = 0; tries < 50; tries++) {
-    const first = 20_000 + Math.floor(Math.random() * 25_000);
-    const wanted = Array.from({ length: NODES }, (_, i) => [first + i, first + i + 1000, first + i + 10_000]).flat();
-    const free = await Promise.all(
-      wanted.map(
-        (port) =>
-          new Promise<boolean>((resolve) => {
-            const server = createServer();
-            server.once("error", () => resolve(false));
-            server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-          }),
-      ),
-    );
-    if (free.every(Boolean)) return first;
-  }
-  throw new Error("no free ports");
+/** As `cluster dev` takes them: clients, HTTP, peers. */
+function freeRows(): Promise<number> {
+  return freeRow(NODES, 1000, 10_000);
 }
 
 class Dev {
@@ -115,7 +100,7 @@ function runs(pid: number): boolean {
 }
 
 test("three nodes; one dies and is told; Ctrl-C ends all", async () => {
-  const dev = new Dev(await freeRow());
+  const dev = new Dev(await freeRows());
   try {
     await dev.serving();
     const status = async (): Promise<{ membersUp: number; ok: boolean }> =>
@@ -143,12 +128,12 @@ test("three nodes; one dies and is told; Ctrl-C ends all", async () => {
 });
 
 test("a node that cannot start ends all; nodes do not outlive a command that is killed", async () => {
-  const dev = new Dev(await freeRow());
+  const dev = new Dev(await freeRows());
   try {
     await dev.serving();
     const pids = ["n1", "n2", "n3"].map((id) => dev.pid(id));
     // Its directories are in use.
-    const port = await freeRow();
+    const port = await freeRows();
     const second = await kvorum("cluster", "dev", "--port", String(port), "--dir", dev.dir);
     assert.is(second.code, 75, second.err);
     assert.match(second.out, /^n1 \| kvorum: the data directory .* is in use/m);
@@ -158,7 +143,7 @@ test("a node that cannot start ends all; nodes do not outlive a command that is 
       young,
       `if (/ --id n[23] /.test(process.argv.join(" "))) await new Promise((go) => setTimeout(go, ${WAIT_MS}));`,
     );
-    const third = new Dev(await freeRow(), dev.dir, `--import=${young}`);
+    const third = new Dev(await freeRows(), dev.dir, `--import=${young}`);
     assert.is(await within(WAIT_MS, third.exited, "the end of the third"), 75, third.said);
     dev.child.kill("SIGKILL");
     await dev.until(() => !pids.some(runs), "the nodes end");

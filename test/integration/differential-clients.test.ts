@@ -46,7 +46,7 @@ class Client {
 
   async run(commands: readonly (readonly Buffer[])[]): Promise<Buffer[]> {
     this.socket.write(Buffer.concat(commands.map(encodeCommand)));
-    return within(10_000, this.collect(commands.length), `${commands.length} replies`);
+    return within(60_000, this.collect(commands.length), `${commands.length} replies`);
   }
 
   private async collect(count: number): Promise<Buffer[]> {

@@ -7,17 +7,20 @@ import { closeSync, openSync, readdirSync, rmSync, statfsSync, writeFileSync, wr
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { freePort } from "../lib/free-ports.js";
 import { Connection, type Reply } from "../lib/process-client.js";
 import { type Fault, FaultyDisk, SmallFileSystem } from "../lib/process-faulty-disk.js";
-import { freePort, ServerProcess, withDirectory } from "../lib/process-server.js";
+import { ServerProcess, withDirectory } from "../lib/process-server.js";
 import { within } from "../lib/within.js";
 
-const TEST_MS = 40_000;
+const TEST_MS = 90_000;
+const WAIT_MS = 60_000;
 const DISK_MB = 48;
 const BALLAST_MB = 20;
+const READ_BYTES = 300_000;
 const EXIT_DISK = 74;
-/** The process ends within a second of the failure; the rest is for a busy machine. */
-const EXIT_MS = 1500;
+/** The process ends within a second of the failure; the rest is for a busy machine. It would give clients ten seconds to end by themselves. */
+const EXIT_MS = 8000;
 
 function textOf(reply: Reply): string {
   return reply instanceof Error ? reply.message : String(reply);
@@ -28,7 +31,7 @@ async function fill(port: number, name: string, bytes: number): Promise<{ count:
   const connection = await Connection.open(port);
   for (let count = 0; ; count++) {
     const reply = await within(
-      10_000,
+      WAIT_MS,
       connection.send("SET", `${name}:${count}`, contentOf(name, count, bytes)),
       "a reply",
     );
@@ -45,18 +48,21 @@ function contentOf(name: string, i: number, bytes: number): Buffer {
 async function verify(port: number, name: string, count: number, bytes: number): Promise<void> {
   const connection = await Connection.open(port);
   connection.buffers = true;
-  for (let i = 0; i < count; i++) {
-    const value = (await connection.ask("GET", `${name}:${i}`)) as Buffer | null;
-    assert.ok(value?.equals(contentOf(name, i, bytes)), `${name}:${i} of ${count}`);
+  const atOnce = Math.max(1, Math.floor(READ_BYTES / bytes));
+  for (let from = 0; from < count; from += atOnce) {
+    const names = Array.from({ length: Math.min(atOnce, count - from) }, (_, i) => `${name}:${from + i}`);
+    const values = (await connection.ask("MGET", ...names)) as (Buffer | null)[];
+    for (const [i, value] of values.entries())
+      assert.ok(value?.equals(contentOf(name, from + i, bytes)), `${names[i]} of ${count}`);
   }
   connection.close();
 }
 
 /** The server looks for room again once a second: until then what is too large for what it saw is refused. */
 async function untilDone(connection: Connection, ...command: (string | Buffer)[]): Promise<Reply> {
-  const until = performance.now() + 10_000;
+  const until = performance.now() + WAIT_MS;
   for (;;) {
-    const reply = await within(10_000, connection.send(...command), "a reply");
+    const reply = await within(WAIT_MS, connection.send(...command), "a reply");
     if (!(reply instanceof Error)) return reply;
     assert.match(textOf(reply), /^MISCONF/);
     assert.ok(performance.now() < until, "writes go on after room was made");
@@ -129,7 +135,7 @@ async function full(bytes: number, writers: number): Promise<void> {
 }
 
 test("a full disk, small values from many: -MISCONF, reads go on, writes go on with room again, nothing is lost", () =>
-  within(TEST_MS, full(3000, 10), "the test"));
+  within(TEST_MS, full(6000, 10), "the test"));
 
 test("a full disk, values of 300 KiB from a few", () => within(TEST_MS, full(300_000, 3), "the test"));
 
@@ -184,6 +190,14 @@ async function execWithoutRoom(
   return connection.send("EXEC");
 }
 
+/** Until EXEC has been done in memory, and waits for room. */
+async function untilItWaits(connection: Connection): Promise<void> {
+  const waits = async (): Promise<void> => {
+    while ((await connection.ask("DBSIZE")) !== 302) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  await within(WAIT_MS, waits(), "EXEC to wait for room");
+}
+
 async function stoppedWaiting(): Promise<void> {
   const disk = SmallFileSystem.mount(DISK_MB);
   if (disk === undefined) return;
@@ -193,12 +207,14 @@ async function stoppedWaiting(): Promise<void> {
   try {
     const connection = await Connection.open(server.port);
     const exec = execWithoutRoom(disk, connection, ballast, false);
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const other = await Connection.open(server.port);
+    await untilItWaits(other);
+    other.close();
     const asked = performance.now();
     const ended = server.end();
-    assert.match(textOf(await within(10_000, exec, "EXEC is answered")), /^UNCERTAIN/);
+    assert.match(textOf(await within(WAIT_MS, exec, "EXEC is answered")), /^UNCERTAIN/);
     assert.equal(await ended, { code: EXIT_DISK, signal: null }, server.said);
-    assert.ok(performance.now() - asked < 5000, "it ends soon after the time it gives to clients");
+    assert.ok(performance.now() - asked < EXIT_MS, "it ends soon after the time it gives to clients");
     rmSync(ballast);
     server = await ServerProcess.start(options);
     const again = await Connection.open(server.port);
@@ -257,12 +273,15 @@ async function shortAndLarge(): Promise<void> {
     ];
     const asked = performance.now();
     for (const command of commands)
-      assert.match(textOf(await within(5000, connection.send(...command), command.join(" "))), /^MISCONF .*No space/);
+      assert.match(
+        textOf(await within(WAIT_MS, connection.send(...command), command.join(" "))),
+        /^MISCONF .*No space/,
+      );
     assert.is(await connection.ask("GET", "none"), null);
     assert.equal(await connection.ask("MGET", "a", "copied", "far", "renamed"), ["1", null, null, null]);
     assert.is(await connection.ask("STRLEN", "large"), bytes);
     assert.is(await connection.ask("TTL", "large"), -1);
-    assert.ok(performance.now() - asked < 5000, "none of them waits");
+    assert.ok(performance.now() - asked < EXIT_MS, "none of them waits");
     assert.is(textOf(await connection.send("SET", "b", "1")), "OK", "small writes go on");
     rmSync(ballast);
     await untilWritable(connection, "b", "2");
@@ -286,19 +305,21 @@ async function unforeseen(): Promise<void> {
       done = true;
       return reply;
     });
-    await new Promise((resolve) => setTimeout(resolve, 1500));
     const other = await Connection.open(server.port);
+    await untilItWaits(other);
+    // It looks for room once a second.
+    await new Promise((resolve) => setTimeout(resolve, 1100));
     const asked = performance.now();
     assert.is(await other.ask("GET", "a"), "1", "reads go on");
     assert.is(await other.ask("GET", "none"), null);
     assert.is(await other.ask("DBSIZE"), 302);
     assert.match(textOf(await other.ask("INFO")), "db0:keys=302,");
     assert.equal(await other.ask("CONFIG", "GET", "port"), ["port", String(server.port)]);
-    assert.ok(performance.now() - asked < 5000, "none of them waits");
+    assert.ok(performance.now() - asked < EXIT_MS, "none of them waits");
     assert.match(textOf(await other.send("SET", "b", "1")), /^MISCONF/);
     assert.is(done, false);
     rmSync(ballast);
-    assert.is(((await within(10_000, exec, "EXEC is done")) as Reply[]).length, 300);
+    assert.is(((await within(WAIT_MS, exec, "EXEC is done")) as Reply[]).length, 300);
     await untilWritable(other, "b", "1");
     await server.end("SIGKILL");
     const again = await ServerProcess.start({ port: server.port, dir: join(disk.path, "data") });

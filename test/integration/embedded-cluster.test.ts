@@ -4,10 +4,10 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type Node, type OpenOptions, open, StoreError } from "../../src/index.js";
-import { freePorts } from "../lib/kvorum-process.js";
+import { freePorts } from "../lib/free-ports.js";
 import { within } from "../lib/within.js";
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 const IDS = ["a", "b", "c"];
 
 async function openAll(more: OpenOptions): Promise<Node[]> {

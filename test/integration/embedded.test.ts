@@ -11,9 +11,11 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { open, StoreError } from "../../src/index.js";
 import { startTestServer } from "../../src/testing.js";
+import { atLeastOnce } from "../lib/pace.js";
+import { LOADER, moduleOf } from "../lib/program.js";
 import { within } from "../lib/within.js";
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 90_000;
 
 async function inDirectory(body: (dir: string) => Promise<void>): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), "kvorum-embedded-"));
@@ -193,13 +195,13 @@ test("a value of 64 MiB, and thousands of commands in one turn", () =>
     assert.ok(big.equals((await client.getBuffer("big")) as Buffer));
     const many = await Promise.all(Array.from({ length: 20_000 }, () => client.incr("n")));
     assert.is(many.at(-1), 20_000);
-    const reads = await Promise.all(Array.from({ length: 5 }, () => client.getBuffer("big").then((b) => b?.length)));
+    const reads = await Promise.all(Array.from({ length: 2 }, () => client.getBuffer("big").then((b) => b?.length)));
     assert.ok(reads.every((bytes) => bytes === big.length));
   }));
 
 test("an embedded node keeps nothing of the process: no signal handler, no output, no exit code; it ends by itself", async () => {
   const script = `
-    import { startTestServer } from "./src/testing.ts";
+    import { startTestServer } from ${JSON.stringify(moduleOf("testing"))};
     const before = ["SIGTERM", "SIGINT", "SIGHUP", "uncaughtException", "exit"].map((name) => process.listenerCount(name)).join();
     const server = await startTestServer();
     const client = server.node.client();
@@ -208,7 +210,7 @@ test("an embedded node keeps nothing of the process: no signal handler, no outpu
     const after = ["SIGTERM", "SIGINT", "SIGHUP", "uncaughtException", "exit"].map((name) => process.listenerCount(name)).join();
     process.stderr.write(String(before === after));
   `;
-  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], { timeout: WAIT_MS });
+  const child = spawn(process.execPath, [...LOADER, "--input-type=module", "-e", script], { timeout: WAIT_MS });
   let out = "";
   let err = "";
   child.stdout.on("data", (text) => (out += text));
@@ -220,7 +222,7 @@ test("an embedded node keeps nothing of the process: no signal handler, no outpu
 test("who waits for an answer keeps the process, whatever the answer waits for; who does not lets it go", () =>
   inDirectory(async (dir) => {
     const script = `
-      import { open } from "./src/index.ts";
+      import { open } from ${JSON.stringify(moduleOf("index"))};
       const node = await open({ dir: ${JSON.stringify(join(dir, "data"))} });
       const [one, two] = [node.client(), node.client()];
       await one.set("a", "1");
@@ -235,7 +237,7 @@ test("who waits for an answer keeps the process, whatever the answer waits for; 
       await (await open({ dir: ${JSON.stringify(join(dir, "data"))} })).client().set("d", "5");
       process.stdout.write(" over");
     `;
-    const args = ["--import", "tsx", "--input-type=module", "-e", script];
+    const args = [...LOADER, "--input-type=module", "-e", script];
     const child = spawn(process.execPath, args, { timeout: WAIT_MS });
     let out = "";
     let err = "";
@@ -248,7 +250,7 @@ test("who waits for an answer keeps the process, whatever the answer waits for; 
 test("close() ends before the process does, also with a backup under way and nothing else to keep the process", () =>
   inDirectory(async (dir) => {
     const script = `
-      import { open } from "./src/index.ts";
+      import { open } from ${JSON.stringify(moduleOf("index"))};
       for (let i = 0; i < 20; i++) {
         const node = await open({ dir: ${JSON.stringify(join(dir, "data"))}, appendfsync: "everysec" });
         const client = node.client();
@@ -259,7 +261,7 @@ test("close() ends before the process does, also with a backup under way and not
       }
       process.stdout.write("closed");
     `;
-    const args = ["--import", "tsx", "--input-type=module", "-e", script];
+    const args = [...LOADER, "--input-type=module", "-e", script];
     const child = spawn(process.execPath, args, { timeout: WAIT_MS });
     let out = "";
     child.stdout.on("data", (text) => (out += text));
@@ -269,10 +271,14 @@ test("close() ends before the process does, also with a backup under way and not
 
 test("a test server is there in milliseconds", async () => {
   await (await startTestServer()).close();
-  const started = performance.now();
+  await atLeastOnce(async () => {
+    const started = performance.now();
+    const one = await startTestServer();
+    const took = performance.now() - started;
+    await one.close();
+    return took < 300 ? undefined : `${took} ms`;
+  });
   await using server = await startTestServer({ requirepass: "p" });
-  const took = performance.now() - started;
-  assert.ok(took < 500, `${took} ms`);
   assert.is(server.url, `redis://127.0.0.1:${server.port}`);
   const client = new Redis(server.url, { password: "p" });
   assert.is(await client.set("a", "1"), "OK");

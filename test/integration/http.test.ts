@@ -9,8 +9,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { open } from "../../src/index.js";
 import { startTestServer, type TestServer } from "../../src/testing.js";
+import { freePort } from "../lib/free-ports.js";
 import { errorIn, type HttpAnswer, http } from "../lib/http-request.js";
-import { freePort } from "../lib/kvorum-process.js";
 
 const JSON_TYPE = { "content-type": "application/json" };
 const AS_JSON = { accept: "application/json" };

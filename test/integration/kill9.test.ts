@@ -6,13 +6,14 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../src/lib/random.js";
+import { freePort } from "../lib/free-ports.js";
 import { Connection } from "../lib/process-client.js";
-import { freePort, ServerProcess, withDirectory } from "../lib/process-server.js";
+import { ServerProcess, withDirectory } from "../lib/process-server.js";
 import { Writer } from "../lib/process-writer.js";
 
 const ROUNDS = Number(process.env["ROUNDS"] ?? 5);
 const SEED = Number(process.env["KVORUM_SEED"] ?? Date.now() % 1_000_000);
-const ROUND_MS_MAX = 15_000;
+const ROUND_MS_MAX = 30_000;
 const WRITERS = 6;
 /** Acknowledged writes before a kill; most rounds have far more. */
 const ROUND_ACKNOWLEDGED_MIN = 100;

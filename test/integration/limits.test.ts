@@ -9,17 +9,21 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../src/lib/random.js";
+import { freePort } from "../lib/free-ports.js";
+import { atLeastOnce } from "../lib/pace.js";
 import { Connection, encode } from "../lib/process-client.js";
-import { freePort, namesIn, ServerProcess, withDirectory } from "../lib/process-server.js";
+import { namesIn, ServerProcess, withDirectory } from "../lib/process-server.js";
 import { Writer } from "../lib/process-writer.js";
 import { within } from "../lib/within.js";
 
-const TEST_MS = 60_000;
-const WAIT_MS = 20_000;
+const TEST_MS = 120_000;
+const WAIT_MS = 60_000;
 const MB = 1 << 20;
 /** Sockets of this process and of the server, with room for the rest. */
 const DESCRIPTORS = 10_500;
 const CLIENTS = 10_000;
+/** Enough that loading them takes a while. */
+const KEYS = 40_000;
 const HAS_PROC: boolean = process.platform === "linux";
 
 function sleep(ms: number): Promise<void> {
@@ -33,6 +37,15 @@ function opened(port: number): Promise<Socket> {
     socket.once("connect", () => resolve(socket));
     socket.once("close", () => reject(new Error("closed")));
   });
+}
+
+/** Until the server has read so much, in all. */
+async function serverHasRead(connection: Connection, bytes: number): Promise<void> {
+  const read = async (): Promise<void> => {
+    while (Number(/total_net_input_bytes:(\d+)/.exec(String(await connection.ask("INFO", "stats")))?.[1]) < bytes)
+      await sleep(20);
+  };
+  await within(WAIT_MS, read(), `${bytes} bytes are read`);
 }
 
 /** Wait for so many bytes on a socket that nobody else reads. */
@@ -121,11 +134,11 @@ if (HAS_PROC) {
       const server = await start({ args: ["--max-value-bytes", "512mb", "--client-query-buffer-limit", "1gb"] });
       const connection = await Connection.open(server.port);
       await connection.ask("SET", "a", "1");
-      await sleep(300);
       const before = server.memory();
       const sockets = await Promise.all(Array.from({ length: 50 }, () => opened(server.port)));
-      for (const socket of sockets) socket.write(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${512 * MB}\r\nonly this`);
-      await sleep(500);
+      const begun = `*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${512 * MB}\r\nonly this`;
+      for (const socket of sockets) socket.write(begun);
+      await serverHasRead(connection, sockets.length * begun.length);
       assert.is(await connection.ask("GET", "a"), "1");
       const grown = server.memory() - before;
       assert.ok(grown < 32 * MB, `memory grew by ${Math.round(grown / MB)} MiB`);
@@ -145,16 +158,20 @@ if (HAS_PROC) {
         // 200 MiB of replies each, if anybody made them.
         socket.write(Buffer.concat(Array.from({ length: 200 }, () => encode(["GET", "value"]))));
       }
-      const took: number[] = [];
-      for (let i = 0; i < 100; i++) {
-        const asked = performance.now();
-        await connection.ask("GET", "none");
-        took.push(performance.now() - asked);
-        await sleep(5);
-      }
+      await serverHasRead(connection, deaf.length * 200 * encode(["GET", "value"]).length);
+      await atLeastOnce(async () => {
+        const took: number[] = [];
+        for (let i = 0; i < 100; i++) {
+          const asked = performance.now();
+          await connection.ask("GET", "none");
+          took.push(performance.now() - asked);
+          await sleep(1);
+        }
+        const at90 = took.sort((a, b) => a - b)[90] as number;
+        return at90 < 50 ? undefined : `the 90th of 100 took ${at90} ms`;
+      });
       const grown = server.memory() - before;
       assert.ok(grown < 150 * MB, `memory grew by ${Math.round(grown / MB)} MiB`);
-      assert.ok((took.sort((a, b) => a - b)[90] as number) < 50, `the 90th of 100 took ${took[90]} ms`);
       for (const socket of deaf) socket.destroy();
       connection.close();
     }));
@@ -198,9 +215,12 @@ test("10,000 idle connections, and one that works among them", () => {
       );
       assert.is(said, "all open\n");
       const connection = await Connection.open(server.port);
-      const started = performance.now();
-      for (let i = 0; i < 200; i++) await connection.ask("SET", "a", i);
-      assert.ok(performance.now() - started < 5000, "it works at the usual pace");
+      await atLeastOnce(async () => {
+        const started = performance.now();
+        for (let i = 0; i < 100; i++) await connection.ask("SET", "a", i);
+        const ms = performance.now() - started;
+        return ms < 2500 ? undefined : `100 writes took ${ms} ms`;
+      });
       assert.match(String(await connection.ask("INFO", "clients")), /connected_clients:10001\r/);
       connection.close();
       assert.equal(await server.end(), { code: 0, signal: null });
@@ -251,8 +271,8 @@ test("SIGTERM while loading, and under load: exit 0, and everything acknowledged
     const port = await freePort();
     let server = await start({ port });
     const filler = await Connection.open(port);
-    const fill = Array.from({ length: 100_000 }, (_, i) => filler.send("SET", `filler:${i}`, `value:${i}`));
-    await within(WAIT_MS, Promise.all(fill), "100,000 keys");
+    const fill = Array.from({ length: KEYS }, (_, i) => filler.send("SET", `filler:${i}`, `value:${i}`));
+    await within(WAIT_MS, Promise.all(fill), "all keys");
     filler.close();
     await server.end("SIGKILL");
     const began = performance.now();
@@ -281,7 +301,7 @@ test("SIGTERM while loading, and under load: exit 0, and everything acknowledged
       server = await start({ port });
       const connection = await Connection.open(port);
       for (const writer of writers) assert.is(await writer.verify(connection), undefined);
-      assert.is(await connection.ask("GET", "filler:99999"), "value:99999");
+      assert.is(await connection.ask("GET", `filler:${KEYS - 1}`), `value:${KEYS - 1}`);
       connection.close();
     }
     assert.equal(await server.end("SIGINT"), { code: 0, signal: null });

@@ -19,7 +19,8 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { open } from "../../src/index.js";
-import { freePort, kvorum } from "../lib/kvorum-process.js";
+import { freePort } from "../lib/free-ports.js";
+import { kvorum } from "../lib/kvorum-process.js";
 import { within } from "../lib/within.js";
 
 const DISK = 74;
@@ -36,7 +37,7 @@ async function inDirectory(body: (dir: string) => Promise<void>): Promise<void> 
     await node.close();
     // The next segment, which was being made, is let go of a moment later.
     while (openFiles(dir).length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    await within(30_000, body(dir), "the body of the test");
+    await within(90_000, body(dir), "the body of the test");
   } finally {
     rmSync(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }

@@ -12,10 +12,11 @@ import { connect as connectTls } from "node:tls";
 import { Redis } from "ioredis";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { freePort, KvorumProcess, kvorum } from "../lib/kvorum-process.js";
+import { freePort } from "../lib/free-ports.js";
+import { KvorumProcess, kvorum } from "../lib/kvorum-process.js";
 import { within } from "../lib/within.js";
 
-const WAIT_MS = 10_000;
+const WAIT_MS = 60_000;
 const OPENSSL = ["/usr/bin/openssl", "/usr/local/bin/openssl", "/opt/homebrew/bin/openssl"].find(existsSync);
 const REDIS_CLI = "/usr/bin/redis-cli";
 

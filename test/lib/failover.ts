@@ -25,8 +25,10 @@ export interface Plan {
   readonly writers: number;
   /** Name for the keys: new ones each time. */
   readonly prefix: string;
-  /** How long to write once it is done. */
+  /** How long to write once it is done, at least. */
   readonly afterMs: number;
+  /** Resolves when all other nodes have noticed it; it is not undone before. */
+  readonly noticed?: () => Promise<void>;
 }
 
 export class Track {
@@ -40,6 +42,8 @@ export class Track {
   slowestMs = 0;
   /** By code. */
   readonly errors: Map<string, number> = new Map();
+  /** Of what was sent when all other nodes had noticed what was done. */
+  lateErrorCount = 0;
   /** What may be there at the end: the last acknowledged value, and those that may have been applied. */
   readonly possible: Set<string> = new Set();
   private readonly uncertain: Set<string> = new Set();
@@ -62,8 +66,10 @@ export class Track {
     this.lastMs = nowMs;
   }
 
-  failed(value: string, code: string): void {
+  /** @param late it was sent when all other nodes had noticed. */
+  failed(value: string, code: string, late: boolean): void {
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+    if (late) this.lateErrorCount++;
     // These words say that it surely was not done.
     if (["NOREPLICAS", "TRYAGAIN", "LOADING"].includes(code)) return;
     this.uncertain.add(value);
@@ -121,18 +127,20 @@ export async function measure(plan: Plan, fault: () => unknown, end: () => unkno
   const tracks = tracksOf(plan);
   const clients = new Clients(plan);
   let counting = false;
+  let noticed = false;
   let stop = false;
   const work = tracks.map(async (track) => {
     const client = clients.of(track);
     for (let number = 0; !stop; number++) {
       const value = `${track.key}=${number}`;
       const sent = performance.now();
+      const late = noticed;
       try {
         await client.set(track.key, value);
         const now = performance.now();
         track.wrote(value, now - sent, now, counting);
       } catch (error) {
-        track.failed(value, /^[A-Z]+(?= )/.exec((error as Error).message)?.[0] ?? (error as Error).message);
+        track.failed(value, /^[A-Z]+(?= )/.exec((error as Error).message)?.[0] ?? (error as Error).message, late);
       }
       await sleep(PAUSE_MS);
     }
@@ -141,7 +149,10 @@ export async function measure(plan: Plan, fault: () => unknown, end: () => unkno
   await sleep(BEFORE_MS);
   counting = true;
   await fault();
-  await sleep(plan.afterMs);
+  const after = sleep(plan.afterMs);
+  await plan.noticed?.();
+  noticed = plan.noticed !== undefined;
+  await after;
   await end();
   await sleep(BEFORE_MS);
   stop = true;

@@ -6,8 +6,9 @@
  */
 import * as assert from "uvu/assert";
 import type { Answer, Cluster, KeyRegister, MemberView, Work } from "../../src/cluster/work.js";
-import { nameOf } from "../../src/cluster/work.js";
+import { EXPIRING, nameOf } from "../../src/cluster/work.js";
 import type { Host } from "../../src/commands/context.js";
+import type { Dot } from "../../src/core/clock/dot.js";
 import { VersionVector } from "../../src/core/clock/version-vector.js";
 import { keySlot } from "../../src/core/ring/slot.js";
 import { ServerPerformer } from "../../src/server/performer.js";
@@ -170,7 +171,9 @@ export class FakeCluster implements Cluster {
     const now = this.now();
     const held = this.states.get(work.name) ?? ABSENT;
     const expired = held.expireAt !== 0 && held.expireAt <= now;
-    const base = expired ? { ...held, value: undefined, expireAt: 0 } : held;
+    const ballot = this.ballot();
+    const marked = { ...ballot, node: ballot.node + EXPIRING };
+    const base = expired ? { ...held, value: undefined, expireAt: 0, vv: held.vv.with(marked) } : held;
     // It may have run before, on another state, and on another node.
     work.apply(ABSENT, now);
     const { result, next } = work.apply(base, now);
@@ -182,15 +185,24 @@ export class FakeCluster implements Cluster {
     assert.is((again as Work).writes, work.writes);
     if (next !== undefined || expired) {
       assert.ok(next === undefined || work.writes, "one that writes says so");
-      this.write(work.name, next?.value, next?.expireAt ?? 0, up);
+      this.write(work.name, next?.value, next?.expireAt ?? 0, up, ballot);
     }
     return { applied: "yes", result, ballot: undefined };
   }
 
+  private ballot(): Dot {
+    return { epoch: 0, hlc: ++this.hlc, node: Math.floor(this.random() * this.count) };
+  }
+
   /** Choose a new state: on W of the replicas that are up, and on some of the others. */
-  write(name: string, value: KeyRegister["value"], expireAt: number, up: readonly number[]): void {
+  write(
+    name: string,
+    value: KeyRegister["value"],
+    expireAt: number,
+    up: readonly number[],
+    ballot: Dot = this.ballot(),
+  ): void {
     const before = this.states.get(name) ?? ABSENT;
-    const ballot = { epoch: 0, hlc: ++this.hlc, node: Math.floor(this.random() * this.count) };
     const state: KeyRegister = { value, expireAt, vv: before.vv.with(ballot), cut: 0 };
     this.states.set(name, state);
     const from = Math.floor(this.random() * up.length);

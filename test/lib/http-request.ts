@@ -4,7 +4,7 @@
 import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from "node:http";
 import { within } from "./within.js";
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 
 export interface HttpAnswer {
   readonly status: number;

@@ -5,7 +5,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts, KvorumProcess } from "./kvorum-process.js";
+import { freePorts } from "./free-ports.js";
+import { KvorumProcess } from "./kvorum-process.js";
 import { Connection } from "./process-client.js";
 
 const WAIT_MS = 90_000;

@@ -3,14 +3,11 @@
  * end with a code.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createServer, type Server } from "node:net";
 import { PROGRAM } from "./program.js";
 import { within } from "./within.js";
 
 const START_MS = 90_000;
 const VERB_MS = 60_000;
-const PORT_FROM = 10_000;
-const PORT_COUNT = 20_000;
 
 export interface Ended {
   readonly code: number | null;
@@ -106,32 +103,4 @@ export class KvorumProcess {
       this.child.kill("SIGKILL");
     }
   }
-}
-
-export async function freePort(): Promise<number> {
-  return (await freePorts(1))[0] as number;
-}
-
-/**
- * So many different ones, below those that the system gives to outgoing connections: a node that is killed and started again must find its
- * port free, and a peer that dials it meanwhile must not be given it.
- */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers: Server[] = [];
-  try {
-    while (servers.length < count) {
-      const server = createServer();
-      if (await listens(server, PORT_FROM + Math.floor(Math.random() * PORT_COUNT))) servers.push(server);
-    }
-    return servers.map((server) => (server.address() as { port: number }).port);
-  } finally {
-    for (const server of servers) server.close();
-  }
-}
-
-function listens(server: Server, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => resolve(true));
-  });
 }

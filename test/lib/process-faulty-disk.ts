@@ -107,7 +107,7 @@ export class FaultyDisk {
     execFileSync(
       COMPILER,
       ["-shared", "-fPIC", `-DSLOW_US=${SLOW_MS * 1000}`, "-O1", "-o", disk.library, source, "-ldl"],
-      { timeout: 30_000 },
+      { timeout: 60_000 },
     );
     return disk;
   }
@@ -143,7 +143,7 @@ export class SmallFileSystem {
     try {
       execFileSync(MOUNT, ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", path], {
         stdio: "pipe",
-        timeout: 10_000,
+        timeout: 60_000,
       });
     } catch (error) {
       console.log(`SKIPPED: cannot mount a small file system: ${(error as Error).message.split("\n")[1] ?? ""}`);
@@ -155,11 +155,11 @@ export class SmallFileSystem {
   }
 
   resize(megabytes: number): void {
-    execFileSync(MOUNT, ["-o", `remount,size=${megabytes}m`, this.path], { timeout: 10_000 });
+    execFileSync(MOUNT, ["-o", `remount,size=${megabytes}m`, this.path], { timeout: 60_000 });
   }
 
   unmount(): void {
-    execFileSync(UMOUNT, [this.path], { timeout: 10_000 });
+    execFileSync(UMOUNT, [this.path], { timeout: 60_000 });
     rmSync(this.path, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 }

@@ -4,18 +4,15 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { freePort } from "./free-ports.js";
 import { PROGRAM } from "./program.js";
 import { within } from "./within.js";
 
 const ROOT: string = resolve(import.meta.dirname, "../..");
 const UP = "Ctrl-C to stop";
-const START_MS = 30_000;
-/** Below the ports that the system gives to outgoing connections, which would race with us. */
-const PORT_FROM = 10_000;
-const PORT_COUNT = 20_000;
+const START_MS = 60_000;
 
 export interface Ended {
   readonly code: number | null;
@@ -140,20 +137,4 @@ export async function withDirectory(
 /** Names of the files in a directory that match. */
 export function namesIn(dir: string, pattern: RegExp): string[] {
   return readdirSync(dir).filter((name) => pattern.test(name));
-}
-
-/** A loopback port that nobody has now, and that no outgoing connection will be given. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = PORT_FROM + Math.floor(Math.random() * PORT_COUNT);
-    if (await isFree(port)) return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const server = createServer();
-    server.once("error", () => done(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => done(true)));
-  });
 }

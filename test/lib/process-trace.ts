@@ -9,7 +9,7 @@ import { within } from "./within.js";
 const STRACE = "/usr/bin/strace";
 const CALLS =
   "openat,close,accept4,read,write,writev,pwrite64,pwritev,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat";
-const ATTACH_MS = 20_000;
+const ATTACH_MS = 60_000;
 const O_DSYNC = 0o10000;
 const BYTES_SHOWN_MAX = 1_000_000;
 

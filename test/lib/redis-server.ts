@@ -4,15 +4,16 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { connect, createServer, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "./free-ports.js";
 import { replyEnd } from "./replies.js";
 import { within } from "./within.js";
 
 const PATHS = ["/usr/bin/redis-server", "/usr/local/bin/redis-server", "/opt/homebrew/bin/redis-server"];
-const START_MS = 10_000;
-const REPLIES_MS = 20_000;
+const START_MS = 60_000;
+const REPLIES_MS = 60_000;
 
 /** Where redis-server is, or undefined after having said on the output that the test is skipped. */
 export function findRedisServer(): string | undefined {
@@ -85,17 +86,6 @@ export function encodeCommand(parts: readonly Buffer[]): Buffer {
   const pieces: Buffer[] = [Buffer.from(`*${parts.length}\r\n`)];
   for (const part of parts) pieces.push(Buffer.from(`$${part.length}\r\n`), part, Buffer.from("\r\n"));
   return Buffer.concat(pieces);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }
 
 function connectOnce(port: number): Promise<Socket | undefined> {

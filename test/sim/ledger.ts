@@ -6,7 +6,7 @@
  * is applied, and `issueUnderCeiling` when the round is made up.
  */
 import { type Dot, maxDot, NO_DOT } from "../../src/core/clock/dot.js";
-import { WITHIN_ROUND } from "../../src/core/register/operation.js";
+import { EXPIRING } from "../../src/core/register/operation.js";
 import type { ProposerRules, Verdict } from "../../src/core/register/proposer-rules.js";
 import type { RegisterState } from "../../src/core/register/state.js";
 import { dotKey, dotText, Violation } from "./history.js";
@@ -75,7 +75,7 @@ export class Ledger {
   /** @returns its turn, which the reply tells. */
   add(name: string, id: number, state: RegisterState<unknown>, found: Content | undefined, made: Made): number {
     let base = NO_DOT;
-    for (const dot of state.vv.dots) if (dot.node !== WITHIN_ROUND) base = maxDot(base, dot);
+    for (const dot of state.vv.dots) if (dot.node < EXPIRING) base = maxDot(base, dot);
     const applied = new Applied(name, id, base, found, made);
     if (this.awaited) {
       this.awaited = false;

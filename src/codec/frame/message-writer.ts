@@ -234,12 +234,14 @@ export class MessageWriter {
     this.items = 0;
   }
 
-  /** @param chosen it is known to be chosen: to be learned, where others are only accepted. */
-  shipAdd(chosen: boolean, record: Buffer, at: number, bytes: number): void {
-    assert(this.start >= 0, "no batch has been begun");
-    this.reserve(1 + bytes);
+  /** @param chosen it is known to be chosen: to be learned, where others are only accepted. @param last of its batch. */
+  shipAdd(chosen: boolean, record: Buffer, at: number, bytes: number, last = false): void {
+    assert(this.start >= 0 && this.tail.length === 0, "no batch has been begun, or it has its last record");
+    const borrowed = last && this.largeBytes > 0;
+    this.reserve(borrowed ? 1 : 1 + bytes);
     this.buf[this.at] = chosen ? 1 : 0;
-    copyBytes(record, at, this.buf, this.at + 1, bytes);
+    if (borrowed) this.tail = record.subarray(at, at + bytes);
+    else copyBytes(record, at, this.buf, this.at + 1, bytes);
     this.at += 1 + bytes;
     this.items++;
   }

@@ -13,6 +13,7 @@ const LF = 10;
 const ZERO = 48;
 /** Room that any header, integer or double needs, CRLF included. */
 const SCALAR_BYTES_MAX = 40;
+const SPARE_BYTES = 1024;
 const START_BYTES = 65536;
 
 const OK: Buffer = Buffer.from("+OK\r\n");
@@ -42,7 +43,8 @@ export class ReplyWriter {
   }
 
   private grow(bytes: number): void {
-    const size = Math.max(this.buf.length * 2, this.at + bytes + SCALAR_BYTES_MAX);
+    // With some room for what follows a large value, or that would be copied once more.
+    const size = Math.max(this.buf.length * 2, this.at + bytes + SPARE_BYTES);
     const bigger = viewed(Buffer.allocUnsafeSlow(size));
     this.buf.copy(bigger, 0, 0, this.at);
     this.buf = bigger;

@@ -7,16 +7,20 @@
  *
  * Within a round an operation is shown what those before it made. Such a state was never chosen, and must look like no state that was: whoever
  * compares versions (compare and set) would else take it for the one before the round, or the one after it. So its vector ends with a
- * dot of a node that there is not.
+ * dot of a node that there is not. Alone in its round, an operation that finds a key expired is shown the tombstone that the round makes:
+ * its dot, marked, so that whoever notes the version notes the one that will be there.
  * Invariants: attempts rise; they are forgotten only with the operation; operations of one round are applied in the order they came in.
  */
 import { assert } from "../../lib/assert.js";
 import type { Dot } from "../clock/dot.js";
+import type { VersionVector } from "../clock/version-vector.js";
 import type { ProposerRules } from "./proposer-rules.js";
 import { isExpired, type RegisterState, tombstoneState } from "./state.js";
 
 /** Above every node's index, which have 11 bits. */
 export const WITHIN_ROUND = 4095;
+/** Added to the node of the dot under which a key that has expired is being deleted. Below WITHIN_ROUND for every node. */
+export const EXPIRING = 2048;
 
 /** What an operation makes of the key. */
 export interface Change<V, R> {
@@ -91,7 +95,7 @@ export function combine<V, R>(
   rules: ProposerRules,
 ): Proposal<V, R> {
   const expired = expires && isExpired(base, now);
-  let state = expired ? tombstoneState<V>(base.vv, base.cut) : base;
+  let state = expired ? tombstoneState<V>(expiring(base.vv, ballot, pendings.length), base.cut) : base;
   let changed = expired;
   const mine = base.vv.get(ballot.node);
   const shown = pendings.length === 1 ? base.vv : base.vv.with({ ...ballot, node: WITHIN_ROUND });
@@ -133,4 +137,9 @@ export function combine<V, R>(
     }
   }
   return { state, batch, early, uncertain };
+}
+
+/** Beside others it would not know whether what it was shown is still so when the round ends. */
+function expiring(vv: VersionVector, ballot: Dot, operations: number): VersionVector {
+  return operations === 1 ? vv.with({ ...ballot, node: ballot.node + EXPIRING }) : vv;
 }

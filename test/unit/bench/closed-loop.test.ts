@@ -61,7 +61,7 @@ async function against<T>(
   const server = new Answering(answer);
   await server.listen();
   try {
-    return await within(10_000, use(server), "the loop");
+    return await within(60_000, use(server), "the loop");
   } finally {
     server.close();
   }

@@ -21,7 +21,7 @@ function run(
 ) {
   const env = { PATH: process.env["PATH"] ?? "" };
   const [command, ...words] = script;
-  const child = spawn(command, [...words, ...argv], { env, timeout: 20_000 });
+  const child = spawn(command, [...words, ...argv], { env, timeout: 60_000 });
   let out = "";
   let err = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -36,7 +36,11 @@ function run(
 }
 
 const CLI = PROGRAM;
-const FIXTURE = [process.execPath, "--import", "tsx", join(import.meta.dirname, "serve-fixture.ts")] as const;
+const BUILT: string | undefined = process.env["KVORUM_TESTS_BUILT"];
+const FIXTURE: readonly [string, ...string[]] =
+  BUILT === undefined
+    ? [process.execPath, "--import", "tsx", join(import.meta.dirname, "serve-fixture.ts")]
+    : [process.execPath, join(BUILT, "test/unit/cli/serve-fixture.js")];
 
 const fixture = (behaviour: string, argv: readonly string[] = [], act?: Parameters<typeof run>[2]): Promise<Ended> =>
   run(FIXTURE, [behaviour, ...argv], act);

@@ -278,6 +278,21 @@ test("silence: suspect, then down; a link that comes back is up again", async ()
   assert.is(short.node("a").link("b").state, "suspect");
 });
 
+test("a peer that takes in a large message is there although nothing is heard of it; when it takes no more it is not", async () => {
+  const w = await pair(12);
+  const link = w.node("a").link("b");
+  w.network.delayMsMax = 60;
+  w.network.swallow("b", "a");
+  assert.ok(w.node("a").send("b", "y".repeat(9_000_000), 60_000));
+  w.scheduler.advance(3500);
+  assert.equal([link.state, link.largeWaiting], ["up", 1]);
+  for (const connection of w.network.connections) if (connection.from === "b") connection.pause();
+  w.scheduler.advance(1700);
+  assert.equal([link.state, link.largeWaiting], ["suspect", 1]);
+  w.scheduler.advance(1900);
+  assert.is(link.state, "down");
+});
+
 test("a node whose own loop stood still accuses nobody", async () => {
   const w = await pair(8);
   // The loop of everybody stands still for 10 s: timers come late, bytes lie unread.

@@ -7,6 +7,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Args } from "../../../src/codec/resp/args.js";
 import { DONE, ERROR, INCOMPLETE, LIMITS_DEFAULT, RequestParser } from "../../../src/codec/resp/request-parser.js";
+import { cpuMs } from "../../lib/pace.js";
 
 type Parsed = { readonly commands: string[][]; readonly error: string };
 
@@ -197,11 +198,11 @@ test("an argument in many pieces is not read again from its start", () => {
     Buffer.alloc(size),
     Buffer.from("\r\n"),
   ]);
-  const started = performance.now();
+  const started = cpuMs();
   for (let end = 1024; end < bytes.length; end += 1024) assert.is(parser.next(bytes, 0, end), INCOMPLETE);
   assert.is(parser.next(bytes, 0, bytes.length), DONE);
   assert.is(parser.args.length[2], size);
-  assert.ok(performance.now() - started < 2000);
+  assert.ok(cpuMs() - started < 2000);
 });
 
 test.run();

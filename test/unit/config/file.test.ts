@@ -10,6 +10,7 @@ import { matchGlob } from "../../../src/config/glob.js";
 import { loadConfig } from "../../../src/config/load.js";
 import { editDistance, nearest } from "../../../src/config/nearest.js";
 import { optionNames } from "../../../src/config/options.js";
+import { cpuMs } from "../../lib/pace.js";
 import { memoryFiles } from "./memory-files.js";
 
 test("words, quotes and escapes as Redis reads them", () => {
@@ -132,9 +133,9 @@ test("patterns", () => {
     ["[", ""],
   ];
   for (const [pattern, text] of no) assert.not.ok(matchGlob(pattern, text), `${pattern} ${text}`);
-  const started = performance.now();
+  const started = cpuMs();
   assert.not.ok(matchGlob(`${"a*".repeat(50)}b`, "a".repeat(5000)));
-  assert.ok(performance.now() - started < 1000, "no exponential search");
+  assert.ok(cpuMs() - started < 1000, "no exponential search");
 });
 
 test("the nearest name", () => {

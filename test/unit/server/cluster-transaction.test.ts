@@ -239,6 +239,35 @@ inCluster("a watched key that expires has changed", {}, async (h, cluster) => {
   await c.expect(`${queued(1)}*-1\r\n`);
 });
 
+inCluster(
+  "a watched key that had expired before is absent, and has not changed as long as it stays so",
+  {},
+  async (h, cluster) => {
+    let ahead = 0;
+    cluster.now = () => Date.now() + ahead;
+    const c = await h.client();
+    const expired = async (): Promise<void> => {
+      await c.ask("SET", "a", "1", "PX", "10000");
+      ahead += 20_000;
+    };
+    for (const commands of [["PING"], ["SET a 2"]]) {
+      await expired();
+      assert.is(await c.ask("WATCH", "a"), "+OK");
+      c.write(queue(...commands));
+      await c.expect(`${queued(1)}*1\r\n${commands[0] === "PING" ? "+PONG" : "+OK"}\r\n`);
+    }
+    await expired();
+    assert.is(await c.ask("WATCH", "a"), "+OK");
+    assert.is(await c.ask("DEL", "a"), ":0");
+    c.write(queue("SET a 2"));
+    await c.expect(`${queued(1)}*1\r\n+OK\r\n`);
+    // Made and deleted since, also in one go with the question.
+    await expired();
+    c.write(command("WATCH", "a") + command("SET", "a", "1") + command("DEL", "a") + queue("SET a 2"));
+    await c.expect(`+OK\r\n+OK\r\n:1\r\n${queued(1)}*-1\r\n`);
+  },
+);
+
 inCluster("protocol 3: an EXEC that is broken off, and one that is not", {}, async (h) => {
   const c = await h.client();
   c.send("HELLO", "3");

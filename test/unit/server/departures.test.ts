@@ -202,8 +202,8 @@ function run(seed: number): { together: number; turns: number } {
 
 test("each client gets its replies, whole and in order", () => {
   let together = 0;
-  for (let seed = 1; seed <= 40; seed++) together += run(seed).together;
-  assert.ok(together > 100, `${together} turns at whose end several were written to: too few to mean something`);
+  for (let seed = 1; seed <= 25; seed++) together += run(seed).together;
+  assert.ok(together > 60, `${together} turns at whose end several were written to: too few to mean something`);
 });
 
 test.run();

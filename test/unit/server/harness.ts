@@ -3,6 +3,7 @@
  * port, and a raw client whose every wait is bounded.
  */
 import { connect, type Socket } from "node:net";
+import { test } from "uvu";
 import type { Cluster } from "../../../src/cluster/work.js";
 import { type ConfigInput, configFromOptions } from "../../../src/config/load.js";
 import { keySlot } from "../../../src/core/ring/slot.js";
@@ -17,7 +18,7 @@ import { Server } from "../../../src/server/server.js";
 import { ModelKeyspace } from "../../lib/model-keyspace.js";
 import { within } from "../../lib/within.js";
 
-const UNTIL_MS = 15_000;
+const UNTIL_MS = 60_000;
 
 /** The model with positions: every write gets the next one, and whoever sees a key depends on its last write. */
 export class LoggedSpace extends ModelKeyspace implements Space {
@@ -202,7 +203,7 @@ export async function startServer({
       for (const client of clients) client.destroy();
       server.close(true);
       server.stop();
-      await within(5000, listener.close(), "the server closes");
+      await within(30_000, listener.close(), "the server closes");
     },
   };
 }
@@ -330,5 +331,19 @@ export async function until(done: () => boolean, what: string): Promise<void> {
   while (!done()) {
     if (performance.now() > giveUp) throw new Error(`not within ${UNTIL_MS} ms: ${what}`);
     await sleep(2);
+  }
+}
+
+/** One test on both paths of sockets. */
+export function both(name: string, options: HarnessOptions, body: (h: Harness) => Promise<void>): void {
+  for (const plain of [false, true]) {
+    test(`${name} (${plain ? "plain" : "direct"})`, async () => {
+      const h = await startServer({ ...options, plain });
+      try {
+        await body(h);
+      } finally {
+        await h.close();
+      }
+    });
   }
 }

@@ -4,9 +4,10 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../lib/free-ports.js";
 import { within } from "../../lib/within.js";
 
 export interface Judge {
@@ -19,26 +20,16 @@ export async function startJudge(path: string, options: readonly string[] = []):
   const directory = mkdtempSync(join(tmpdir(), "kvorum-judge-"));
   const fixed = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory];
   const child: ChildProcess = spawn(path, [...fixed, ...options], { stdio: "ignore" });
-  await within(10_000, listening(port), "redis-server to listen");
+  await within(60_000, listening(port), "redis-server to listen");
   return {
     port,
     stop: async () => {
       const ended = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGKILL");
-      await within(10_000, ended, "redis-server to end");
+      await within(60_000, ended, "redis-server to end");
       rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }
 
 async function listening(port: number): Promise<void> {

@@ -60,7 +60,7 @@ async function echo(direct: boolean, options: Partial<ListenOptions>): Promise<{
 }
 
 async function until(done: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < 250 && !done(); i++) await sleep(20);
+  for (let i = 0; i < 1500 && !done(); i++) await sleep(20);
   assert.ok(done(), what);
 }
 
@@ -98,7 +98,7 @@ for (const direct of [true, false]) {
     assert.is(got.text, "pingpingpingpingpinglast");
     assert.ok(peer.ended);
     await until(() => peer.closed, "onClosed");
-    await within(2000, closing, "close() calls back when the last connection is gone");
+    await within(30_000, closing, "close() calls back when the last connection is gone");
   });
 
   test(`a write larger than the kernel takes (${path})`, async () => {
@@ -114,8 +114,7 @@ for (const direct of [true, false]) {
     const { connection } = peers[0] as Peer;
     const sentBefore = (peers[0] as Peer).sent;
     const kept = connection.write(big, 0, size);
-    assert.is(kept, direct);
-    if (!kept) big.fill(0);
+    assert.ok(kept, "so much is not copied");
     assert.ok(connection.unsentBytes > 1024 * 1024 && connection.unsentBytes <= size, String(connection.unsentBytes));
     socket.resume();
     await until(() => got.bytes === size + 1, "all of it");
@@ -171,7 +170,7 @@ for (const direct of [true, false]) {
     assert.is((peers[0] as Peer).connection.loopback, true);
     assert.is(listener.port, 0);
     socket.destroy();
-    await within(2000, listener.close(), "close");
+    await within(30_000, listener.close(), "close");
     rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   });
 }
@@ -202,7 +201,7 @@ test("TLS", async () => {
   assert.is(peers.length, 1);
   socket.end();
   await until(() => (peers[0] as Peer).closed, "onClosed");
-  await within(2000, listener.close(), "close");
+  await within(30_000, listener.close(), "close");
   rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 });
 
@@ -245,7 +244,7 @@ test("no warning is printed on the direct path, even where pending deprecations 
   const output = execFileSync(
     process.execPath,
     ["--pending-deprecation", "--import", "tsx", "--input-type=module", "-e", `${script}`],
-    { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], timeout: 20_000 },
+    { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], timeout: 60_000 },
   );
   assert.is(output, "done 3\n");
 });

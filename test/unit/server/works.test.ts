@@ -4,16 +4,20 @@
 import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { encodeRequest } from "../../../src/client/commands.js";
 import { type KeyRegister, nameOf, type Work } from "../../../src/cluster/work.js";
 import { Args } from "../../../src/codec/resp/args.js";
 import type { CommandSpec } from "../../../src/commands/spec.js";
 import { lookup, lookupSubcommand } from "../../../src/commands/table.js";
 import { VersionVector } from "../../../src/core/clock/version-vector.js";
+import { ROOM_BYTES } from "../../../src/lib/room.js";
+import { LargeCommandWork, largeArgumentOf, takeOver } from "../../../src/server/large-work.js";
 import { partsOf, SeriesWork } from "../../../src/server/series-work.js";
 import { StepsWork } from "../../../src/server/steps-work.js";
 import { decodeState, type KnownState } from "../../../src/server/work-bytes.js";
 import { decodeWork } from "../../../src/server/work-decoder.js";
 import { CommandWork, encodeCommandWork, FetchWork, keyIndexOf, Stage, versionOf } from "../../../src/server/works.js";
+import { encodeState, decodeState as stateOfRecord } from "../../../src/storage/state-record.js";
 import { HOST } from "../../lib/command-driver.js";
 import { CommandGenerator, randomFrom } from "../../lib/command-generator.js";
 import { ModelKeyspace } from "../../lib/model-keyspace.js";
@@ -270,6 +274,87 @@ test("damaged bytes never throw, and what is read back runs", () => {
     { numRuns: 3000 },
   );
   assert.ok(read > 300, `${read} were read`);
+});
+
+/** A command as it lies in the inbox of a session: behind room, or not. */
+function lying(words: readonly (string | Buffer)[], roomBytes: number, before = ""): Args {
+  const request = encodeRequest(words[0] as string, words.slice(1));
+  const memory = Buffer.concat([Buffer.alloc(roomBytes, 0xee), Buffer.from(before), request, Buffer.from("next")]);
+  const args = new Args();
+  args.bytes = memory;
+  let at = roomBytes + before.length;
+  for (const word of ["", ...words]) {
+    const next = memory.indexOf("\r\n", at) + 2;
+    if (word !== "") args.push(next, word.length);
+    at = word === "" ? next : next + word.length + 2;
+  }
+  return args;
+}
+
+test("a large argument stays where it came in: the record is made around it, once; forwarded it is the same work", () => {
+  const value = Buffer.alloc(1_500_000, "v");
+  const ballot = { epoch: 3, hlc: 99, node: 1 };
+  for (const [roomBytes, before, inPlace] of [
+    [ROOM_BYTES, "", true],
+    [0, "", false],
+    [ROOM_BYTES, "x".repeat(40), false],
+  ] as const) {
+    const args = lying(["SET", "the key", value, "PX", "5"], roomBytes, before);
+    const spec = specOf(args);
+    const large = largeArgumentOf(args);
+    assert.is(large, 2);
+    const { bytes: memory } = args;
+    const name = nameOf(0, memory, args.start[1], args.length[1]);
+    const own = takeOver(args, large);
+    assert.equal([own.text(0), own.text(1), own.text(3), own.text(4)], ["SET", "the key", "PX", "5"]);
+    assert.equal(
+      [args.text(0), args.text(1), args.text(4)],
+      ["SET", "the key", "5"],
+      "for whoever looks at the command after it ran",
+    );
+    const work = new LargeCommandWork(stage, spec, name, own, large, 0, 2);
+    const there = decodeWork(stage, name, work.encode()) as Work;
+    const states = [work, there].map((one, i) => {
+      const { result, next } = one.apply(holding("before"), NOW);
+      assert.is(result.toString(), "+OK\r\n");
+      if (next?.value === undefined) throw new Error("nothing was set");
+      assert.ok(next.value.bytes.equals(value));
+      assert.is(next.expireAt, NOW + 5);
+      const vv = holding("").vv.with(ballot);
+      const state = { value: next.value, expireAt: next.expireAt, vv, cut: 7 };
+      const first = encodeState(name, ballot, state);
+      const second = encodeState(name, { ...ballot, hlc: 100 }, state);
+      const around = first.buffer === next.value.bytes.buffer;
+      assert.is(around, i === 1 || inPlace, `${i} ${roomBytes}`);
+      assert.not.ok(second.buffer === next.value.bytes.buffer, "there is room for one");
+      assert.equal(stateOfRecord(first)?.vv.dots, vv.dots);
+      assert.ok(stateOfRecord(first)?.value?.bytes.equals(value));
+      assert.ok(first.subarray(24).equals(second.subarray(24)));
+      return first;
+    });
+    assert.ok(states[0]?.equals(states[1] as Buffer));
+    // It may be run, and forwarded, again.
+    assert.ok(work.encode().subarray(-value.length).equals(value));
+    assert.equal(there.encode(), work.encode());
+    assert.ok(work.apply(ABSENT, NOW).next?.value?.bytes.equals(value));
+  }
+});
+
+test("bytes of a large work that no node made are refused", () => {
+  const args = lying(["SET", "k", Buffer.alloc(1_100_000, "v")], ROOM_BYTES);
+  const name = nameOf(0, args.bytes, args.start[1], args.length[1]);
+  const bytes = new LargeCommandWork(stage, specOf(args), name, takeOver(args, 2), 2, 0, 2).encode();
+  assert.ok(decodeWork(stage, name, bytes));
+  for (let at = 0; at < 60; at++) {
+    for (const byte of [0, 1, 255]) {
+      const wrong = Buffer.from(bytes.subarray(0, at < 30 ? 600 : bytes.length));
+      wrong[at] = byte;
+      const work = decodeWork(stage, name, wrong);
+      if (work !== undefined) assert.is(work.name, name);
+    }
+  }
+  for (const cut of [3, 8, 20, 40, 1000]) assert.is(decodeWork(stage, name, bytes.subarray(0, cut)), undefined);
+  assert.is(decodeWork(stage, "\0other", bytes), undefined);
 });
 
 test.run();

@@ -34,7 +34,7 @@ function call(
   const outcome = new Promise<number | string | undefined>((resolve) =>
     run((error, bytes) => resolve(error === null ? bytes : error.message)),
   );
-  return within(10_000, outcome, "done");
+  return within(60_000, outcome, "done");
 }
 
 function source(): string {

@@ -158,6 +158,35 @@ test("values of many sectors and of more than a segment, in between small ones",
   same(readAll(engine.logFrom(logged[4][0]), 1e9)[0], logged.slice(4));
 });
 
+test("a large batch is read in pieces, each of them a turn's share, and checked as a whole", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new MemoryDisk(scheduler);
+  const engine = open(disk, scheduler, { segmentBytes: 1 << 24 });
+  const logged = [write(engine, "before", 5), write(engine, "large", 3_500_000), write(engine, "behind", 60)];
+  scheduler.advance(20);
+  logged.push(write(engine, "later", 7));
+  scheduler.advance(20);
+  let looks = 0;
+  const cursor = engine.logFrom(1);
+  const [found] = readAll(cursor, 1e9, () => ++looks > 0);
+  same(found, logged);
+  assert.ok(looks >= 4 + 4, "it looked up between the pieces");
+  const { name, firstLsn } = engine.extent().segments.at(-1) as { name: string; firstLsn: number };
+  const whole = readFile(disk, name);
+  const damaged = Buffer.from(whole);
+  damaged[3_000_000] ^= 1;
+  putFile(disk, name, damaged);
+  assert.throws(
+    () => readAll(engine.logFrom(firstLsn)),
+    (error: Error) => error instanceof CorruptionError,
+  );
+  putFile(disk, name, whole);
+  same(
+    readAll(engine.logFrom(firstLsn), 1)[0],
+    logged.filter(([lsn]) => lsn >= firstLsn),
+  );
+});
+
 test("over a restart, which makes segments of its own, and after a torn end", () => {
   const scheduler = new FakeScheduler();
   const disk = new SimDisk(scheduler);

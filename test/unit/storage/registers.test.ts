@@ -477,4 +477,41 @@ test("a directory that was started alone and holds nothing becomes a member's", 
   assert.equal(keyOf(name("k")), Buffer.from("k"));
 });
 
+test("large records: in the log and in a snapshot from where they lie, each in a block by itself", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new MemoryDisk(scheduler);
+  const engine = open(disk, scheduler, { segmentBytes: 16 << 20 });
+  const { registers } = engine;
+  const large = (letter: string): Buffer => Buffer.alloc(2_500_000 + letter.charCodeAt(0), letter);
+  const expected = new Map<string, Buffer>();
+  const put = (key: string, hlc: number, value: Buffer): void => {
+    accept(registers, key, dot(hlc), value);
+    expected.set(key, value);
+  };
+  put("small", 10, Buffer.from("s"));
+  put("a", 11, large("a"));
+  put("b", 12, large("b"));
+  put("behind", 13, Buffer.from("t"));
+  scheduler.advance(50);
+  assert.is(registers.durableLsn, registers.appendedLsn);
+  engine.snapshot((error) => assert.is(error, undefined));
+  // Replaced while it is being written.
+  put("a", 20, large("c"));
+  scheduler.advance(100);
+  const [snapshot] = snapshotNames(disk);
+  const blocks = [...inspectSnapshot(disk, snapshot, true)].flatMap((piece) =>
+    piece.kind === "block" ? [[piece.records, piece.bytes > 2_500_000]] : [],
+  );
+  assert.equal(blocks.sort(), [
+    [1, true],
+    [1, true],
+    [2, false],
+  ]);
+  for (const way of [disk.clone(new FakeScheduler()), disk]) {
+    const again = open(way, new FakeScheduler());
+    for (const [key, value] of expected)
+      assert.ok(again.registers.held(name(key))?.state.value?.bytes.equals(value), key);
+  }
+});
+
 test.run();

@@ -182,13 +182,13 @@ test("deletes leave nothing behind, memory comes back", () => {
   const engine = open(new MemoryDisk(scheduler), scheduler);
   const store = engine.store;
   const value = Buffer.alloc(200, 120);
-  for (let i = 0; i < 300_000; i++) {
+  for (let i = 0; i < 150_000; i++) {
     const key = Buffer.from(`key:${i}`);
     store.put(0, key, 0, key.length, value, 0, value.length, 0, false);
     if (i % 1000 === 0) scheduler.advance(1);
   }
   const full = store.table.arena.extents;
-  for (let i = 0; i < 300_000; i++) {
+  for (let i = 0; i < 150_000; i++) {
     const key = Buffer.from(`key:${i}`);
     assert.ok(store.remove(0, key, 0, key.length));
     if (i % 1000 === 0) scheduler.advance(1);
@@ -205,7 +205,7 @@ test("changing sizes: garbage is bounded", () => {
   const store = engine.store;
   const random = new Random(5);
   const value = Buffer.alloc(512, 120);
-  for (let i = 0; i < 600_000; i++) {
+  for (let i = 0; i < 300_000; i++) {
     const key = Buffer.from(`key:${random.below(50_000)}`);
     store.put(0, key, 0, key.length, value, 0, 16 + random.below(496), 0, false);
     if (i % 100 === 0) {
