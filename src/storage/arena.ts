@@ -59,12 +59,11 @@ export class Arena {
   /** Large bodies by handle. */
   readonly externals: (Buffer | undefined)[] = [];
 
-  // By segment, of extents as far as they were ever mapped.
-  private state = new Uint8Array(0);
-  private live = new Int32Array(0);
-  private used = new Int32Array(0);
+  private readonly state = new Uint8Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
+  private readonly live = new Int32Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
+  private readonly used = new Int32Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
   /** Segments that were written to since their extent was mapped: the others are free and take no memory yet. */
-  private touched = new Uint8Array(0);
+  private readonly touched = new Uint8Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
   private readonly freeHandles: number[] = [];
   /** The extent that is being emptied in favour of a fresh one, -1 = none: nothing is written to it any more. */
   private leaving = -1;
@@ -215,9 +214,7 @@ export class Arena {
     while (this.bytes[extent] !== undefined) extent++;
     if (extent >= EXTENTS_MAX) throw new RangeError("the memory table is full: 32 GiB of records");
     const segments = segmentsOf(extent);
-    if (this.state.length < (extent + 1) * SEGMENTS_PER_EXTENT) this.countFurther();
-    // Not cleared: all that is read of a segment was written to it before.
-    const memory = Buffer.allocUnsafeSlow(segments * SEGMENT_BYTES).buffer;
+    const memory = Buffer.allocUnsafeSlow(segments * SEGMENT_BYTES).buffer; // nothing is read before it was written
     this.bytes[extent] = viewed(Buffer.from(memory));
     this.ints[extent] = new Int32Array(memory);
     const first = extent * SEGMENTS_PER_EXTENT;
@@ -225,15 +222,6 @@ export class Arena {
     this.touched.fill(0, first, first + segments);
     this.freeSegments += segments;
     this.extents++;
-  }
-
-  /** Room for the segments of twice as many extents. */
-  private countFurther(): void {
-    const segments = Math.max(SEGMENTS_PER_EXTENT, this.state.length * 2);
-    this.state = longer(this.state, new Uint8Array(segments));
-    this.live = longer(this.live, new Int32Array(segments));
-    this.used = longer(this.used, new Int32Array(segments));
-    this.touched = longer(this.touched, new Uint8Array(segments));
   }
 
   private freeSegment(segment: number): void {
@@ -404,12 +392,6 @@ export class Arena {
     const header = ((ref & EXTENT_MASK) << 1) - 1;
     ints[header] = (ints[header] & MARKS) | (clock & ~MARKS);
   }
-}
-
-/** @returns `into`, beginning with what `from` has. */
-function longer<T extends Uint8Array | Int32Array>(from: T, into: T): T {
-  into.set(from);
-  return into;
 }
 
 /** How many segments an extent has when it is mapped. */
