@@ -214,7 +214,7 @@ export class Arena {
     while (this.bytes[extent] !== undefined) extent++;
     if (extent >= EXTENTS_MAX) throw new RangeError("the memory table is full: 32 GiB of records");
     const segments = segmentsOf(extent);
-    const memory = Buffer.allocUnsafeSlow(segments * SEGMENT_BYTES).buffer; // nothing is read before it was written
+    const memory = new ArrayBuffer(segments * SEGMENT_BYTES);
     this.bytes[extent] = viewed(Buffer.from(memory));
     this.ints[extent] = new Int32Array(memory);
     const first = extent * SEGMENTS_PER_EXTENT;
