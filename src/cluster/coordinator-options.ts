@@ -6,18 +6,16 @@ import type { ProposerRules } from "../core/register/proposer-rules.js";
 import type { Ring } from "../core/ring/ring.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import type { MemberAddress } from "./member-view.js";
-import type { ReplicaStorage } from "./replica.js";
+import type { ReplicaBounds, ReplicaStorage } from "./replica.js";
 import type { LogReader, ShippedStorage } from "./ship-source.js";
 import type { Performer } from "./work.js";
 
 /** How much there may be at a time, where that is not to be as usual: the simulator meets bounds that are low. */
-export interface Bounds {
+export interface Bounds extends ReplicaBounds {
   /** Works in flight, of this node's clients and of other nodes. */
   readonly works?: number;
   /** Requests to peers that are waited for: a power of two. */
   readonly asked?: number;
-  /** As AcceptorOptions.promisesMax. */
-  readonly promises?: number;
   /** As ProposerOptions has them. */
   readonly owned?: number;
   readonly queue?: number;

@@ -93,7 +93,7 @@ export class Coordinator implements Cluster {
     this.exchange = new Exchange(scheduler, members.length, bounds.asked);
     this.reach = new Reach(this.routing, this.exchange.links, scheduler, selfIndex);
     clock.witness(storage.recoveredCeiling);
-    this.replica = new Replica(storage, clock, options.acceptorRules, bounds.promises);
+    this.replica = new Replica(storage, clock, options.acceptorRules, bounds);
     const ruled = rules === undefined ? {} : { rules };
     const surroundings = new NodeSurroundings(options, this.routing, this.replica, this.exchange);
     this.proposer = new Proposer({ node: selfIndex, clock, surroundings, ...ruled, ...queuesOf(bounds) });

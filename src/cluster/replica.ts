@@ -35,6 +35,13 @@ export interface ReplicaStorage {
 /** Nothing is deleted for good yet, so no floor was ever raised, and "absent" depends on nothing. */
 const PARTITION: PartitionView = { epoch: 0, floor: 0, floorLsn: 0 };
 
+export interface ReplicaBounds {
+  /** As AcceptorOptions.promisesMax. */
+  readonly promises?: number;
+  /** How far ahead of use a ceiling is logged, of an hlc. */
+  readonly ceilingLead?: number;
+}
+
 export class Replica {
   /** After receive(): the answer waits for this position of the log; 0: none. */
   afterLsn = 0;
@@ -51,15 +58,16 @@ export class Replica {
   private last: Held<Value> | undefined;
 
   /** @param clock above the recovered ceiling. */
-  constructor(storage: ReplicaStorage, clock: Hlc, rules?: AcceptorRules, promisesMax?: number) {
+  constructor(storage: ReplicaStorage, clock: Hlc, rules?: AcceptorRules, bounds: ReplicaBounds = {}) {
+    const { promises, ceilingLead } = bounds;
     const { recoveredCeiling: restartFloor } = storage;
     this.storage = storage;
     this.clock = clock;
-    this.ceiling = new Ceiling(restartFloor);
+    this.ceiling = new Ceiling(restartFloor, ceilingLead);
     this.acceptor = new Acceptor({
       restartFloor,
       ...(rules === undefined ? {} : { rules }),
-      ...(promisesMax === undefined ? {} : { promisesMax }),
+      ...(promises === undefined ? {} : { promisesMax: promises }),
     });
   }
 

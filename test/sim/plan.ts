@@ -90,6 +90,8 @@ export interface Plan {
   readonly retainBytes: number;
   readonly askedMax: number;
   readonly promisesMax: number;
+  /** How far ahead of use ceilings are logged, ms: what is that short lapses all the time. */
+  readonly ceilingLeadMs: number;
   readonly ownedMax: number;
   readonly queueMax: number;
   /** Each with the mean time between two, ms. */
@@ -161,6 +163,7 @@ export function planOf(seed: number, ops: number): Plan {
     ownedMax: pick([1, 65536, 65536]),
     queueMax: pick([16, 4096, 4096, 4096]),
     faults: gentle ? {} : faultsOf(random),
+    ceilingLeadMs: pick([2000, 2000, 2000, 20, 1]),
   };
 }
 

@@ -7,6 +7,7 @@ import { type Members, membersOf } from "../../src/cluster/members.js";
 import { LINK_TIMES } from "../../src/cluster/peer-link.js";
 import type { SendLimits } from "../../src/cluster/send-queue.js";
 import type { Answer, Work } from "../../src/cluster/work.js";
+import { COUNTS_PER_MS } from "../../src/core/clock/hlc.js";
 import type { Held } from "../../src/core/register/state.js";
 import { crc32 } from "../../src/lib/crc.js";
 import { DiskError } from "../../src/lib/errors.js";
@@ -194,7 +195,13 @@ class WholeNode implements Machine {
       valueBytesMax: 1 << 20,
       acceptorRules: acceptorRules(plant),
       proposerRules: parts.ledger.watched(proposerRules(plant), parts.wallMost),
-      bounds: { asked: plan.askedMax, promises: plan.promisesMax, owned: plan.ownedMax, queue: plan.queueMax },
+      bounds: {
+        asked: plan.askedMax,
+        promises: plan.promisesMax,
+        owned: plan.ownedMax,
+        queue: plan.queueMax,
+        ceilingLead: plan.ceilingLeadMs * COUNTS_PER_MS,
+      },
       limits: LIMITS,
       times: { ...LINK_TIMES, backoffBaseMs: plan.backoffMs },
       onMet: () => {},

@@ -17,9 +17,9 @@
  * older ballot accepted after it. Price: an idle node lets its ceiling lapse; its next promise waits for one write of the log.
  */
 import { assert } from "../../lib/assert.js";
+import { COUNTS_PER_MS } from "./hlc.js";
 
-/** Two seconds of an hlc: 4096 counts a millisecond (core/clock/hlc.ts). */
-const LEAD_HLC = 2000 * 4096;
+const LEAD_HLC: number = 2000 * COUNTS_PER_MS;
 /** No logged ceiling is high enough. */
 export const UNLOGGED = -1;
 
