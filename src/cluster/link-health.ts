@@ -7,7 +7,7 @@
  *
  * The same lag says how old the bytes may be that are read now: what they ask for may not be wanted any more.
  *
- * Invariants: suspect comes before down, unless the silence was that long between two ticks; hearing anything makes it up again.
+ * Invariants: suspect comes before down, unless the silence was that long between two ticks; anything heard ends the silence.
  */
 
 export type LinkState = "up" | "suspect" | "down";

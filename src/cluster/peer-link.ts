@@ -9,7 +9,8 @@
  *
  * Invariants: claims go to one connection at a time; `lost` is called when something that was sent may not have arrived, and
  * nothing sent before it arrives after it on a connection opened later; state is down exactly when no connection is open, or the peer has
- * been silent for downMs. Attempts are spaced by exponential back-off with full jitter; it starts anew after a connection that held.
+ * been silent for downMs. A peer that was suspect is up again once it has answered a heartbeat of less than suspectMs ago: when a cut ends its
+ * bytes may come in long before ours are sent once more, and what is forwarded to it would wait for that. Attempts are spaced by exponential back-off with full jitter; it starts anew after a connection that held.
  */
 
 import { MESSAGE_HEARTBEAT } from "../codec/frame/layout.js";
@@ -188,7 +189,6 @@ export class PeerLink implements ConnectionOwner {
   }
 
   message(connection: PeerConnection, reader: MessageReader): void {
-    if (this.state === "suspect") this.become("up");
     if (reader.type === MESSAGE_HEARTBEAT) this.onHeartbeat(connection, reader);
     else this.options.events.message(this, reader);
   }
@@ -301,7 +301,8 @@ export class PeerLink implements ConnectionOwner {
     this.lagMs = health.lagMs;
     if (state !== "down") {
       this.beat = scheduler.after(times.heartbeatMs, () => this.tick());
-      this.become(state);
+      // That the peer is heard again does not say that it hears this node: onHeartbeat() finds that.
+      if (state === "suspect" || this.state !== "suspect") this.become(state);
       this.heartbeat();
       return;
     }
@@ -325,8 +326,11 @@ export class PeerLink implements ConnectionOwner {
     this.peerSentAtMs = nowMs;
     this.peerLagMs = reader.lagMs;
     if (reader.echoMs === 0) return;
-    this.roundTripMs = (stamp(nowMs) - reader.echoMs - reader.heldMs + 2 * STAMPS) % STAMPS;
-    this.clockOffsetMs = reader.wallMs + this.roundTripMs / 2 - this.options.scheduler.nowMs();
+    const { scheduler, times } = this.options;
+    const sinceSentMs = (stamp(nowMs) - reader.echoMs + STAMPS) % STAMPS;
+    this.roundTripMs = (sinceSentMs - reader.heldMs + STAMPS) % STAMPS;
+    this.clockOffsetMs = reader.wallMs + this.roundTripMs / 2 - scheduler.nowMs();
+    if (this.state === "suspect" && sinceSentMs < times.suspectMs) this.become("up");
   }
 }
 

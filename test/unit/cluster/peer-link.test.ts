@@ -10,7 +10,7 @@ import type { Dialer } from "../../../src/ports/network.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { fuzzAsync } from "../../lib/fuzz.js";
 import { identity, LIMITS, nonce, TestPeer } from "../../lib/peers.js";
-import { SimNetwork } from "../../lib/sim-network.js";
+import { type SimConnection, SimNetwork } from "../../lib/sim-network.js";
 
 const PORT = 7000;
 
@@ -276,6 +276,21 @@ test("silence: suspect, then down; a link that comes back is up again", async ()
   short.network.swallow("b", "a");
   short.scheduler.advance(1700);
   assert.is(short.node("a").link("b").state, "suspect");
+});
+
+test("a peer that is heard again stays suspect until it has answered: ours may still be on their way", async () => {
+  const w = await pair(13);
+  const ends = (of: string): SimConnection[] => w.network.connections.filter(({ from }) => from === of);
+  const [a, b] = [w.node("a").link("b"), w.node("b").link("a")];
+  for (const end of [...ends("a"), ...ends("b")]) end.pause();
+  w.scheduler.advance(1700);
+  assert.equal([a.state, b.state], ["suspect", "suspect"]);
+  for (const end of ends("a")) end.resume();
+  w.scheduler.advance(900);
+  assert.equal([a.state, b.state], ["suspect", "suspect"], "a hears b, which does not hear a");
+  for (const end of ends("b")) end.resume();
+  w.scheduler.advance(700);
+  assert.equal([a.state, b.state], ["up", "up"]);
 });
 
 test("a peer that takes in a large message is there although nothing is heard of it; when it takes no more it is not", async () => {
