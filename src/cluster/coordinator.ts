@@ -28,7 +28,7 @@ import { figuresOf } from "./figures.js";
 import { Forwarding } from "./forwarding.js";
 import { HeldBack } from "./held-back.js";
 import { Inbound } from "./inbound.js";
-import { Job } from "./job.js";
+import { type Asked, Job } from "./job.js";
 import { memberViews } from "./member-view.js";
 import { AGAIN_MS, type Due } from "./patience.js";
 import type { PeerLink } from "./peer-link.js";
@@ -99,8 +99,8 @@ export class Coordinator implements Cluster {
     this.proposer = new Proposer({ node: selfIndex, clock, surroundings, ...ruled, ...queuesOf(bounds) });
     this.reader = new Reader({ boot, clock, surroundings, proposer: this.proposer, ...ruled });
     this.timers = new Timers(scheduler, (due) => this.due(due));
-    this.forwarding = new Forwarding(this.exchange, scheduler, options.performer, (work, budgetMs, done) =>
-      this.take(work, budgetMs, done),
+    this.forwarding = new Forwarding(this.exchange, this.replica, scheduler, options.performer, (...asked) =>
+      this.take(...asked),
     );
     this.questions = new Questions(this.exchange, scheduler, options.performer, selfIndex);
     const send = (to: number, message: ReadRequest): void => this.send({ type: "send", to, message, underCeiling: 0 });
@@ -156,8 +156,8 @@ export class Coordinator implements Cluster {
     return true;
   }
 
-  private job(work: Work, deadlineMs: number, done: (answer: Answer) => void): Job {
-    const job = new Job(this.jobs.next(), this.options.scheduler.monotonicMs() + deadlineMs, work, done);
+  private job(work: Work, deadlineMs: number, done: (answer: Answer) => void, asked?: Asked): Job {
+    const job = new Job(this.jobs.next(), this.options.scheduler.monotonicMs() + deadlineMs, work, done, asked);
     this.jobs.set(job.id, job);
     this.timers.set(deadlineMs, job.id);
     return job;
@@ -198,10 +198,10 @@ export class Coordinator implements Cluster {
   }
 
   /** A work that another node forwarded: proposed here, whoever is preferred. */
-  private take(work: Work, budgetMs: number, done: (answer: Answer) => void): void {
+  private take(work: Work, budgetMs: number, done: (answer: Answer) => void, asked: Asked): void {
     if (this.full(done)) return;
     if (!this.options.storage.hasRoom) return done(NO_QUORUM);
-    this.propose(this.job(work, Math.min(budgetMs, this.options.deadlineMs), done));
+    this.propose(this.job(work, Math.min(budgetMs, this.options.deadlineMs), done, asked));
     this.carryOut();
   }
 
@@ -262,6 +262,7 @@ export class Coordinator implements Cluster {
   private effect(effect: Effect<Value, Buffer>): void {
     if (effect.type === "send") this.send(effect);
     else if (effect.type === "settle") this.settle(effect.id, effect.outcome);
+    else if (effect.type === "nearly") this.jobs.get(effect.id)?.nearly?.(effect.ballot, effect.result);
     else this.later(effect.timer, effect.delayMs);
   }
 
@@ -332,6 +333,7 @@ export class Coordinator implements Cluster {
     this.replica.durable();
     this.exchange.durable(durableLsn);
     this.catchUp.durable(durableLsn);
+    this.forwarding.durable(durableLsn);
     this.ownHeldBack.release(durableLsn, (reply) => this.own.push(reply));
     if (this.own.length === 0) return;
     this.observe();

@@ -44,6 +44,7 @@ export function figuresOf({
     tombstones: own.tombstones,
     works_forwarded: forwarding.sent,
     works_forwarded_here: forwarding.received,
+    works_closed_early: forwarding.closed,
     sent_read: exchange.figures.read,
     sent_prepare: exchange.figures.prepare,
     sent_accept: exchange.figures.accept,

@@ -3,11 +3,15 @@
  * changes and each costs one trip.
  *
  *   FORWARD payload        {u8 flags: 1 writes, u32 bytes of the name, name, work}
- *   FORWARD_REPLY payload  done: {dot of the state it took effect in (all zero: absent), reply}; not applied: {u8 why}
+ *   FORWARD_REPLY payload  done, nearly: {dot of the state it took effect in (all zero: absent), reply}; not applied: {u8 why}
  *
  * Invariants: a work is sent once, never again by itself; `done` hears of it exactly once: the answer, or undefined when the link broke.
  * The other node has less time than this one: it says for sure that nothing was done, where it can, before time is up here. One that did
  * not run for a while does nothing of what it finds whose time may be over.
+ * Nearly: the state with the work in it is accepted by all of a quorum but one, and this node is a replica that was not heard yet. Once its own log
+ * has that state the quorum is complete (what is chosen is a fact about acceptors, whoever counts them: Lamport, Paxos Made Simple, 2.3), and the
+ * work is answered without waiting until the other node has heard so and says so: two waits for a loop of four. Where this replica does
+ * not hold that very state, the reply that follows counts.
  * A node that could not reach its quorum is left alone for a while, although its link is up: others may still reach theirs.
  */
 import {
@@ -16,6 +20,7 @@ import {
   dotHlc,
   dotNode,
   FORWARD_DONE,
+  FORWARD_NEARLY,
   FORWARD_NOT_APPLIED,
   FORWARD_UNCERTAIN,
   MESSAGE_FORWARD,
@@ -29,8 +34,11 @@ import type { Dot } from "../core/clock/dot.js";
 import { Numbered } from "../lib/numbered.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import type { Exchange } from "./exchange.js";
+import { HeldBack } from "./held-back.js";
+import type { Asked } from "./job.js";
 import { LARGE_BYTES } from "./patience.js";
 import type { PeerLink } from "./peer-link.js";
+import type { Replica } from "./replica.js";
 import { EPOCH } from "./routing.js";
 import type { Answer, Performer, Work } from "./work.js";
 
@@ -39,6 +47,8 @@ const RETURN_MS = 100;
 const AVOID_MS = 2000;
 const BUDGET_MS_DEFAULT = 2000;
 const AWAY_MAX = 65_536;
+/** A longer answer is not sent twice. */
+const NEARLY_BYTES_MAX = 1024;
 const FLAG_WRITES = 1;
 const HEAD_BYTES = 5;
 const EMPTY: Buffer = Buffer.alloc(0);
@@ -47,20 +57,33 @@ const NO_QUORUM = 0;
 const TOO_MANY = 1;
 
 type Done = (answer: Answer | undefined) => void;
-type Take = (work: Work, budgetMs: number, done: (answer: Answer) => void) => void;
+type Take = (work: Work, budgetMs: number, done: (answer: Answer) => void, asked: Asked) => void;
+
+interface Away {
+  readonly to: number;
+  readonly name: string;
+  readonly done: Done;
+  /** It waits for this node's own log. */
+  nearly: boolean;
+}
 
 export class Forwarding {
   sent = 0;
   received = 0;
+  /** Answered by this node's own log, ahead of the other node's reply. */
+  closed = 0;
   private readonly exchange: Exchange;
+  private readonly replica: Replica;
   private readonly scheduler: Scheduler;
   private readonly performer: Performer;
   private readonly take: Take;
-  private readonly away: Numbered<{ readonly to: number; readonly done: Done }> = new Numbered();
+  private readonly away: Numbered<Away> = new Numbered();
+  private readonly closing: HeldBack<() => void> = new HeldBack();
   private readonly avoidUntilMs: number[] = [];
 
-  constructor(exchange: Exchange, scheduler: Scheduler, performer: Performer, take: Take) {
+  constructor(exchange: Exchange, replica: Replica, scheduler: Scheduler, performer: Performer, take: Take) {
     this.exchange = exchange;
+    this.replica = replica;
     this.scheduler = scheduler;
     this.performer = performer;
     this.take = take;
@@ -89,7 +112,7 @@ export class Forwarding {
     if (bytes > LARGE_BYTES) patience.began(work.name, bytes, to);
     const id = this.away.next();
     writer.opaque(MESSAGE_FORWARD, 0, id, partition, EPOCH, body, 0, body.length, head);
-    this.away.set(id, { to, done });
+    this.away.set(id, { to, name: work.name, done, nearly: false });
     this.sent++;
     return true;
   }
@@ -103,10 +126,14 @@ export class Forwarding {
     const reply = (answer: Answer): void => {
       if (id !== 0 && link.peerBoot === boot) writeAnswer(link, id, partition, answer);
     };
+    const nearly = (ballot: Dot, result: Buffer): void => {
+      if (id !== 0 && link.peerBoot === boot && result.length <= NEARLY_BYTES_MAX)
+        writeDone(link, FORWARD_NEARLY, id, partition, ballot, result);
+    };
     const leftMs = (budgetMs === 0 ? BUDGET_MS_DEFAULT : budgetMs) - Math.ceil(link.unreadMs);
     // Nobody waits for it any more, and what was told "may have been applied" long ago should not undo what came after it.
     if (work === undefined || leftMs <= 0) reply({ applied: "no", why: "no quorum" });
-    else this.take(work, stepOf(leftMs), reply);
+    else this.take(work, stepOf(leftMs), reply, { from, nearly });
   }
 
   private workOf(reader: MessageReader): Work | undefined {
@@ -123,11 +150,32 @@ export class Forwarding {
   answered(from: number, reader: MessageReader): void {
     const away = this.away.get(reader.id);
     if (away === undefined || away.to !== from) return;
-    this.away.delete(reader.id);
     const answer = answerOf(reader);
+    if (reader.flags === FORWARD_NEARLY) return this.nearly(reader.id, away, answer);
+    this.away.delete(reader.id);
     if (answer.applied === "no" && answer.why === "no quorum")
       this.avoidUntilMs[from] = this.scheduler.monotonicMs() + AVOID_MS;
     away.done(answer);
+  }
+
+  private nearly(id: number, away: Away, answer: Answer): void {
+    if (away.nearly || answer.applied !== "yes" || answer.ballot === undefined) return;
+    const lsn = this.replica.holds(away.name, answer.ballot);
+    if (lsn < 0) return;
+    away.nearly = true;
+    const close = (): void => {
+      if (this.away.get(id) !== away) return;
+      this.away.delete(id);
+      this.closed++;
+      away.done(answer);
+    };
+    if (lsn === 0) close();
+    else this.closing.add(lsn, close);
+  }
+
+  /** The log has come further. */
+  durable(lsn: number): void {
+    this.closing.release(lsn, (close) => close());
   }
 
   /** The link to `node` broke: what is there may have been done, and the answer will not come. */
@@ -150,12 +198,24 @@ function headOf({ name, writes }: Work): Buffer {
 }
 
 function writeAnswer(link: PeerLink, id: number, partition: number, answer: Answer): void {
-  const done = answer.applied === "yes";
-  const head = done ? dotBytes(answer.ballot) : EMPTY;
-  const body = done ? answer.result : answer.applied === "no" ? whyPayload(answer.why) : EMPTY;
+  if (answer.applied === "yes") writeDone(link, FORWARD_DONE, id, partition, answer.ballot, answer.result);
+  else if (answer.applied === "no") writeReply(link, FORWARD_NOT_APPLIED, id, partition, EMPTY, whyPayload(answer.why));
+  else writeReply(link, FORWARD_UNCERTAIN, id, partition, EMPTY, EMPTY);
+}
+
+function writeDone(
+  link: PeerLink,
+  flags: number,
+  id: number,
+  partition: number,
+  ballot: Dot | undefined,
+  result: Buffer,
+): void {
+  writeReply(link, flags, id, partition, dotBytes(ballot), result);
+}
+
+function writeReply(link: PeerLink, flags: number, id: number, partition: number, head: Buffer, body: Buffer): void {
   const writer = link.claim(MESSAGE_HEADER_BYTES + head.length + body.length, Number.POSITIVE_INFINITY);
-  const flags =
-    answer.applied === "yes" ? FORWARD_DONE : answer.applied === "no" ? FORWARD_NOT_APPLIED : FORWARD_UNCERTAIN;
   // Without room the asker's time runs out: it cannot know then, and says so.
   writer?.opaque(MESSAGE_FORWARD_REPLY, flags, id, partition, EPOCH, body, 0, body.length, head);
 }
@@ -174,7 +234,7 @@ function answerOf(reader: MessageReader): Answer {
   const { flags, bytes, at, length } = reader;
   if (flags === FORWARD_NOT_APPLIED)
     return { applied: "no", why: bytes[at] === TOO_MANY && length > 0 ? "too many" : "no quorum" };
-  if (flags !== FORWARD_DONE || length < DOT_BYTES) return { applied: "maybe" };
+  if ((flags !== FORWARD_DONE && flags !== FORWARD_NEARLY) || length < DOT_BYTES) return { applied: "maybe" };
   const hlc = dotHlc(bytes, at);
   const ballot = hlc === 0 ? undefined : { epoch: dotEpoch(bytes, at), hlc, node: dotNode(bytes, at) };
   return { applied: "yes", ballot, result: reader.keep(at + DOT_BYTES, length - DOT_BYTES) };

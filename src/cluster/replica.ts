@@ -6,7 +6,7 @@
  * tells of; no message that needs a ceiling leaves before one is durable.
  */
 import { Ceiling, UNLOGGED } from "../core/clock/ceiling.js";
-import type { Dot } from "../core/clock/dot.js";
+import { type Dot, sameDot } from "../core/clock/dot.js";
 import type { Hlc } from "../core/clock/hlc.js";
 import { Acceptor } from "../core/register/acceptor.js";
 import type { AcceptorRules } from "../core/register/acceptor-rules.js";
@@ -77,6 +77,13 @@ export class Replica {
     this.last = this.storage.held(name);
     this.lastName = name;
     return this.last;
+  }
+
+  /** @returns the position of the log from which on this replica holds that very ballot durably, 0: it does; -1: it does not hold it. */
+  holds(name: string, ballot: Dot): number {
+    const held = name === this.lastName ? this.last : this.storage.glance(name);
+    if (held === undefined || !sameDot(held.ballot, ballot)) return -1;
+    return held.lsn <= this.storage.durableLsn ? 0 : held.lsn;
   }
 
   // HOT: once per request.

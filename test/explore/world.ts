@@ -305,6 +305,7 @@ export class World {
   private perform(node: ExploredNode, out: readonly Effect<string, Answer>[]): void {
     for (const effect of out) {
       if (effect.type === "settle") this.settle(effect.id, effect.outcome);
+      else if (effect.type === "nearly") throw new Error("no operation here has an asker");
       else if (effect.type === "timer") node.timers.push(effect.timer);
       else {
         const { to, message, underCeiling } = effect;

@@ -307,7 +307,7 @@ export const message: fc.Arbitrary<Plain> = fc.oneof(
   of(TYPES.LEARN, { bytes: record }),
   of(TYPES.CHOSEN, { ...ALONE, epoch: u32, id: fc.constant(0), items: fc.array(item, { minLength: 1, maxLength: 4 }) }),
   of(TYPES.FORWARD, { low: nibble, bytes: payload }),
-  of(TYPES.FORWARD_REPLY, { low: fc.nat(2), bytes: payload }),
+  of(TYPES.FORWARD_REPLY, { low: fc.nat(3), bytes: payload }),
   of(TYPES.HEARTBEAT, { ...ALONE, id: fc.constant(0), numbers: fc.tuple(u32, u32, u32, u32, u53) }),
   of(TYPES.SHIP_FROM, { ...ALONE, numbers: fc.tuple(u53, u32) }),
   of(TYPES.SHIP, { ...ALONE, low: bit, numbers: span, items: fc.array(shipped, { maxLength: 4 }) }),

@@ -5,7 +5,7 @@
 import type { Dot } from "../../src/core/clock/dot.js";
 import { Hlc } from "../../src/core/clock/hlc.js";
 import { VersionVector } from "../../src/core/clock/version-vector.js";
-import type { Effect, Send, Surroundings, Timer } from "../../src/core/register/effects.js";
+import type { Effect, Nearly, Send, Surroundings, Timer } from "../../src/core/register/effects.js";
 import type { Reply, Request } from "../../src/core/register/messages.js";
 import type { Operation, Outcome } from "../../src/core/register/operation.js";
 import { Proposer } from "../../src/core/register/proposer.js";
@@ -52,6 +52,7 @@ export class RegisterDriver implements Surroundings<string> {
   expiring = true;
   now = 0;
   sent: Send<string>[] = [];
+  nearly: Nearly<Answer>[] = [];
   timers: { readonly timer: Timer; readonly delayMs: number }[] = [];
   readonly outcomes: Map<number, Outcome<Answer>> = new Map();
 
@@ -118,6 +119,7 @@ export class RegisterDriver implements Surroundings<string> {
     for (const effect of out) {
       if (effect.type === "send") this.sent.push(effect);
       else if (effect.type === "timer") this.timers.push(effect);
+      else if (effect.type === "nearly") this.nearly.push(effect);
       else {
         if (this.outcomes.has(effect.id)) throw new Error(`operation ${effect.id} is settled twice`);
         this.outcomes.set(effect.id, effect.outcome);

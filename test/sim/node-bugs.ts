@@ -143,6 +143,21 @@ export const SOME_NOT_LOGGED: NodeBug = {
 };
 
 /** A work whose link broke is proposed here, as if it had never left. */
+/** A quorum that lacks this node's own copy is taken for one. */
+export const CLOSES_UNHELD: NodeBug = {
+  serving: ({ coordinator: { replica } }) => {
+    replica.holds = () => 0;
+  },
+};
+
+/** It holds it, but not on its disk. */
+export const CLOSES_UNSYNCED: NodeBug = {
+  serving: ({ coordinator: { replica } }) => {
+    const holds = replica.holds.bind(replica);
+    replica.holds = (name, ballot) => Math.min(holds(name, ballot), 0);
+  },
+};
+
 export const FORWARDS_TWICE: NodeBug = {
   serving: ({ coordinator }) => {
     const returned = coordinator["returned"].bind(coordinator);

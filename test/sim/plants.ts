@@ -277,6 +277,13 @@ export const PLANTS: readonly Plant[] = [
   { name: "loses-tombstones", about: "tombstones are not recovered", bug: bugs.LOSES_TOMBSTONES },
   { name: "all-is-chosen", about: "whatever is held counts as chosen", bug: bugs.ALL_IS_CHOSEN },
   { name: "some-not-logged", about: "one accepted state in sixteen is not logged", bug: bugs.SOME_NOT_LOGGED },
+  {
+    name: "tells-of-unchanged",
+    about: "a work that changed nothing is answered by its asker, and applied anew when the round failed",
+    proposer: { tellsAsker: () => true },
+  },
+  { name: "closes-unheld", about: "a work is answered without this node's own copy", bug: bugs.CLOSES_UNHELD },
+  { name: "closes-unsynced", about: "a work is answered before this node's own sync", bug: bugs.CLOSES_UNSYNCED },
   { name: "forwards-twice", about: "a work whose link broke is done once more", bug: bugs.FORWARDS_TWICE },
   { name: "reads-locally", about: "a read is answered from what the node itself holds", bug: bugs.READS_LOCALLY },
   {

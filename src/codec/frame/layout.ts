@@ -86,6 +86,8 @@ export const NACK_LATE = 4;
 export const FORWARD_DONE = 0;
 export const FORWARD_NOT_APPLIED = 1;
 export const FORWARD_UNCERTAIN = 2;
+/** Done as soon as the asker's own replica holds the dot named, durably. Another reply follows. */
+export const FORWARD_NEARLY = 3;
 
 export const PARTITION_MAX = 16383;
 

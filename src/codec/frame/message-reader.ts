@@ -209,7 +209,7 @@ export class MessageReader {
       case layout.MESSAGE_SHIP:
         return this.ship(start, total);
       case layout.MESSAGE_FORWARD_REPLY:
-        if (this.flags > layout.FORWARD_UNCERTAIN) return this.fail("an outcome that is not known");
+        if (this.flags > layout.FORWARD_NEARLY) return this.fail("an outcome that is not known");
         break;
       default:
         // FORWARD, QUERY and its reply: what follows the header is theirs alone.

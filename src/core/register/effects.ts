@@ -24,6 +24,18 @@ export interface Settle<R> {
 }
 
 /**
+ * One acknowledgement is missing, and the operation's asker, a replica, has not given its own: as soon as it holds `ballot` durably, a quorum has
+ * accepted, and the operation has taken effect. So the asker need not wait until its acknowledgement was here and the answer is back.
+ * Settled all the same, later: the asker's replica may have refused. At most once a round and operation.
+ */
+export interface Nearly<R> {
+  readonly type: "nearly";
+  readonly id: number;
+  readonly result: R;
+  readonly ballot: Dot;
+}
+
+/**
  * Wake up after so long. A timer that comes late, or twice, or for something that is over, does no harm; one that never comes leaves an
  * operation to its deadline.
  */
@@ -38,7 +50,7 @@ export type Timer =
   | { readonly what: "read"; readonly id: number }
   | { readonly what: "purge"; readonly key: string; readonly ballot: Dot };
 
-export type Effect<V, R> = Send<V> | Settle<R> | SetTimer;
+export type Effect<V, R> = Send<V> | Settle<R> | Nearly<R> | SetTimer;
 
 /** What proposer and reader ask of the node they run on. Answers must not change anything. */
 export interface Surroundings<V> {

@@ -34,6 +34,8 @@ export interface Operation<V, R> {
   readonly id: number;
   /** Absolute ms. After it the operation is given up. */
   readonly deadline: number;
+  /** The node that asked for it, if another one did: it may hear of its outcome early (Nearly). */
+  readonly asker?: number | undefined;
   /**
    * Must be a function of its arguments: it may run several times, on different states. Absent, deleted and expired keys all show as a
    * state without a value.

@@ -26,6 +26,7 @@ export interface ProposerRules {
   ownedAfterFailure(before: Owned): Owned | undefined;
   verdict(attempts: readonly Dot[], mine: Dot | undefined, cut: number): Verdict;
   answersAtPromises(reason: "happened" | "unchanged"): boolean;
+  tellsAsker(carried: boolean): boolean;
   isReplyOfThisLife(boot: number, own: number): boolean;
   isReadVote(ballot: Dot | undefined, floor: number, highest: Dot | undefined): boolean;
   marksHighest(marked: Dot, highest: Dot): boolean;
@@ -96,6 +97,12 @@ export const PROPOSER_RULES: ProposerRules = {
    * lose to another proposal, and the answer would tell of something that never was.
    */
   answersAtPromises: () => false,
+
+  /**
+   * Ahead of its outcome (Nearly), only of an operation that the ballot carries. Should the round fail here although the asker saw it chosen, the next
+   * base shows that it happened; what changed nothing leaves no trace, and would be applied anew, to another state.
+   */
+  tellsAsker: (carried) => carried,
 
   /** A process that came back counts its reads anew; a reply to its life before tells of a time before. */
   isReplyOfThisLife: (boot, own) => boot === own,

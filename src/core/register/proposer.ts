@@ -11,6 +11,7 @@
  *   event                        what happens
  *   submit                       the operation joins the key's queue; a round begins if none is in flight or waiting
  *   promise, R of them           base = highest accepted state; the queue is applied to it in order; ACCEPT to all
+ *   ack, W - 1 of them           askers that are replicas and whose ack is missing hear of it: the last one may be theirs (Nearly)
  *   ack, W of them               chosen: batch answered, CHOSEN to all, ownership, the next round begins
  *   nack, too many for a quorum  the round is over; the next one after a random time, above the bound
  *   round timer                  the same; after an ACCEPT the outcome is unclear, and the next round's base decides (Verdict)
@@ -233,7 +234,8 @@ export class Proposer<V, R> {
     }
     const { group } = round;
     const index = group.nodes.indexOf(from);
-    if (index < 0 || !round.acknowledged(index)) return;
+    if (index < 0) return;
+    if (!round.acknowledged(index)) return nearly(round, this.rules, out);
     entry.round = undefined;
     entry.failures = 0;
     for (const pending of round.batch) settle(pending, { applied: "yes", result: pending.answer as R, ballot }, out);
@@ -303,6 +305,17 @@ function settle<V, R>(pending: Pending<V, R>, outcome: Outcome<R>, out: Effect<V
   if (pending.settled) return;
   pending.settled = true;
   out.push({ type: "settle", id: pending.operation.id, outcome });
+}
+
+function nearly<V, R>(round: Round<V, R>, rules: ProposerRules, out: Effect<V, R>[]): void {
+  if (!round.lacksOne()) return;
+  const { batch, ballot } = round;
+  for (const { operation, attempts, settled, answer } of batch) {
+    const { id, asker } = operation;
+    if (asker === undefined || settled || !round.awaits(asker)) continue;
+    if (!rules.tellsAsker(attempts.at(-1) === ballot)) continue;
+    out.push({ type: "nearly", id, result: answer as R, ballot });
+  }
 }
 
 function giveUp<V, R>(pending: Pending<V, R>, now: number, out: Effect<V, R>[]): void {

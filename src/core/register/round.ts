@@ -26,6 +26,7 @@ export class Round<V, R> {
   floor = 0;
   /** Operations to answer when it is chosen. Empty before the ACCEPT. */
   batch: readonly Pending<V, R>[] = [];
+  private told = false;
   private readonly rules: ProposerRules;
 
   constructor(group: ReplicaGroup, ballot: Dot, have: Named<V> | undefined, rules: ProposerRules) {
@@ -55,6 +56,19 @@ export class Round<V, R> {
   acknowledged(index: number): boolean {
     this.votes.add(index);
     return this.votes.count >= this.rules.acceptQuorum(this.group);
+  }
+
+  /** @returns whether one acknowledgement is missing; true once at most. */
+  lacksOne(): boolean {
+    if (this.told || this.votes.count !== this.rules.acceptQuorum(this.group) - 1) return false;
+    this.told = true;
+    return true;
+  }
+
+  /** Is a node one of the replicas, with no vote counted yet? */
+  awaits(node: number): boolean {
+    const index = this.group.nodes.indexOf(node);
+    return index >= 0 && !this.votes.has(index);
   }
 
   /** @returns whether what is left cannot be a quorum any more. */

@@ -30,6 +30,29 @@ test("what one node writes every node reads", async () => {
   }
 });
 
+test("a forwarded write is answered by the asker's own log, ahead of the proposer's reply; without its log by the reply", async () => {
+  const world = await ClusterWorld.start({ syncMs: 1.7 });
+  const key = keyOf(world, 1);
+  const closed = (): number => world.nodes[0].alive.coordinator.figures()["works_closed_early"] as number;
+  for (let i = 0; i < 60; i++) {
+    const asked = world.ask(0, work(key, `set v${i}`));
+    for (let ms = 0; asked.answer === undefined && ms < 100; ms += 0.1) world.scheduler.advance(0.1);
+    assert.is(said(asked), "OK");
+    const copies = world.nodes.filter(({ storage }) => {
+      const held = storage.afterCrash().held(`\0${key}`);
+      return held?.state.value?.bytes.toString() === `v${i}`;
+    });
+    assert.ok(copies.length >= 2, "a quorum has it on disk when it is answered");
+  }
+  const most = closed();
+  assert.ok(most > 10, `${most} of 60`);
+  world.nodes[0].storage.sync = () => false;
+  const asked = world.ask(0, work(key, "set by reply"));
+  world.scheduler.advance(100);
+  assert.is(said(asked), "OK");
+  assert.is(closed(), most);
+});
+
 /** What the nodes have sent and synced since. */
 function counts(world: ClusterWorld): Record<string, number> {
   let syncs = 0;

@@ -43,10 +43,12 @@ test("flags, reasons and outcomes are named with their numbers", () => {
       `${NACK_BALLOT} ballot, ${NACK_EPOCH} epoch, ${NACK_NOT_REPLICA} not a replica, ${NACK_BUSY} busy, ${NACK_LATE} late`,
     ),
   );
-  const { FORWARD_DONE, FORWARD_NOT_APPLIED, FORWARD_UNCERTAIN } = layout;
+  const { FORWARD_DONE, FORWARD_NOT_APPLIED, FORWARD_UNCERTAIN, FORWARD_NEARLY } = layout;
   assert.match(
     row("FORWARD_REPLY"),
-    new RegExp(`${FORWARD_DONE} done, ${FORWARD_NOT_APPLIED} not applied, ${FORWARD_UNCERTAIN} uncertain`),
+    new RegExp(
+      `${FORWARD_DONE} done, ${FORWARD_NOT_APPLIED} not applied, ${FORWARD_UNCERTAIN} uncertain, ${FORWARD_NEARLY} nearly`,
+    ),
   );
 });
 

@@ -48,6 +48,51 @@ test("the prepared path: promises of R, the highest base, acknowledgements of W"
   assert.is(driver.proposer.size, 0, "nothing is kept for a key at rest");
 });
 
+test("an asker whose acknowledgement alone is missing hears so, once; other askers do not", () => {
+  const driver = new RegisterDriver();
+  const asked = (id: number, asker: number): void => driver.submit({ ...append(id, "a"), asker });
+  asked(1, 1);
+  asked(2, 2);
+  asked(3, 7); // no replica
+  driver.submit(append(4, "a"));
+  const ballot = driver.ballotOf("prepare");
+  driver.promise(0, ballot);
+  driver.promise(1, ballot);
+  driver.ack(2, ballot);
+  driver.ack(2, ballot);
+  assert.equal(driver.nearly, [{ type: "nearly", id: 1, result: "a", ballot }]);
+  assert.is(driver.outcomes.size, 0, "settled it is not");
+  driver.ack(0, ballot);
+  assert.is(driver.nearly.length, 1);
+  assert.equal(driver.outcomes.get(1), { applied: "yes", result: "a", ballot });
+});
+
+test("of what changes nothing no asker hears early: should the round fail here, it is applied anew", () => {
+  const driver = new RegisterDriver();
+  driver.submit({ ...get(1), asker: 1 });
+  driver.submit({ ...append(2, "a"), asker: 1 });
+  const ballot = driver.ballotOf("prepare");
+  driver.promise(0, ballot);
+  driver.promise(1, ballot);
+  driver.ack(0, ballot);
+  assert.equal(
+    driver.nearly.map(({ id }) => id),
+    [2],
+  );
+});
+
+test("with W = 3 nobody hears before two have acknowledged; a refusal tells nobody", () => {
+  const driver = new RegisterDriver();
+  driver.replicas = { epoch: 0, nodes: [0, 1, 2], r: 1, w: 3 };
+  driver.submit({ ...append(1, "a"), asker: 1 });
+  const ballot = driver.ballotOf("prepare");
+  driver.promise(0, ballot);
+  driver.ack(0, ballot);
+  assert.equal(driver.nearly, []);
+  driver.ack(2, ballot);
+  assert.is(driver.nearly.length, 1);
+});
+
 test("many operations that wait for a key are one round, in their order", () => {
   const driver = new RegisterDriver();
   const letters = "abcdefghij";
