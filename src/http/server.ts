@@ -14,6 +14,7 @@ import { Budget } from "./budget.js";
 import { ClientPool } from "./client-pool.js";
 import { checkRequest, type Door } from "./guard.js";
 import { HttpError } from "./http-error.js";
+import { InTurn } from "./in-turn.js";
 import { addKvRoutes, KV_METHODS } from "./kv-routes.js";
 import { LIMITS, type Limits } from "./limits.js";
 import { addStatusRoutes, STATUS_PATHS } from "./status-routes.js";
@@ -50,6 +51,7 @@ export class HttpServer {
   private readonly pool: ClientPool;
   private readonly readers: Set<BodyReader> = new Set();
   private readonly targets: WeakMap<IncomingMessage, Target> = new WeakMap();
+  private readonly turns: InTurn = new InTurn();
   private readonly servers: Server[] = [];
   private active = 0;
   private stopping: Promise<void> | undefined;
@@ -99,8 +101,13 @@ export class HttpServer {
     });
     server.timeout = limits.stallMs;
     server.maxConnections = limits.connectionsMax;
-    server.on("request", (request, response) => this.route(request, response));
-    server.on("clientError", refuse);
+    server.on("request", (request, response) => {
+      this.turns.request(request, response, () => this.route(request, response));
+    });
+    server.on("clientError", (error: ClientError, socket) => {
+      if (error.code === "ECONNRESET" || !socket.writable) socket.destroy();
+      else this.turns.unreadable(socket, () => refuse(error, socket));
+    });
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen({ host, port, ipv6Only: host.includes(":") }, resolve);
@@ -184,12 +191,10 @@ export class HttpServer {
 
 const KNOWN = `there are ${KEY_ROUTE}<key>, ${STATUS_PATHS.join(", ")}`;
 
+type ClientError = Error & { readonly code?: string };
+
 /** What cannot even be read as a request. */
-function refuse(error: Error & { code?: string }, socket: Duplex): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
-    socket.destroy();
-    return;
-  }
+function refuse(error: ClientError, socket: Duplex): void {
   const [status, code, message] =
     error.code === "HPE_HEADER_OVERFLOW"
       ? ["431 Request Header Fields Too Large", "TOO_LARGE", "the path and the headers are too long"]

@@ -3,12 +3,12 @@
  * of its own, over a real node or over a client that answers when the test says so.
  */
 // timeout: 120s
-import { connect, type Socket } from "node:net";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Limits } from "../../src/http/limits.js";
 import { HttpServer } from "../../src/http/server.js";
 import { type Client, type Node, open, StoreError } from "../../src/index.js";
+import { manual, Raw } from "../lib/http-by-hand.js";
 import { errorIn, type HttpAnswer, http } from "../lib/http-request.js";
 import { within } from "../lib/within.js";
 
@@ -45,53 +45,6 @@ async function serving(
     await node.close();
   }
   assert.equal(faults, []);
-}
-
-/** A connection by hand. */
-class Raw {
-  readonly socket: Socket;
-  text = "";
-  readonly closed: Promise<void>;
-
-  constructor(base: string) {
-    this.socket = connect(Number(new URL(base).port), "127.0.0.1");
-    this.socket.setEncoding("latin1").on("data", (more: string) => {
-      this.text += more;
-    });
-    this.closed = new Promise((resolve) => {
-      this.socket.on("error", () => {}).on("close", () => resolve());
-    });
-  }
-
-  send(text: string): void {
-    this.socket.write(text, "latin1");
-  }
-
-  async until(pattern: RegExp): Promise<void> {
-    const seen = async (): Promise<void> => {
-      while (!pattern.test(this.text)) await new Promise((resolve) => setTimeout(resolve, 5));
-    };
-    await within(WAIT_MS / 2, seen(), `an answer like ${pattern}`);
-  }
-}
-
-/** A client whose answers the test gives. */
-function manual(): {
-  client: () => Client;
-  calls: { words: unknown[]; answer(reply: unknown): void }[];
-  opened(): number;
-} {
-  const calls: { words: unknown[]; answer(reply: unknown): void }[] = [];
-  let opened = 0;
-  const call = (...words: unknown[]): Promise<unknown> =>
-    new Promise((resolve, reject) => {
-      calls.push({ words, answer: (reply) => (reply instanceof Error ? reject(reply) : resolve(reply)) });
-    });
-  const client = (): Client => {
-    opened++;
-    return { call, callBuffer: call, close: () => Promise.resolve() } as unknown as Client;
-  };
-  return { client, calls, opened: () => opened };
 }
 
 async function until(what: () => boolean): Promise<void> {
