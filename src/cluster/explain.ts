@@ -80,7 +80,7 @@ export class Explain {
       if (reply.ballot !== undefined && (highest === undefined || compareDots(reply.ballot, highest) > 0))
         highest = reply.ballot;
     }
-    const holders = [...replies.values()].filter(({ reply }) => highest !== undefined && isAt(reply, highest)).length;
+    const holders = [...replies.values()].filter(({ reply }) => highest !== undefined && isAt(reply, highest));
     const lines = [
       `key ${JSON.stringify(name.slice(1))} of database ${dbOf(name)}, partition ${partition}`,
       `replicas ${group.nodes.map(idOf).join(" ")}; preferred proposer ${idOf(preferred)}; reads ask ${group.r}, writes need ${group.w}`,
@@ -89,7 +89,8 @@ export class Explain {
       const answer = replies.get(node);
       lines.push(answer === undefined ? `${idOf(node)}: no answer` : this.line(node, answer.reply, answer.ms, highest));
     }
-    lines.push(verdict(highest, holders, replies.size, group));
+    const chosen = holders.length >= group.w || holders.some(({ reply }) => reply.chosen);
+    lines.push(verdict(highest, holders.length, chosen, replies.size, group));
     return lines.join("\n");
   }
 
@@ -117,9 +118,18 @@ function isAt(reply: StateReply<Value>, dot: Dot): boolean {
   return reply.ballot !== undefined && compareDots(reply.ballot, dot) === 0;
 }
 
-function verdict(highest: Dot | undefined, holders: number, answers: number, { r, w }: ReplicaGroup): string {
+/** @param chosen w replicas hold it, or one knows that they did. */
+function verdict(
+  highest: Dot | undefined,
+  holders: number,
+  chosen: boolean,
+  answers: number,
+  { r, w }: ReplicaGroup,
+): string {
   if (answers < r) return "fewer than R answered: a GET would be refused now";
   if (highest === undefined) return "a GET answers nil, in one trip";
-  if (holders >= w) return "a GET answers it in one trip";
-  return `only ${holders} of the ${w} replicas needed have the latest state: a GET repairs that before it answers`;
+  if (chosen) return "a GET answers it in one trip";
+  const few = `only ${holders} of the ${w} replicas needed are known to have the latest state`;
+  if (answers < w) return `${few}, and fewer than W answered, so that cannot be repaired: a GET would be refused now`;
+  return `${few}: a GET repairs that before it answers`;
 }

@@ -81,7 +81,12 @@ function quorumReason({ fields, members }: Info): Reason | undefined {
   if (members.length === 0) return undefined;
   const up = `${fields.get("kvorum_cluster_members_up")} of ${members.length} nodes are up`;
   const slots = (name: string): number => numberIn(fields, `kvorum_cluster_slots_${name}`);
-  const [ok, suspect, fail] = [slots("ok"), slots("suspect"), slots("fail")];
+  const [ok, suspect, fail, readOnly] = [slots("ok"), slots("suspect"), slots("fail"), slots("read_only")];
+  if (readOnly > 0) {
+    const written = ok + suspect === 0 ? "no key can be written" : `the keys of ${fail} slots cannot be written`;
+    const read = readOnly === fail ? "" : `, and those of ${fail - readOnly} not be read`;
+    return { code: "READ_ONLY", message: `${written}${read}: ${up}` };
+  }
   if (fail > 0 && ok + suspect === 0) return { code: "NO_QUORUM", message: `no key has a quorum: ${up}` };
   if (fail > 0) return { code: "PARTLY_NO_QUORUM", message: `${fail} of 16384 slots have no quorum: ${up}` };
   if (suspect > 0) return { code: "SUSPECT", message: `${suspect} of 16384 slots may have no quorum: ${up}` };

@@ -15,7 +15,7 @@ export function clusterFields(server: Server): Field[] {
   const fields: Field[] = [["cluster_enabled", config.clusterEnabled ? 1 : 0]];
   if (cluster === undefined) return fields;
   const members = cluster.members();
-  const { ok, suspect, fail } = slotHealth(cluster);
+  const { ok, suspect, fail, readOnly } = slotHealth(cluster);
   fields.push(
     ["kvorum_cluster_state", fail === 0 ? "ok" : "fail"],
     ["kvorum_cluster_name", config.clusterName],
@@ -30,6 +30,7 @@ export function clusterFields(server: Server): Field[] {
     ["kvorum_cluster_slots_ok", ok],
     ["kvorum_cluster_slots_suspect", suspect],
     ["kvorum_cluster_slots_fail", fail],
+    ["kvorum_cluster_slots_read_only", readOnly],
   );
   const held = heldBy(cluster.partitions, cluster.n, members.length, (partition) => cluster.replicas(partition));
   for (const member of members) fields.push([`member_${member.index}`, memberLine(server, member, held)]);

@@ -2,7 +2,8 @@
  * server/guarantees.ts: which failures an acknowledged write survives, in words, for the start screen and INFO: never more than what holds.
  *
  * In a cluster a write is answered when it is on w of its n replicas' disks. So it outlives every disk but w - 1 of them, and power loss
- * everywhere. Keys can be read and written while enough of their replicas are up: max(r, w) of n.
+ * everywhere. A key can be written while max(r, w) of its n replicas are up, since a write first asks r what there is. It can be read while r are
+ * up: when fewer than w are, only if one of them knows that the last write of the key was chosen, as a rule a moment after that write.
  */
 import type { Config } from "../config/config.js";
 import type { ClusterView } from "./slot-map.js";
@@ -33,6 +34,6 @@ function disksLine({ n, w }: Quorum): string {
 /** How many nodes may be down while every key can be read and written. */
 export function availability({ n, r, w }: Quorum): string {
   const spare = (needed: number): string => `${n - needed} of a key's ${n} nodes down`;
-  if (r === w) return `keys are read and written with ${spare(r)}`;
-  return `keys are read with ${spare(r)}, written with ${spare(w)}`;
+  if (r >= w) return `keys are read and written with ${spare(r)}`;
+  return `keys are written with ${spare(w)}, read with ${spare(r)} where the last write is known to be chosen`;
 }

@@ -66,6 +66,8 @@ export interface SlotHealth {
   readonly suspect: number;
   /** Slots without quorum. */
   readonly fail: number;
+  /** Those of them that have still enough for reads: with r below w. */
+  readonly readOnly: number;
 }
 
 /** How many slots have a quorum, as far as this node can see. O(partitions * n). */
@@ -73,12 +75,13 @@ export function slotHealth(view: ClusterView): SlotHealth {
   const states = view.members().map(({ state }) => state);
   const needed = Math.max(view.r, view.w);
   const perPartition = SLOTS / view.partitions;
-  const health = { ok: 0, suspect: 0, fail: 0 };
+  const health = { ok: 0, suspect: 0, fail: 0, readOnly: 0 };
   for (let partition = 0; partition < view.partitions; partition++) {
     const replicas = view.replicas(partition);
     const up = replicas.filter((member) => states[member] === "up").length;
     const notDown = replicas.filter((member) => states[member] !== "down").length;
     health[up >= needed ? "ok" : notDown >= needed ? "suspect" : "fail"] += perPartition;
+    if (notDown < needed && notDown >= view.r) health.readOnly += perPartition;
   }
   return health;
 }

@@ -259,6 +259,8 @@ test("health and status follow what INFO says", () => {
       [200, "degraded", ["SUSPECT"], cluster(0, 16384, 0, 1)],
       [200, "degraded", ["PARTLY_NO_QUORUM"], cluster(10_000, 0, 6384, 2)],
       [503, "unavailable", ["NO_QUORUM"], cluster(0, 0, 16384, 1)],
+      [200, "degraded", ["READ_ONLY"], `${cluster(0, 0, 16384, 1)} kvorum_cluster_slots_read_only:16384`],
+      [200, "degraded", ["READ_ONLY"], `${cluster(0, 0, 16384, 1)} kvorum_cluster_slots_read_only:4`],
     ];
     for (const [status, word, codes, info] of cases) {
       const [got, health] = await ask("/health", info);

@@ -12,6 +12,8 @@ export interface FakeOptions {
   readonly ids: readonly string[];
   readonly self: string;
   readonly n?: number;
+  readonly r?: number;
+  readonly w?: number;
   readonly partitions?: number;
 }
 
@@ -32,9 +34,9 @@ export class ShownCluster implements Cluster {
   private readonly ids: readonly string[];
   private readonly rows: readonly (readonly number[])[];
 
-  constructor({ ids, self, n = 3, partitions = 16 }: FakeOptions) {
+  constructor({ ids, self, n = 3, r = 2, w = 2, partitions = 16 }: FakeOptions) {
     const peers = ids.filter((id) => id !== self).map((id) => ({ id, host: "127.0.0.1", port: 1 }));
-    const members = membersOf({ id: self, peers, n, r: 2, w: 2, partitions, clusterName: "fake" });
+    const members = membersOf({ id: self, peers, n, r, w, partitions, clusterName: "fake" });
     const { ring } = members;
     this.ids = members.ids;
     this.selfIndex = members.selfIndex;

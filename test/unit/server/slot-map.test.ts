@@ -57,18 +57,27 @@ test("whoever is down is left out, whoever is suspect comes last, and no slot is
 
 test("health: with two of three up all is well, with one and a suspect it is doubtful, with one alone it fails", () => {
   const cluster = new ShownCluster({ ids: ["a", "b", "c"], self: "a" });
-  assert.equal(slotHealth(cluster), { ok: SLOTS, suspect: 0, fail: 0 });
+  assert.equal(slotHealth(cluster), { ok: SLOTS, suspect: 0, fail: 0, readOnly: 0 });
   cluster.set("c", "down");
-  assert.equal(slotHealth(cluster), { ok: SLOTS, suspect: 0, fail: 0 });
+  assert.equal(slotHealth(cluster), { ok: SLOTS, suspect: 0, fail: 0, readOnly: 0 });
   cluster.set("b", "suspect");
-  assert.equal(slotHealth(cluster), { ok: 0, suspect: SLOTS, fail: 0 });
+  assert.equal(slotHealth(cluster), { ok: 0, suspect: SLOTS, fail: 0, readOnly: 0 });
   cluster.set("b", "down");
-  assert.equal(slotHealth(cluster), { ok: 0, suspect: 0, fail: SLOTS });
+  assert.equal(slotHealth(cluster), { ok: 0, suspect: 0, fail: SLOTS, readOnly: 0 });
   const five = new ShownCluster({ ids: ["a", "b", "c", "d", "e"], self: "a", partitions: 64 });
   five.set("d", "down");
   five.set("e", "down");
   const { ok, suspect, fail } = slotHealth(five);
   assert.ok(ok > 0 && fail > 0 && suspect === 0 && ok + fail === SLOTS);
+});
+
+test("health: what cannot be written may still be read, when r is below w", () => {
+  const cluster = new ShownCluster({ ids: ["a", "b", "c"], self: "a", r: 1, w: 3 });
+  cluster.set("c", "down");
+  assert.equal(slotHealth(cluster), { ok: 0, suspect: 0, fail: SLOTS, readOnly: SLOTS });
+  const reads = new ShownCluster({ ids: ["a", "b", "c"], self: "a", r: 3, w: 1 });
+  reads.set("c", "down");
+  assert.equal(slotHealth(reads), { ok: 0, suspect: 0, fail: SLOTS, readOnly: 0 });
 });
 
 test.run();

@@ -61,6 +61,11 @@ test("in a cluster: who is in it, what a quorum needs, how many disks may be los
   assert.match(screen(config, { cluster: { view: many, peerAddresses: [] } }), /node n2 of 12, peers/);
 });
 
+test("a write needs the larger of r and w", () => {
+  assert.is(availability({ n: 3, r: 3, w: 1 }), "keys are read and written with 0 of a key's 3 nodes down");
+  assert.match(availability({ n: 3, r: 1, w: 3 }), /written with 0 of a key's 3 nodes down, read with 2 of/);
+});
+
 test("never more disks or nodes than there are", () => {
   for (let n = 1; n <= 7; n++) {
     for (let r = 1; r <= n; r++) {
@@ -72,8 +77,9 @@ test("never more disks or nodes than there are", () => {
         // After so many are lost every read quorum of those left still finds one that has it.
         assert.ok(quorum.n - lost >= 1 && (lost === 0 || line.includes(`of ${lost + 1} NO`)));
         const spare = [...availability(quorum).matchAll(/with (\d) of a key's/g)].map(([, count]) => Number(count));
-        const wanted = [quorum.n - quorum.r, quorum.n - quorum.w];
-        assert.equal(spare, quorum.r === quorum.w ? wanted.slice(1) : wanted);
+        // A write first asks r replicas what there is.
+        const written = quorum.n - Math.max(quorum.r, quorum.w);
+        assert.equal(spare, quorum.r >= quorum.w ? [written] : [written, quorum.n - quorum.r]);
       }
     }
   }
