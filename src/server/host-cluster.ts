@@ -8,10 +8,9 @@
 import type { MemberView } from "../cluster/work.js";
 import type { ReplyWriter } from "../codec/resp/reply-writer.js";
 import type { Context } from "../commands/context.js";
-import { NOT_INTEGER } from "../commands/texts.js";
 import type { HostHandler } from "./hosts.js";
-import { parseInteger } from "./numbers.js";
 import type { Session } from "./session.js";
+import { countArgs, listArgs } from "./slot-args.js";
 import { SLOTS, type SlotRange, shardsOf, slotHealth, slotRanges } from "./slot-map.js";
 import { CLUSTER_DISABLED, EXPLAINS_GET } from "./texts.js";
 
@@ -155,18 +154,16 @@ function keyslot(session: Session, c: Context): void {
 
 /** Alone; in a cluster they ask several nodes (keyspace-calls.ts). */
 function countkeysinslot({ server }: Session, c: Context): void {
-  const slot = parseInteger(c.args, 2);
-  if (slot === undefined) c.reply.error(NOT_INTEGER);
-  else if (slot < 0 || slot >= SLOTS) c.reply.error("ERR Invalid slot");
+  const slot = countArgs(c.args);
+  if (typeof slot === "string") c.reply.error(slot);
   else c.reply.int(server.space.keysInSlot(slot, Number.POSITIVE_INFINITY, () => {}));
 }
 
 function getkeysinslot({ server }: Session, c: Context): void {
-  const slot = parseInteger(c.args, 2);
-  const most = parseInteger(c.args, 3);
-  if (slot === undefined || most === undefined) c.reply.error(NOT_INTEGER);
-  else if (slot < 0 || slot >= SLOTS || most < 0) c.reply.error("ERR Invalid slot or number of keys");
+  const asked = listArgs(c.args);
+  if (typeof asked === "string") c.reply.error(asked);
   else {
+    const { slot, most } = asked;
     const keys: Buffer[] = [];
     server.space.keysInSlot(slot, most, ({ bytes, keyAt, keyBytes }) =>
       keys.push(Buffer.from(bytes.subarray(keyAt, keyAt + keyBytes))),

@@ -16,6 +16,7 @@ import { Call, Tally } from "./call.js";
 import type { Route, Surroundings } from "./cluster-dispatch.js";
 import { inWindow, listKeys, listPage } from "./listing.js";
 import { decodeCount, encodeCountQuestion, type PageQuestion, type SeenEntry } from "./questions.js";
+import { countArgs, listArgs } from "./slot-args.js";
 import { CLUSTER_DOWN } from "./texts.js";
 import { CommandWork, encodeCommandWork } from "./works.js";
 
@@ -270,28 +271,20 @@ function keysOfSlot(
   );
 }
 
-const BAD_SLOT = "ERR Invalid or out of range slot";
-
-function slotOf(text: string): number {
-  return /^\d{1,5}$/.test(text) && Number(text) < SLOTS ? Number(text) : -1;
-}
-
 function countKeysInSlot(around: Surroundings, asked: Asked, done: (reply: Buffer) => void): void {
-  const slot = slotOf(asked.args.text(2));
-  if (slot < 0) done(replyOf(asked.proto, (reply) => reply.error(BAD_SLOT)));
+  const slot = countArgs(asked.args);
+  if (typeof slot === "string") done(replyOf(asked.proto, (reply) => reply.error(slot)));
   else keysOfSlot(around, asked, slot, Number.MAX_SAFE_INTEGER, (reply, list) => reply.int(list.length), done);
 }
 
 function getKeysInSlot(around: Surroundings, asked: Asked, done: (reply: Buffer) => void): void {
-  const slot = slotOf(asked.args.text(2));
-  const max = /^\d{1,9}$/.test(asked.args.text(3)) ? Number(asked.args.text(3)) : -1;
+  const given = listArgs(asked.args);
   const write = (reply: ReplyWriter, list: readonly Buffer[]): void => {
     reply.array(list.length);
     for (const key of list) reply.bulk(key, 0, key.length);
   };
-  if (slot < 0) done(replyOf(asked.proto, (reply) => reply.error(BAD_SLOT)));
-  else if (max < 0) done(replyOf(asked.proto, (reply) => reply.error("ERR Invalid number of keys")));
-  else keysOfSlot(around, asked, slot, max, write, done);
+  if (typeof given === "string") done(replyOf(asked.proto, (reply) => reply.error(given)));
+  else keysOfSlot(around, asked, given.slot, given.most, write, done);
 }
 
 /** By full name. What EXEC may have among its commands. */
