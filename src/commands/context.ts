@@ -22,6 +22,8 @@ export interface Host {
   readonly maxmemoryPolicy: string;
   /** Number of databases; 16 when absent. */
   readonly databases?: number;
+  /** Shown to clients as a Redis Cluster, which has one database; false when absent. */
+  readonly clusterEnabled?: boolean;
 }
 
 const DATABASES_DEFAULT = 16;
@@ -108,5 +110,10 @@ export class Context {
   /** Number of databases. */
   get databases(): number {
     return this.host.databases ?? DATABASES_DEFAULT;
+  }
+
+  /** Is there database 0 alone, whatever `databases` says? Then commands on others are refused, as in a Redis Cluster. */
+  get oneDatabase(): boolean {
+    return this.host.clusterEnabled === true;
   }
 }

@@ -84,8 +84,17 @@ function isInt32(value: Integer): boolean {
   return value <= INT32_MAX && value >= -INT32_MAX - 1;
 }
 
+/** SELECT's; -1 after having written an error. */
+export function selectArg(c: Context, index: number): number {
+  const given = c.oneDatabase ? integerArg(c, index) : 0;
+  if (given === undefined) return -1;
+  if (Number(given) === 0 || !isInt32(given)) return dbArg(c, index);
+  c.reply.error("ERR SELECT is not allowed in cluster mode");
+  return -1;
+}
+
 /** A database number; -1 after having written an error. */
-export function dbArg(c: Context, index: number): number {
+function dbArg(c: Context, index: number): number {
   const given = integerArg(c, index);
   if (given === undefined) return -1;
   if (!isInt32(given)) {
@@ -111,6 +120,10 @@ export function copy(c: Context): void {
       return;
     }
   }
+  if (db !== 0 && c.oneDatabase) {
+    c.reply.error("ERR Copying to another database is not allowed in cluster mode");
+    return;
+  }
   if (db === c.db && sameArgs(c, 1, 2)) {
     c.reply.error(SAME_OBJECT);
     return;
@@ -125,6 +138,10 @@ export function copy(c: Context): void {
 
 export function move(c: Context): void {
   const { args, space, key, other } = c;
+  if (c.oneDatabase) {
+    c.reply.error("ERR MOVE is not allowed in cluster mode");
+    return;
+  }
   const db = dbArg(c, 2);
   if (db < 0) return;
   if (db === c.db) {
@@ -172,6 +189,10 @@ export function flushArgsOk(c: Context): boolean {
 
 /** Exchanging two databases would rename every record of both, in the log and on every replica. */
 export function swapDb(c: Context): void {
+  if (c.oneDatabase) {
+    c.reply.error("ERR SWAPDB is not allowed in cluster mode");
+    return;
+  }
   const first = integerArg(c, 1, BAD_FIRST_DB);
   if (first === undefined) return;
   const second = integerArg(c, 2, BAD_SECOND_DB);

@@ -106,7 +106,7 @@ function planOf({ stage, server }: Surroundings, session: ClusterSession, transa
     if (how === "keys")
       for (const [name, written] of keysOf(stage, spec, args, db, server.nowMs))
         names.set(name, written || names.get(name) === true);
-    else if (spec.name === "select") db = selected(args, db, stage.context.databases);
+    else if (spec.name === "select") db = selected(args, db, stage.context);
   }
   const { written, read } = split(names);
   if (written.length > 1) return CROSS_SLOT;
@@ -126,9 +126,9 @@ function keysOf(stage: Stage, spec: CommandSpec, args: Args, db: number, now: nu
 }
 
 /** The database that a queued SELECT will choose. */
-function selected(args: Args, db: number, databases: number): number {
+function selected(args: Args, db: number, { databases, oneDatabase }: Context): number {
   const text = args.text(1);
-  return /^(0|[1-9]\d?)$/.test(text) && Number(text) < databases ? Number(text) : db;
+  return /^(0|[1-9]\d?)$/.test(text) && Number(text) < (oneDatabase ? 1 : databases) ? Number(text) : db;
 }
 
 class Exec {

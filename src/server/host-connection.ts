@@ -4,7 +4,7 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context } from "../commands/context.js";
-import { dbArg } from "../commands/keys.js";
+import { selectArg } from "../commands/keys.js";
 import { GUARD_SILENT, GUARD_UNAUTHENTICATED, REPLY_ON } from "./client-state.js";
 import { setClientName } from "./host-client.js";
 import type { HostHandler } from "./hosts.js";
@@ -142,12 +142,8 @@ function reset(session: Session, c: Context): void {
 }
 
 function select(session: Session, c: Context): void {
-  const db = dbArg(c, 1);
+  const db = selectArg(c, 1);
   if (db < 0) return;
-  if (db > 0 && session.server.config.clusterEnabled) {
-    c.reply.error("ERR SELECT is not allowed in cluster mode");
-    return;
-  }
   session.db = db;
   c.db = db;
   c.reply.ok();

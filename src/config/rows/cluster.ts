@@ -136,7 +136,7 @@ export const clusterRows: Rows<ClusterValues> = {
   clusterEnabled: {
     kind: "bool",
     default: false,
-    doc: "Say to be a node of a Redis Cluster: INFO has cluster_enabled:1, SELECT is refused. With peers CLUSTER SLOTS and the like answer in any case.",
+    doc: "Say to be a node of a Redis Cluster: INFO has cluster_enabled:1, there is database 0 alone, and SELECT, COPY and MOVE to another are refused. The same on all nodes: it is not compared. With peers CLUSTER SLOTS and the like answer in any case.",
   },
 };
 

@@ -4,6 +4,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { HOST } from "../../lib/command-driver.js";
 import { randomFrom } from "../../lib/command-generator.js";
 import { FakeCluster, type FakeOptions } from "../../lib/fake-cluster.js";
 import { command, type Harness, type HarnessOptions, sleep, startServer, until } from "./harness.js";
@@ -101,6 +102,22 @@ inCluster("an EXEC on one key is one work", { manual: true }, async (h, cluster)
   await c.expect(`${queued(6)}*6\r\n+OK\r\n:6\r\n$1\r\n6\r\n:1\r\n$1\r\n6\r\n:0\r\n+PONG\r\n`);
   assert.is(cluster.performed, 1);
 });
+
+inCluster(
+  "with cluster-enabled a queued SELECT leads nowhere",
+  { host: { ...HOST, clusterEnabled: true } },
+  async (h, cluster) => {
+    const c = await h.client();
+    c.write(queue("SET a 1", "SELECT 1", "SET a 2", "COPY a b DB 1"));
+    const refused = "-ERR SELECT is not allowed in cluster mode\r\n";
+    const uncopied = "-ERR Copying to another database is not allowed in cluster mode\r\n";
+    await c.expect(`${queued(4)}*4\r\n+OK\r\n${refused}+OK\r\n${uncopied}`);
+    assert.equal([...cluster.states.keys()], ["\0a"]);
+    assert.is(await c.ask("COPY", "a", "b", "DB", "1"), uncopied.trimEnd());
+    assert.is(await c.ask("MOVE", "a", "1"), "-ERR MOVE is not allowed in cluster mode");
+  },
+  { config: { clusterEnabled: true } },
+);
 
 inCluster("an EXEC that writes two keys is refused, and nothing of it is done", {}, async (h, cluster) => {
   const c = await h.client();

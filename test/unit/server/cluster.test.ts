@@ -273,6 +273,39 @@ member(
   },
 );
 
+/** As a Redis Cluster has it: texts of 7.0.15. */
+const ONE_DATABASE: readonly (readonly [string, string])[] = [
+  ["COPY {k}1 {k}2 DB 1", "-ERR Copying to another database is not allowed in cluster mode"],
+  ["COPY {k}1 {k}2 DB 1 REPLACE", "-ERR Copying to another database is not allowed in cluster mode"],
+  ["COPY {k}1 {k}1 DB 1", "-ERR Copying to another database is not allowed in cluster mode"],
+  ["COPY {k}1 {k}2 DB 16", "-ERR DB index is out of range"],
+  ["COPY {k}1 {k}2 DB 1 X", "-ERR syntax error"],
+  ["COPY {k}1 {k}3 DB 1 DB 0", ":1"],
+  ["MOVE {k}1 1", "-ERR MOVE is not allowed in cluster mode"],
+  ["MOVE {k}1 x", "-ERR MOVE is not allowed in cluster mode"],
+  ["SWAPDB 0 1", "-ERR SWAPDB is not allowed in cluster mode"],
+  ["SELECT 99", "-ERR SELECT is not allowed in cluster mode"],
+  ["SELECT -1", "-ERR SELECT is not allowed in cluster mode"],
+  ["SELECT x", "-ERR value is not an integer or out of range"],
+  ["SELECT 99999999999", "-ERR value is out of range, value must between -2147483648 and 2147483647"],
+];
+
+test("with cluster-enabled there is one database, for COPY and MOVE too", async () => {
+  const h = await startServer({ config: { clusterEnabled: true } });
+  try {
+    const c = await h.client();
+    assert.is(await c.ask("SET", "{k}1", "v"), "+OK");
+    for (const [words, expected] of ONE_DATABASE) assert.is(await c.ask(...words.split(" ")), expected, words);
+    assert.is(await c.ask("DBSIZE"), ":2");
+    assert.equal(
+      [...Array(16).keys()].map((db) => h.server.space.size(db)),
+      [2, ...Array(15).fill(0)],
+    );
+  } finally {
+    await h.close();
+  }
+});
+
 test("keys of a slot, alone", async () => {
   const h = await startServer({ config: { clusterEnabled: true } });
   try {
