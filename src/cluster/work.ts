@@ -13,7 +13,7 @@ import type { LinkState } from "./link-health.js";
 
 export { compareDots, type Dot, NO_DOT } from "../core/clock/dot.js";
 export { EXPIRING, WITHIN_ROUND } from "../core/register/operation.js";
-export { nameOf } from "../storage/state-record.js";
+export { keyOf, nameOf } from "../storage/state-record.js";
 
 /** What a work is shown, and what it makes of it. */
 export type KeyRegister = RegisterState<Value>;

@@ -18,9 +18,9 @@ import type { Surroundings } from "./cluster-dispatch.js";
 import type { ClusterSession } from "./cluster-session.js";
 import { GUARD_MONITORED } from "./dispatch.js";
 import { ASKERS, type Asker, EMPTYING } from "./keyspace-calls.js";
-import { performSteps, readOnly, split } from "./several-call.js";
+import { performSteps, readOnly, severalError, split } from "./several-call.js";
 import { hasChanged, type Seen } from "./steps-work.js";
-import { CROSS_SLOT, FLUSH_IN_MULTI } from "./texts.js";
+import { FLUSH_IN_MULTI } from "./texts.js";
 import { endTransaction, refusalOf, Transaction } from "./transaction.js";
 import type { KnownState } from "./work-bytes.js";
 import type { Stage } from "./works.js";
@@ -95,7 +95,8 @@ export function execInCluster(around: Surroundings, session: ClusterSession, spe
 }
 
 /** @returns an error when it cannot be done on several nodes. */
-function planOf({ stage, server }: Surroundings, session: ClusterSession, transaction: Transaction): Plan | string {
+function planOf(around: Surroundings, session: ClusterSession, transaction: Transaction): Plan | string {
+  const { stage, server } = around;
   const names = new Map<string, boolean>();
   const parts: Part[] = [];
   let { db } = session;
@@ -109,10 +110,12 @@ function planOf({ stage, server }: Surroundings, session: ClusterSession, transa
     else if (spec.name === "select") db = selected(args, db, stage.context);
   }
   const { written, read } = split(names);
-  if (written.length > 1) return CROSS_SLOT;
+  if (written.length > 1) return severalError(around, written);
   const [key] = written;
   const { seen } = transaction;
-  if (key !== undefined) for (const name of seen.keys()) if (name !== key) return CROSS_SLOT;
+  if (key !== undefined) {
+    for (const name of seen.keys()) if (name !== key) return severalError(around, [key, ...seen.keys()]);
+  }
   return { parts, key, read, seen };
 }
 

@@ -4,14 +4,14 @@
  * writes, told what was read.
  * So it is not one moment for all of its keys: what it read may have changed by the time that it writes.
  */
-import type { Answer } from "../cluster/work.js";
+import { type Answer, keyOf } from "../cluster/work.js";
 import type { Context } from "../commands/context.js";
 import type { CommandSpec } from "../commands/spec.js";
 import { Call, failureOf, fetchAll } from "./call.js";
 import type { Surroundings } from "./cluster-dispatch.js";
 import type { ClusterSession } from "./cluster-session.js";
 import { repliesOf, type Steps, StepsWork } from "./steps-work.js";
-import { CROSS_SLOT } from "./texts.js";
+import { CROSS_SLOT, SEVERAL_OF_SLOT } from "./texts.js";
 import type { KnownState } from "./work-bytes.js";
 import type { Stage } from "./works.js";
 
@@ -25,7 +25,7 @@ export function severalInCluster(around: Surroundings, session: ClusterSession, 
   }
   const { written, read } = split(names);
   if (written.length > 1) {
-    reply.error(CROSS_SLOT);
+    reply.error(severalError(around, written));
     return;
   }
   const own = args.clone();
@@ -45,6 +45,16 @@ export function severalInCluster(around: Surroundings, session: ClusterSession, 
     else if (key === undefined) end(readOnly(stage, steps, server.nowMs)[0]);
     else performSteps(session, stage, key, steps, (replies, refusal) => end(refusal ?? (replies as Buffer[])[0]));
   });
+}
+
+/** @param names of keys that would have to be one. @returns why they cannot be written, or watched, together. */
+export function severalError({ server }: Surroundings, names: Iterable<string>): string {
+  const slots = new Set<number>();
+  for (const name of names) {
+    const key = keyOf(name);
+    slots.add(server.parts.keySlot(key, 0, key.length));
+  }
+  return slots.size === 1 ? SEVERAL_OF_SLOT : CROSS_SLOT;
 }
 
 /** Keys that are written, and those that are only read. */

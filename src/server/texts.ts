@@ -45,7 +45,10 @@ export const UNCERTAIN_QUORUM: Buffer = Buffer.from(
 export const UNCERTAIN_PARTLY: Buffer = Buffer.from(
   "-UNCERTAIN too few replicas answered in time: it may have been applied to some of the keys\r\n",
 );
-export const CROSS_SLOT =
-  "CROSSSLOT Keys in request don't hash to the same slot (on several nodes all that one command or transaction writes must be one key; it may read others, but WATCH only the one that it writes)";
+const ONE_KEY =
+  "on several nodes all that one command or transaction writes must be one key; it may read others, but WATCH only the one that it writes";
+/** Clients look at the code alone, so it is the same where the keys do share a slot. */
+export const CROSS_SLOT: string = `CROSSSLOT Keys in request don't hash to the same slot (${ONE_KEY})`;
+export const SEVERAL_OF_SLOT: string = `CROSSSLOT Keys in request are several, though of one slot (${ONE_KEY})`;
 export const FLUSH_IN_MULTI =
   "CROSSSLOT Keys in request don't hash to the same slot (on several nodes a transaction cannot empty a database)";

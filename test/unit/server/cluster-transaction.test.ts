@@ -29,6 +29,7 @@ function inCluster(
 const NO_QUORUM = { applied: "no", why: "no quorum" } as const;
 const MAYBE = { applied: "maybe" } as const;
 const CROSS_SLOT = /^-CROSSSLOT Keys in request don't hash to the same slot \(/;
+const ONE_SLOT = /^-CROSSSLOT Keys in request are several, though of one slot \(/;
 
 /** MULTI, the commands, EXEC; leaves the reply to EXEC to be read. */
 function queue(...commands: readonly string[]): string {
@@ -64,8 +65,18 @@ inCluster("commands that write one key and read others", {}, async (h) => {
 inCluster("what writes several keys is refused, and says what is possible", {}, async (h, cluster) => {
   const c = await h.client();
   await c.ask("MSET", "a", "1", "b", "2");
-  for (const text of ["RENAME a c", "RENAMENX a c", "MSETNX c 1 d 1", "MOVE a 1", "RENAME nokey c"])
+  for (const text of ["RENAME a c", "RENAMENX a c", "MSETNX c 1 d 1", "RENAME nokey c", "MSETNX {t}1 1 {t}2 1 c 1"])
     assert.match(await c.ask(...text.split(" ")), CROSS_SLOT, text);
+  // A key and its namesake of another database share a slot, as those with one tag do.
+  for (const text of ["MSETNX {t}1 1 {t}2 1", "RENAME {t}1 {t}2", "MOVE a 1"])
+    assert.match(await c.ask(...text.split(" ")), ONE_SLOT, text);
+  c.write(queue("SET {t}1 1", "SET {t}2 1"));
+  await c.expect(queued(2));
+  assert.match(await c.line(), ONE_SLOT);
+  assert.is(await c.ask("WATCH", "{t}1"), "+OK");
+  c.write(queue("SET {t}2 1"));
+  await c.expect(queued(1));
+  assert.match(await c.line(), ONE_SLOT);
   assert.equal(cluster.keys(), ["a", "b"]);
   // Mistakes in the arguments are told as alone.
   assert.is(await c.ask("MOVE", "a", "99"), "-ERR DB index is out of range");
