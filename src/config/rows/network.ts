@@ -147,7 +147,7 @@ export const limitRows: Rows<LimitValues> = {
     scope: "cluster",
     change: "reloadable",
     aliases: ["proto-max-bulk-len"],
-    doc: "Largest value, and largest single argument of a command.",
+    doc: "Largest value, and largest single argument of a command. In a cluster the limit of the key's proposer counts for what a command makes (APPEND, SETRANGE...); nodes do not compare theirs.",
   },
   clientQueryBufferLimit: {
     kind: "bytes",

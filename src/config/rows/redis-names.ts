@@ -256,7 +256,7 @@ const OTHERS: Readonly<Record<string, Row>> = {
     kind: "enum",
     default: "no",
     values: ["upstart", "systemd", "auto", "no"],
-    fixed: "readiness is not signalled to the supervisor; ask /readyz or PING",
+    fixed: "readiness is not signalled to the supervisor; ask /health or PING",
     doc: "Always no.",
   },
   pidfile: {

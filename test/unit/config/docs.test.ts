@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { helpText, optionsMarkdown } from "../../../src/config/docs.js";
 import { OPTIONS, REDIS_NAMES } from "../../../src/config/options.js";
+import { STATUS_PATHS } from "../../../src/http/status-routes.js";
 
 const FILE = new URL("../../../docs/OPTIONS.md", import.meta.url);
 
@@ -24,6 +25,12 @@ test("every name is in the file, every option of our own in --help", () => {
     }
     if (group !== REDIS_NAMES) assert.ok(help.includes(`--${name} `), name);
   }
+});
+
+test("a path to be asked is one that HTTP serves", () => {
+  const paths = [...optionsMarkdown().matchAll(/\bask (\/[\w/]*)/g)].map(([, path]) => path as string);
+  assert.ok(paths.length > 0);
+  for (const path of paths) assert.ok(STATUS_PATHS.includes(path), path);
 });
 
 test("help keeps its width", () => {
