@@ -1,6 +1,7 @@
 /**
  * storage/eviction.ts: makes room under maxmemory by Redis's policies, by sampling.
  * Candidates of several samplings are kept in a small pool, so that the choice is close to the true order (Redis 3's idea).
+ * A command makes room for itself; what is then still above the limit, say since it was lowered, goes in slices of upkeep.
  * Invariants: an evicted key is removed and logged as a deletion; with noeviction, or nothing left to evict, the answer is
  * "no room" and the command is refused before it changes anything.
  */
@@ -26,6 +27,8 @@ export interface Evictable {
   readonly usage: UsageClock;
   readonly stats: { evicted: number };
   usedBytes(): number;
+  /** What the command that runs depends on. */
+  gate: number;
   removeRef(db: number, ref: number): void;
 }
 
@@ -65,7 +68,21 @@ export class Eviction {
       if (!this.evictOne()) return false;
       if (this.store.usedBytes() <= this.maxBytes) return true;
     }
-    return true; // over the limit still, but going down: the next command goes on
+    return true; // over the limit still, but going down: upkeep goes on
+  }
+
+  /**
+   * Evict until there is room, `done()`, or nothing is left that may go. No command depends on it.
+   * @returns whether it stopped early. Where nothing can go it does not: it is tried again at the next round of upkeep.
+   */
+  run(done: () => boolean): boolean {
+    const { store } = this;
+    if (this.maxBytes === 0 || this.policy === "noeviction") return false;
+    const gate = store.gate;
+    let more = false;
+    while (!more && store.usedBytes() > this.maxBytes && this.evictOne()) more = done();
+    store.gate = gate;
+    return more;
   }
 
   private evictOne(): boolean {
