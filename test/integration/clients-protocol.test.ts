@@ -90,6 +90,8 @@ const CONVERSATIONS: readonly string[] = [
   "client kill 1.2.3.4:5\r\nclient kill id 99999\r\nclient kill id a\r\nclient kill type zzz\r\nclient kill zzz 1\r\nclient kill id\r\n",
   "client kill user zzz\r\nclient kill skipme zzz\r\nclient kill addr 1.2.3.4:5 laddr 1:2\r\n",
   "client list type zzz\r\nclient list id a\r\nclient list zzz\r\nclient list type pubsub\r\nclient list id 99999\r\n",
+  "client pause 9223372036854775807\r\nping\r\nclient pause 9223372036854775807 write\r\nset a 1\r\nclient pause 9223372036854775808\r\n",
+  "client pause 9007199254740993 write\r\nping\r\nclient unpause\r\nset a 1\r\n",
   "client pause a\r\nclient pause -1\r\nclient unpause\r\n",
   "client unblock 99999\r\nclient unblock a\r\nclient unblock 1 zzz\r\n",
   "client info a\r\nclient id a\r\n",
