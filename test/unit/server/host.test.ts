@@ -168,6 +168,18 @@ served("ACL GETUSER in RESP3 is the map that redis-server 7.0 answers", {}, asyn
   await c.expect("_\r\n");
 });
 
+served("CLIENT KILL MAXAGE: those connected for so long", {}, async (c, h) => {
+  assert.is(await c.ask("PING"), "+PONG");
+  const old = await h.client();
+  assert.is(await old.ask("PING"), "+PONG");
+  const session = [...h.server.sessions.values()].at(-1) as { createdMs: number };
+  session.createdMs -= 60_000;
+  assert.is(await c.ask("CLIENT", "KILL", "MAXAGE", "100", "SKIPME", "no"), ":0");
+  assert.is(await c.ask("CLIENT", "KILL", "MAXAGE", "50", "SKIPME", "no"), ":1");
+  await old.until(() => old.ended, "its end");
+  assert.is(await c.ask("CLIENT", "KILL", "MAXAGE", "0"), "-ERR maxage is not an integer or out of range");
+});
+
 served("SLOWLOG", { config: { slowlogLogSlowerThan: 0, slowlogMaxLen: 3 } }, async (c) => {
   assert.is(await c.ask("SET", "k", "x".repeat(300)), "+OK");
   assert.is(await c.ask("AUTH", "default", "secret"), "+OK");
