@@ -344,11 +344,6 @@ export class Wal {
     this.sync.now(done);
   }
 
-  /** Batches are under way. */
-  get flying(): boolean {
-    return this.flights.count > 0;
-  }
-
   extent(): LogExtent {
     return { lsn: this.durableLsn, segments: [...this.segments.all], lastBytes: this.segments.writtenTo };
   }
