@@ -33,6 +33,11 @@ const BYTES_MAX: number = 16 * 1024 * 1024;
 /** Of large messages, borrowed: most of them refer to what the node holds anyway. */
 const LARGE_BYTES_MAX: number = 64 * 1024 * 1024;
 const LARGE_MESSAGES = 8;
+/**
+ * The most that max-value-bytes can be. That option is for what clients send, and changes at run time: what was accepted under another limit, here or at a
+ * peer, has to get through all the same, or the log could be shipped no further than to there.
+ */
+const VALUE_BYTES_MOST: number = 512 * 1024 * 1024;
 /** Beside the value: key, vector, headers. */
 const MESSAGE_OVERHEAD_BYTES: number = 1024 * 1024;
 
@@ -213,11 +218,10 @@ export class ClusterNode {
 }
 
 function limitsFor(valueBytesMax: number): SendLimits {
-  const messageBytesMax = valueBytesMax + MESSAGE_OVERHEAD_BYTES;
   return {
     messagesMax: MESSAGES_MAX,
     bytesMax: BYTES_MAX,
-    largeBytesMax: Math.max(LARGE_BYTES_MAX, LARGE_MESSAGES * messageBytesMax),
-    messageBytesMax,
+    largeBytesMax: Math.max(LARGE_BYTES_MAX, LARGE_MESSAGES * (valueBytesMax + MESSAGE_OVERHEAD_BYTES)),
+    messageBytesMax: VALUE_BYTES_MOST + MESSAGE_OVERHEAD_BYTES,
   };
 }
