@@ -316,7 +316,7 @@ export class Engine {
     const { retainFromLsn, retainBytes } = this.options;
     const from = retainFromLsn?.() ?? Number.POSITIVE_INFINITY;
     // Where the disk is full the log is needed for writes: a peer that is behind is not worth refusing them.
-    const bytes = this.wal.outOfSpace() ? 0 : (retainBytes?.() ?? 0);
+    const bytes = this.wal.lacksRoom() ? 0 : (retainBytes?.() ?? 0);
     for (const name of this.wal.segments.dropBefore(oldest + 1, from, bytes)) this.disposal.remove(name);
   }
 

@@ -43,6 +43,21 @@ inCluster("commands on one key", {}, async (h) => {
   assert.is(await c.ask("LPUSH", "a", "x"), "-ERR unknown command 'LPUSH', with args beginning with: 'a' 'x' ");
 });
 
+inCluster(
+  "a key past its deadline on a node that ends none yet is there, listed, and has 0 left",
+  {},
+  async (h, cluster) => {
+    const c = await h.client();
+    assert.is(await c.ask("SET", "k", "v", "EX", "100"), "+OK");
+    cluster.now = () => Date.now() + 150_000;
+    cluster.unmeasured = true;
+    assert.is(await c.ask("PTTL", "k"), ":0");
+    assert.is(await c.ask("TTL", "k"), ":0");
+    c.send("SCAN", "0");
+    await c.expect("*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n");
+  },
+);
+
 inCluster("replies leave in the order of the commands", { manual: true }, async (h, cluster) => {
   const c = await h.client();
   c.write(
