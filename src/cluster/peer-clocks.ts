@@ -11,7 +11,7 @@
  */
 
 /** A node may be so far off without consequence, ms. */
-export const OFF_MS_MAX = 500;
+const OFF_MS_MAX = 500;
 const NEAR_MS = 250;
 /** The correction follows the median in steps, ms: what is measured wavers with each round trip. */
 const STEP_MS = 50;

@@ -43,6 +43,8 @@ interface Candidate {
 const POOL_SIZE = 16;
 /** A volatile policy may meet keys without a deadline: so many draws before giving up on a sample. */
 const DRAWS_PER_SAMPLE = 16;
+/** A command removes so many of what is above the limit by no doing of its own, say since it was lowered: a turn is short. */
+const EVICTIONS_PER_COMMAND = 64;
 const EVICTIONS_PER_COMMAND_MAX = 10_000;
 
 export class Eviction {
@@ -52,6 +54,8 @@ export class Eviction {
   samples = 5;
   private pool: Candidate[] = [];
   private nextDb = 0;
+  /** What was used when the last command had made room and was above the limit still; Infinity: it was not. */
+  private leftBytes = Number.POSITIVE_INFINITY;
   private readonly store: Evictable;
   private readonly random: Random;
 
@@ -62,12 +66,18 @@ export class Eviction {
 
   /** @returns whether there is room (after evicting, where the policy allows). O(1) while there is room. */
   makeRoom(): boolean {
-    if (this.maxBytes === 0 || this.store.usedBytes() <= this.maxBytes) return true;
+    const { store, maxBytes, leftBytes } = this;
+    this.leftBytes = Number.POSITIVE_INFINITY;
+    if (maxBytes === 0 || store.usedBytes() <= maxBytes) return true;
     if (this.policy === "noeviction") return false;
-    for (let i = 0; i < EVICTIONS_PER_COMMAND_MAX; i++) {
+    let used = 0;
+    // What commands add since goes at once, or memory would grow for as long as they come faster than upkeep.
+    for (let i = 0; i < EVICTIONS_PER_COMMAND_MAX && (i < EVICTIONS_PER_COMMAND || used > leftBytes); i++) {
       if (!this.evictOne()) return false;
-      if (this.store.usedBytes() <= this.maxBytes) return true;
+      used = store.usedBytes();
+      if (used <= maxBytes) return true;
     }
+    this.leftBytes = used;
     return true; // over the limit still, but going down: upkeep goes on
   }
 

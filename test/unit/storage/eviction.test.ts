@@ -69,6 +69,25 @@ test("in slices: it stops when told, says that there is more, and goes on", () =
   assert.is(eviction.makeRoom(), true);
 });
 
+test("a command removes few of what is above a lowered limit, and all that commands have added since", () => {
+  const { engine } = filled();
+  const { store } = engine;
+  const { eviction } = store;
+  limit(engine, "allkeys-lru");
+  assert.ok(eviction.makeRoom());
+  assert.is(KEYS - keysOf(engine), 64);
+  const used = store.usedBytes();
+  const long = Buffer.alloc(20_000);
+  for (let i = 0; i < 3; i++) {
+    const key = Buffer.from(`long ${i}`);
+    store.put(0, key, 0, key.length, long, 0, long.length, 0, false);
+    assert.ok(eviction.makeRoom());
+    assert.ok(store.usedBytes() <= used, `${store.usedBytes()} of ${used}`);
+  }
+  for (let i = 0; i < KEYS; i++) assert.ok(eviction.makeRoom());
+  assert.ok(store.usedBytes() <= eviction.maxBytes);
+});
+
 test("nothing goes without a limit, with noeviction, without deadlines under volatile-*, or while the disk takes no record", () => {
   const { engine, scheduler } = filled();
   const { store } = engine;
