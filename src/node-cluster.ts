@@ -99,14 +99,15 @@ export class Member {
     this.node = node;
     await listenForPeers(config, node.accept, this.listeners);
     this.cluster.open(node.coordinator, () => ({
-      clock_off_ms: node.clockOffMs(),
-      expires_keys: node.coordinator.expires() ? 1 : 0,
+      clock_off_ms: node.clocks.offMs,
+      clock_corrected_ms: node.clocks.correctionMs,
+      expires_keys: node.clocks.compared ? 1 : 0,
     }));
     node.start();
     this.clock = new ClockWatch({
       scheduler,
-      offMs: () => node.clockOffMs(),
-      expires: () => node.coordinator.expires(),
+      offMs: () => node.clocks.offMs,
+      corrected: () => node.clocks.correctionMs !== 0,
       log: this.parts.log,
     });
     this.clock.start();

@@ -10,11 +10,11 @@ import type { AcceptorRules } from "../core/register/acceptor-rules.js";
 import type { ProposerRules } from "../core/register/proposer-rules.js";
 import type { Accept, Dialer } from "../ports/network.js";
 import type { Scheduler } from "../ports/scheduler.js";
-import { clockOffMs } from "./clock-watch.js";
 import { Coordinator } from "./coordinator.js";
 import type { Bounds } from "./coordinator-options.js";
 import type { Mac } from "./handshake.js";
 import type { Members } from "./members.js";
+import { PeerClocks, type SeenClock } from "./peer-clocks.js";
 import type { OwnIdentity, PeerRecord } from "./peer-identity.js";
 import { LINK_TIMES, type LinkTimes } from "./peer-link.js";
 import { Peers } from "./peers.js";
@@ -27,14 +27,17 @@ const HANDSHAKE_MS = 2000;
 const LINGER_MS = 1000;
 const SHAKING_MAX = 64;
 const CONFIG_VERSION = 1;
-/** A clock that is further from most of its peers' ends no keys. */
-const CLOCK_OFF_MS_MAX = 500;
 
 const MESSAGES_MAX = 16_384;
 const BYTES_MAX: number = 16 * 1024 * 1024;
 /** Of large messages, borrowed: most of them refer to what the node holds anyway. */
 const LARGE_BYTES_MAX: number = 64 * 1024 * 1024;
 const LARGE_MESSAGES = 8;
+/**
+ * The most that max-value-bytes can be. That option is for what clients send, and changes at run time: what was accepted under another limit, here or at a
+ * peer, has to get through all the same, or the log could be shipped no further than to there.
+ */
+const VALUE_BYTES_MOST: number = 512 * 1024 * 1024;
 /** Beside the value: key, vector, headers. */
 const MESSAGE_OVERHEAD_BYTES: number = 1024 * 1024;
 
@@ -84,12 +87,14 @@ export interface ClusterNodeParts {
 export class ClusterNode {
   readonly coordinator: Coordinator;
   readonly peers: Peers;
+  readonly clocks: PeerClocks;
   /** For the listener of the peer port. */
   readonly accept: Accept;
   private readonly parts: ClusterNodeParts;
 
   constructor(parts: ClusterNodeParts) {
     this.parts = parts;
+    this.clocks = new PeerClocks(parts.members.ids.length, () => this.seenClocks());
     this.coordinator = this.makeCoordinator();
     this.peers = this.makePeers();
     this.accept = this.peers.accept;
@@ -115,7 +120,7 @@ export class ClusterNode {
       scheduler,
       random,
       performer,
-      expires: () => this.clockOffMs() <= CLOCK_OFF_MS_MAX,
+      clocks: this.clocks,
       deadlineMs,
       ...(acceptorRules === undefined ? {} : { acceptorRules }),
       ...(proposerRules === undefined ? {} : { proposerRules }),
@@ -147,6 +152,7 @@ export class ClusterNode {
           if (state === "up") this.coordinator.up(link);
           onState(link.peerId, state);
         },
+        measured: () => this.clocks.look(),
         lost: (link) => this.coordinator.lost(link),
         missed: (link) => this.coordinator.missed(link),
         trouble: ({ peerId }, why, refused) => onTrouble(`${peerId}: ${why}`, refused),
@@ -182,10 +188,9 @@ export class ClusterNode {
     this.coordinator.connect(ids.map((id) => this.peers.links.get(id)));
   }
 
-  /** How far this node's clock is from the median of all clocks that can be seen, its own among them: at least so far. */
-  clockOffMs(): number {
+  private seenClocks(): readonly SeenClock[] {
     const links = [...this.peers.links.values()];
-    return clockOffMs(links.filter(({ state, roundTripMs }) => state === "up" && roundTripMs >= 0));
+    return links.filter(({ state, roundTripMs }) => state === "up" && roundTripMs >= 0);
   }
 
   /** As in the parts, now: to be saved now and then. */
@@ -213,11 +218,10 @@ export class ClusterNode {
 }
 
 function limitsFor(valueBytesMax: number): SendLimits {
-  const messageBytesMax = valueBytesMax + MESSAGE_OVERHEAD_BYTES;
   return {
     messagesMax: MESSAGES_MAX,
     bytesMax: BYTES_MAX,
-    largeBytesMax: Math.max(LARGE_BYTES_MAX, LARGE_MESSAGES * messageBytesMax),
-    messageBytesMax,
+    largeBytesMax: Math.max(LARGE_BYTES_MAX, LARGE_MESSAGES * (valueBytesMax + MESSAGE_OVERHEAD_BYTES)),
+    messageBytesMax: VALUE_BYTES_MOST + MESSAGE_OVERHEAD_BYTES,
   };
 }

@@ -6,6 +6,7 @@ import type { ProposerRules } from "../core/register/proposer-rules.js";
 import type { Ring } from "../core/ring/ring.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import type { MemberAddress } from "./member-view.js";
+import type { PeerClocks } from "./peer-clocks.js";
 import type { ReplicaBounds, ReplicaStorage } from "./replica.js";
 import type { LogReader, ShippedStorage } from "./ship-source.js";
 import type { Performer } from "./work.js";
@@ -43,8 +44,7 @@ export interface CoordinatorOptions {
   /** 0 <= x < 1. */
   readonly random: () => number;
   readonly performer: Performer;
-  /** Whether deadlines of keys count: not while this node's clock is far from the others'. */
-  readonly expires: () => boolean;
+  readonly clocks: PeerClocks;
   /** Within it every work is answered. */
   readonly deadlineMs: number;
   readonly acceptorRules?: AcceptorRules;

@@ -75,6 +75,7 @@ export class Coordinator implements Cluster {
   private readonly ownHeldBack: HeldBack<Reply<Value>> = new HeldBack();
   private working = false;
   private wallMs = 0;
+  private correctionMs = 0;
   private stopped = false;
   private readonly counts = { reads: 0, writes: 0, refused: 0, uncertain: 0 };
 
@@ -112,13 +113,12 @@ export class Coordinator implements Cluster {
     });
     const { exchange, forwarding, questions, replica, routing, pulls } = this;
     const { positions, logFrom, onDamage } = options;
-    const parts = { storage, logFrom, exchange, routing, replica, pulls, scheduler, selfIndex, positions, onDamage };
-    this.catchUp = new CatchUp(parts);
+    const source = { storage, positions, logFrom, onDamage };
+    this.catchUp = new CatchUp({ ...source, exchange, routing, replica, pulls, scheduler, selfIndex });
     const { catchUp } = this;
     exchange.onMissed = (peer) => catchUp.missed(peer);
-    const deliver = (from: number, reply: Reply<Value>): void => this.deliver(from, reply);
     const desks = { exchange, forwarding, questions, catchUp, replica, pulls, routing, selfIndex, clock };
-    this.inbound = new Inbound({ ...desks, deliver });
+    this.inbound = new Inbound({ ...desks, deliver: (from, reply) => this.deliver(from, reply) });
   }
 
   /** The links to the others, by index. */
@@ -126,9 +126,9 @@ export class Coordinator implements Cluster {
     for (let i = 0; i < links.length; i++) this.exchange.links[i] = links[i];
   }
 
-  /** Whether deadlines of keys count. */
-  expires(): boolean {
-    return this.options.expires();
+  expiryMs(): number {
+    const { clocks, scheduler } = this.options;
+    return clocks.compared ? scheduler.nowMs() + clocks.correctionMs : 0;
   }
 
   // What clients ask.
@@ -238,8 +238,8 @@ export class Coordinator implements Cluster {
   figures(): Readonly<Record<string, number>> {
     const { counts, exchange, forwarding, pulls, catchUp, inbound, replica, jobs, ownHeldBack } = this;
     const { tombstones } = this.options.storage;
-    const { turnedAway } = replica;
-    const own = { inFlight: jobs.size, heldBack: ownHeldBack.size, tombstones, turnedAway, ...counts };
+    const held = { heldBack: ownHeldBack.size, tombstones, turnedAway: replica.turnedAway };
+    const own = { inFlight: jobs.size, ...held, ...counts };
     return figuresOf({ exchange, forwarding, pulls, catchUp, inbound, own });
   }
 
@@ -355,10 +355,13 @@ export class Coordinator implements Cluster {
   }
 
   private observe(): void {
-    const nowMs = this.options.scheduler.nowMs();
-    if (nowMs <= this.wallMs) return;
+    const { scheduler, clocks, clock } = this.options;
+    const nowMs = scheduler.nowMs() + clocks.correctionMs;
+    // Never back, unless what was shown before is known to have been wrong.
+    if (nowMs <= this.wallMs && clocks.correctionMs === this.correctionMs) return;
+    this.correctionMs = clocks.correctionMs;
     this.wallMs = nowMs;
-    this.options.clock.observe(nowMs);
+    clock.observe(nowMs);
   }
 
   // What peers say.

@@ -168,17 +168,19 @@ export class Exchange {
         this.onMissed(to);
       }
     } else if (request === undefined) writeReply(writer, id, partition, reply as Reply<Value>);
-    else writeRequest(writer, request.type === "learn" ? 0 : this.remember(to, request), partition, request);
+    else {
+      // Not before there was room: a round whose state was sent to nobody is begun again as soon as any other.
+      if (large && "state" in request) this.patience.began(request.key, bytes, to);
+      writeRequest(writer, request.type === "learn" ? 0 : this.remember(to, request), partition, request);
+    }
   }
 
   /** @returns false: it is on its way already. */
   private prepareLarge(link: PeerLink, outgoing: Outgoing, bytes: number): boolean {
     const { to, request } = outgoing;
     if (request === undefined) this.announce(link, outgoing);
-    else if (request.type === "accept" || request.type === "learn") {
-      if (this.patience.isUnderWay(to, request.key, request.ballot, bytes)) return false;
-      this.patience.began(request.key, bytes, to);
-    }
+    else if (request.type === "accept" || request.type === "learn")
+      return !this.patience.isUnderWay(to, request.key, request.ballot, bytes);
     return true;
   }
 

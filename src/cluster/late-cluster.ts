@@ -65,6 +65,10 @@ export class LateCluster implements Cluster {
     else this.cluster.explain(name, done);
   }
 
+  expiryMs(): number {
+    return this.cluster?.expiryMs() ?? 0;
+  }
+
   figures(): Readonly<Record<string, number>> {
     return { ...this.more(), ...this.cluster?.figures() };
   }

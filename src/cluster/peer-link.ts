@@ -55,6 +55,8 @@ export interface LinkEvents {
   /** Borrowed until it returns. Heartbeats are the link's own. */
   message(link: PeerLink, reader: MessageReader): void;
   state(link: PeerLink, state: LinkState): void;
+  /** The time of a round trip and the peer's clock are known anew. */
+  measured(link: PeerLink): void;
   /** What is in flight to the peer may not have arrived, and its answers may not come. */
   lost(link: PeerLink): void;
   /** States of keys were not sent, since nobody waited for them any more when their turn came. */
@@ -322,14 +324,18 @@ export class PeerLink implements ConnectionOwner {
 
   private onHeartbeat(connection: PeerConnection, reader: MessageReader): void {
     const nowMs = connection.heardMs;
+    const first = this.peerSentAtMs < this.openedMs;
     this.peerSentMs = reader.sentMs;
     this.peerSentAtMs = nowMs;
     this.peerLagMs = reader.lagMs;
+    // At once, so that the peer knows within a round trip how its clock stands to ours.
+    if (first) this.heartbeat();
     if (reader.echoMs === 0) return;
     const { scheduler, times } = this.options;
     const sinceSentMs = (stamp(nowMs) - reader.echoMs + STAMPS) % STAMPS;
     this.roundTripMs = (sinceSentMs - reader.heldMs + STAMPS) % STAMPS;
     this.clockOffsetMs = reader.wallMs + this.roundTripMs / 2 - scheduler.nowMs();
+    this.options.events.measured(this);
     if (this.state === "suspect" && sinceSentMs < times.suspectMs) this.become("up");
   }
 }

@@ -38,6 +38,6 @@ export class NodeSurroundings implements Surroundings<Value> {
   }
 
   expires(): boolean {
-    return this.options.expires();
+    return this.options.clocks.compared;
   }
 }

@@ -88,6 +88,8 @@ export interface Cluster {
   ask(member: number, kind: number, bytes: Buffer, done: (answer: Buffer | undefined) => void): void;
   /** What each replica of a key says, for KV.EXPLAIN. */
   explain(name: string, done: (text: string) => void): void;
+  /** Keys whose deadline is not after it are gone, ms; 0: no deadline counts yet, since this node's clock was not compared with its peers'. */
+  expiryMs(): number;
   /** Counters for INFO, by name. */
   figures(): Readonly<Record<string, number>>;
 }

@@ -84,17 +84,22 @@ function allowed(conditions: number, deadline: number, current: number): boolean
 const ABSENT = -2;
 const NO_DEADLINE = -1;
 
+/** A member of a cluster may hold a key past its deadline for a while: it is there, and -1 and -2 mean something else. */
+function leftMs(expireAt: number, now: number): number {
+  return Math.max(0, expireAt - now);
+}
+
 export function ttl(c: Context): void {
   const key = c.key;
   if (!key.present) c.reply.int(ABSENT);
   else if (key.expireAt === 0) c.reply.int(NO_DEADLINE);
-  else c.reply.int(Math.floor((key.expireAt - c.now + 500) / 1000));
+  else c.reply.int(Math.floor((leftMs(key.expireAt, c.now) + 500) / 1000));
 }
 
 export function pTtl(c: Context): void {
   const key = c.key;
   if (!key.present) c.reply.int(ABSENT);
-  else c.reply.int(key.expireAt === 0 ? NO_DEADLINE : key.expireAt - c.now);
+  else c.reply.int(key.expireAt === 0 ? NO_DEADLINE : leftMs(key.expireAt, c.now));
 }
 
 export function expireTime(c: Context): void {

@@ -88,7 +88,7 @@ export function kvGet(c: Context): void {
   reply.array(3);
   reply.bulk(key.bytes, key.valueAt, key.valueBytes);
   reply.bulkText(versionText(key.version, key.versionNode));
-  reply.int(key.expireAt === 0 ? NO_TTL : key.expireAt - c.now);
+  reply.int(key.expireAt === 0 ? NO_TTL : Math.max(0, key.expireAt - c.now));
 }
 
 /**

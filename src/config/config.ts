@@ -123,6 +123,7 @@ export class ConfigStore {
   setAll(pairs: readonly (readonly [name: string, text: string])[]): string | undefined {
     const wanted: { option: Option; name: string; value: OptionValue }[] = [];
     const options: Option[] = [];
+    const adapted: string[] = [];
     for (const [name] of pairs) {
       const option = findOption(name);
       if (option === undefined || option.hidden === true) {
@@ -139,11 +140,14 @@ export class ConfigStore {
     }
     for (const [i, [name, text]] of pairs.entries()) {
       const option = options[i] as Option;
-      const parsed = parseValue(option, [text]);
+      const parsed = parseValue(option, [text], name);
       if (parsed.error !== undefined) return failed(name.toLowerCase(), parsed.error);
+      if (parsed.adapted !== undefined) adapted.push(`CONFIG SET: ${option.name} ${parsed.adapted}`);
       wanted.push({ option, name: name.toLowerCase(), value: parsed.value });
     }
-    return this.change(wanted);
+    const error = this.change(wanted);
+    if (error === undefined) for (const text of adapted) this.warn(text);
+    return error;
   }
 
   private change(wanted: readonly { option: Option; name: string; value: OptionValue }[]): string | undefined {

@@ -138,19 +138,13 @@ function accept(
     if (before?.kind === kind) words = [...before.words, ...words];
     repeated.set(option.name, { kind, words: [...words] });
   }
-  const parsed = parseValue(option, words);
+  const parsed = parseValue(option, words, name);
   if (parsed.error !== undefined) {
-    const capped = name === option.name ? undefined : cappedValue(option, words);
-    if (capped !== undefined) {
-      warnings.set(
-        option.name,
-        `${at(directive)} is lowered to ${formatValue(option, capped)}, the most ${option.name} allows`,
-      );
-      return capped;
-    }
     problems.push(`${at(directive)}: ${parsed.error}${given(option, words)}`);
     return undefined;
   }
+  if (parsed.adapted !== undefined) warnings.set(option.name, `${at(directive)} ${parsed.adapted}`);
+  else if (option.redis !== undefined) warnings.delete(option.name); // of an earlier value
   const asDefault = formatValue(option, parsed.value) === formatValue(option, option.default);
   if (option.refuse !== undefined && !asDefault) {
     problems.push(`${at(directive)} is not supported: ${option.refuse}`);
@@ -168,13 +162,6 @@ function accept(
 /** A flag or a variable spells the option's name already; a line of a file does not. */
 function at({ kind, where, name }: Pick<Directive, "kind" | "where" | "name">): string {
   return kind === "file" ? `${where}: ${name}` : where;
-}
-
-/** Redis's own name for an option may carry a size that Redis allows and kvorum does not: the most there is serves it best. */
-function cappedValue(option: Option, words: readonly string[]): number | undefined {
-  if (option.kind !== "bytes" || option.max === undefined) return undefined;
-  const free = parseValue({ ...option, max: Number.MAX_SAFE_INTEGER }, words);
-  return free.error === undefined && (free.value as number) > option.max ? option.max : undefined;
 }
 
 function given(option: Option, words: readonly string[]): string {

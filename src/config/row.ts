@@ -24,6 +24,14 @@ export type OptionValue = number | boolean | string | readonly string[] | ClassL
  */
 export type Kind = "int" | "bytes" | "duration" | "octal" | "bool" | "enum" | "string" | "list" | "limits" | "words";
 
+/** Bounds that Redis sets to a number. What is beyond the row's own becomes the nearest there is, with a warning, so that a redis.conf loads. */
+interface WiderRange {
+  readonly min: bigint;
+  readonly max: bigint;
+  /** Under this alias only: whoever uses the option's own name knows its bounds. */
+  readonly alias?: string;
+}
+
 export interface Row<V extends OptionValue = OptionValue> {
   readonly kind: Kind;
   readonly default: V;
@@ -32,6 +40,8 @@ export interface Row<V extends OptionValue = OptionValue> {
   readonly unit?: string;
   readonly min?: number;
   readonly max?: number;
+  /** What Redis takes beyond `min` and `max`. */
+  readonly redis?: WiderRange;
   /** Kind enum: all values, in the order CONFIG SET names them. */
   readonly values?: readonly string[];
   /** Kind list: what stands between the words; a space by default. */

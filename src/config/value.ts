@@ -7,7 +7,10 @@ import { parseBytes, parseDuration, parseInteger } from "../lib/units.js";
 import { wordsOf } from "./file.js";
 import type { ClassLimit, ClassLimits, Option, OptionValue, Row } from "./row.js";
 
-export type Parsed = { readonly value: OptionValue; readonly error?: undefined } | { readonly error: string };
+/** `adapted`: the value is not the one given but the nearest there is; says so, to stand behind the option's name. */
+export type Parsed =
+  | { readonly value: OptionValue; readonly adapted?: string; readonly error?: undefined }
+  | { readonly error: string };
 
 const EMPTY_ITEM = "argument has a comma with nothing before or behind it";
 export const WRONG_NUMBER = "wrong number of arguments";
@@ -20,15 +23,16 @@ const TEXT_CHARS_MAX = 64 * 1024;
 /**
  * @param words the directive's arguments, or CONFIG SET's one argument. Kinds that take several words split each word at
  *   white space once more, as Redis does, so that both ways read the same.
+ * @param name the name it was given under, which may be an alias.
  */
-export function parseValue(option: Option, words: readonly string[]): Parsed {
-  const parsed = parseKind(option, words);
+export function parseValue(option: Option, words: readonly string[], name: string = option.name): Parsed {
+  const parsed = parseKind(option, words, name.toLowerCase());
   if (parsed.error !== undefined) return parsed;
   const error = option.check?.(parsed.value);
   return error === undefined ? parsed : { error };
 }
 
-function parseKind(option: Option, words: readonly string[]): Parsed {
+function parseKind(option: Option, words: readonly string[], name: string): Parsed {
   if (words.some((word) => word.length > TEXT_CHARS_MAX)) return { error: "argument is too long" };
   // U+FFFD is what bytes that are not UTF-8 become on the way in; a NUL ends a path or a password early elsewhere.
   if (words.some((word) => word.includes("\uFFFD") || word.includes("\0"))) {
@@ -47,8 +51,33 @@ function parseKind(option: Option, words: readonly string[]): Parsed {
     case "limits":
       return parseLimits(words.flatMap(wordsOf), option.default as ClassLimits);
     default:
-      return words.length === 1 ? parseScalar(option, words[0] as string) : { error: WRONG_NUMBER };
+      if (words.length !== 1) return { error: WRONG_NUMBER };
+      return parseWider(option, words[0] as string, name) ?? parseScalar(option, words[0] as string);
   }
+}
+
+/** @returns undefined unless Redis has bounds of its own under this name, and a number is outside of the row's. */
+function parseWider(option: Option, text: string, name: string): Parsed | undefined {
+  const { redis, min = 0, max = Number.MAX_SAFE_INTEGER } = option;
+  if (redis === undefined || name !== (redis.alias ?? option.name)) return undefined;
+  const number = exactNumber(option, text);
+  if (number === undefined || (number >= min && number <= max)) return undefined;
+  if (number < redis.min || number > redis.max) {
+    return { error: `argument must be between ${redis.min} and ${redis.max} inclusive` };
+  }
+  return number > max
+    ? { value: max, adapted: `is lowered to ${max}, the most ${option.name} allows` }
+    : { value: min, adapted: `is raised to ${min}, the least ${option.name} allows` };
+}
+
+/** A number of Redis's, which has 64 bits. */
+function exactNumber({ kind }: Row, text: string): bigint | undefined {
+  if (kind === "int" && /^-?[1-9][0-9]{0,18}$/.test(text)) {
+    const number = BigInt(text);
+    return BigInt.asIntN(64, number) === number ? number : undefined;
+  }
+  const value = kind === "bytes" ? parseBytes(text) : parseInteger(text);
+  return value === undefined ? undefined : BigInt(value);
 }
 
 function parseScalar(row: Row, text: string): Parsed {

@@ -20,7 +20,8 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   const pidFile = path.join(directory, PID_NAME);
   const server = process.platform === "linux" ? await takeSocket(directory, pidFile) : takePidFile(directory, pidFile);
   try {
-    fs.writeFileSync(pidFile, `${process.pid}\n`);
+    // As the other files: whoever may not write here has no use for it.
+    fs.writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
   } catch (error) {
     // Where the socket is the lock, a full disk is no reason not to serve what is there.
     if (server === undefined || (error as NodeJS.ErrnoException).code !== "ENOSPC") {

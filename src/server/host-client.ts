@@ -7,7 +7,7 @@ import { NOT_INTEGER, SYNTAX } from "../commands/texts.js";
 import { clientLine } from "./client-line.js";
 import { GUARD_SILENT, REPLY_OFF, REPLY_ON, REPLY_SKIP_NEXT } from "./client-state.js";
 import type { HostHandler } from "./hosts.js";
-import { parseInteger } from "./numbers.js";
+import { parseInteger, parseLong } from "./numbers.js";
 import type { Session } from "./session.js";
 import { BAD_CLIENT_NAME, NO_SUCH_CLIENT } from "./texts.js";
 
@@ -201,7 +201,7 @@ function pause(session: Session, c: Context): void {
     reply.error("ERR CLIENT PAUSE mode must be WRITE or ALL");
     return;
   }
-  const ms = parseInteger(args, 2);
+  const ms = parseLong(args, 2);
   if (ms === undefined) {
     reply.error("ERR timeout is not an integer or out of range");
     return;
@@ -210,7 +210,9 @@ function pause(session: Session, c: Context): void {
     reply.error("ERR timeout is negative");
     return;
   }
-  session.server.startPause(session.server.nowMs + ms, mode === "all");
+  const endMs = BigInt(Math.floor(session.server.nowMs)) + ms;
+  // As in Redis: an end beyond 64 bits is one in the past, and nobody is held.
+  session.server.startPause(Number(BigInt.asIntN(64, endMs)), mode === "all");
   reply.ok();
 }
 

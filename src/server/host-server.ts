@@ -1,5 +1,5 @@
 /**
- * server/host-server.ts: TIME ROLE LOLWUT MODULE WAIT MEMORY DOCTOR, and COMMAND, whose answers the commands room writes.
+ * server/host-server.ts: TIME ROLE LOLWUT MODULE WAIT, and MEMORY but for USAGE.
  */
 import type { Context } from "../commands/context.js";
 import { NOT_INTEGER } from "../commands/texts.js";
@@ -53,6 +53,15 @@ function memoryDoctor(_session: Session, c: Context): void {
   c.reply.verbatim("No memory problem is known. Figures are in INFO memory.\n");
 }
 
+/** What can be given back to the system goes by itself, in slices of upkeep. */
+function memoryPurge(_session: Session, c: Context): void {
+  c.reply.ok();
+}
+
+function mallocStats(_session: Session, c: Context): void {
+  c.reply.bulkText("The allocator keeps no statistics here. Figures are in INFO memory.\n");
+}
+
 export const serverHosts: Readonly<Record<string, HostHandler>> = {
   time,
   role,
@@ -60,4 +69,6 @@ export const serverHosts: Readonly<Record<string, HostHandler>> = {
   "module|list": moduleList,
   wait,
   "memory|doctor": memoryDoctor,
+  "memory|purge": memoryPurge,
+  "memory|malloc-stats": mallocStats,
 };

@@ -129,7 +129,7 @@ export function listKeys(
     listed: { readonly there: readonly SeenEntry[]; readonly seen: number; readonly next: number } | undefined,
   ) => void,
 ): void {
-  listPage(around, question, around.server.nowMs, (listed) => {
+  listPage(around, question, around.cluster.expiryMs(), (listed) => {
     if (listed === undefined || listed.doubtful.length === 0) {
       done(listed);
       return;

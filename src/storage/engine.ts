@@ -1,6 +1,6 @@
 /**
  * storage/engine.ts: the storage of one node: opens a data directory, keeps table, log and snapshots together, and does the
- * upkeep (sweeping, cleaning, freeing, snapshots) in slices of about a millisecond, one a turn, between commands.
+ * upkeep (sweeping, evicting, cleaning, freeing, snapshots) in slices of about a millisecond, one a turn, between commands.
  * Invariants: nothing is served before recovery ended, and nothing is changed before the log took a synced mark (on a full disk that
  * may be later); segments are deleted only when two snapshots make them needless; after a failure of the log nothing is
  * acknowledged.
@@ -239,7 +239,7 @@ export class Engine {
     this.sliceEnd = this.scheduler.monotonicMs() + SLICE_MS;
     const { table, detached } = this.store;
     more = table.releaseDropped() || detached.free(this.sliceDone) || more;
-    this.tasks.reverse();
+    this.tasks.push(this.tasks.shift() as () => boolean);
     for (const task of this.tasks) more = this.sliceDone() || task() || more;
     if (more || this.snapshotter.copying) this.sliceSoon();
   }
@@ -248,6 +248,7 @@ export class Engine {
   private readonly tasks: (() => boolean)[] = [
     () => !this.store.detached.pending && this.cleaner.run(this.sliceDone),
     () => !this.store.frozen && this.sweeper.run(this.sliceDone),
+    () => !this.store.frozen && this.store.eviction.run(this.sliceDone),
   ];
 
   private considerSnapshot(): void {
@@ -315,7 +316,7 @@ export class Engine {
     const { retainFromLsn, retainBytes } = this.options;
     const from = retainFromLsn?.() ?? Number.POSITIVE_INFINITY;
     // Where the disk is full the log is needed for writes: a peer that is behind is not worth refusing them.
-    const bytes = this.wal.outOfSpace() ? 0 : (retainBytes?.() ?? 0);
+    const bytes = this.wal.lacksRoom() ? 0 : (retainBytes?.() ?? 0);
     for (const name of this.wal.segments.dropBefore(oldest + 1, from, bytes)) this.disposal.remove(name);
   }
 

@@ -1,6 +1,7 @@
 /**
  * storage/eviction.ts: makes room under maxmemory by Redis's policies, by sampling.
  * Candidates of several samplings are kept in a small pool, so that the choice is close to the true order (Redis 3's idea).
+ * A command makes room for itself; what is then still above the limit, say since it was lowered, goes in slices of upkeep.
  * Invariants: an evicted key is removed and logged as a deletion; with noeviction, or nothing left to evict, the answer is
  * "no room" and the command is refused before it changes anything.
  */
@@ -26,6 +27,8 @@ export interface Evictable {
   readonly usage: UsageClock;
   readonly stats: { evicted: number };
   usedBytes(): number;
+  /** What the command that runs depends on. */
+  gate: number;
   removeRef(db: number, ref: number): void;
 }
 
@@ -40,6 +43,8 @@ interface Candidate {
 const POOL_SIZE = 16;
 /** A volatile policy may meet keys without a deadline: so many draws before giving up on a sample. */
 const DRAWS_PER_SAMPLE = 16;
+/** A command removes so many of what is above the limit by no doing of its own, say since it was lowered: a turn is short. */
+const EVICTIONS_PER_COMMAND = 64;
 const EVICTIONS_PER_COMMAND_MAX = 10_000;
 
 export class Eviction {
@@ -49,6 +54,8 @@ export class Eviction {
   samples = 5;
   private pool: Candidate[] = [];
   private nextDb = 0;
+  /** What was used when the last command had made room and was above the limit still; Infinity: it was not. */
+  private leftBytes = Number.POSITIVE_INFINITY;
   private readonly store: Evictable;
   private readonly random: Random;
 
@@ -59,13 +66,33 @@ export class Eviction {
 
   /** @returns whether there is room (after evicting, where the policy allows). O(1) while there is room. */
   makeRoom(): boolean {
-    if (this.maxBytes === 0 || this.store.usedBytes() <= this.maxBytes) return true;
+    const { store, maxBytes, leftBytes } = this;
+    this.leftBytes = Number.POSITIVE_INFINITY;
+    if (maxBytes === 0 || store.usedBytes() <= maxBytes) return true;
     if (this.policy === "noeviction") return false;
-    for (let i = 0; i < EVICTIONS_PER_COMMAND_MAX; i++) {
+    let used = 0;
+    // What commands add since goes at once, or memory would grow for as long as they come faster than upkeep.
+    for (let i = 0; i < EVICTIONS_PER_COMMAND_MAX && (i < EVICTIONS_PER_COMMAND || used > leftBytes); i++) {
       if (!this.evictOne()) return false;
-      if (this.store.usedBytes() <= this.maxBytes) return true;
+      used = store.usedBytes();
+      if (used <= maxBytes) return true;
     }
-    return true; // over the limit still, but going down: the next command goes on
+    this.leftBytes = used;
+    return true; // over the limit still, but going down: upkeep goes on
+  }
+
+  /**
+   * Evict until there is room, `done()`, or nothing is left that may go. No command depends on it.
+   * @returns whether it stopped early. Where nothing can go it does not: it is tried again at the next round of upkeep.
+   */
+  run(done: () => boolean): boolean {
+    const { store } = this;
+    if (this.maxBytes === 0 || this.policy === "noeviction") return false;
+    const gate = store.gate;
+    let more = false;
+    while (!more && store.usedBytes() > this.maxBytes && this.evictOne()) more = done();
+    store.gate = gate;
+    return more;
   }
 
   private evictOne(): boolean {

@@ -164,17 +164,20 @@ export class Recovery {
 
   /**
    * Zeros over a torn end, in an order that leaves a torn end wherever it is cut: it begins as a batch does until all else is gone,
-   * and has lost the stamp of its first sector before the header that says how much is missing.
+   * and has lost the stamp of its first sector before anything else. The rest of that sector goes after all behind it: as long as its header
+   * is there, nothing behind it is taken for one.
    */
   private drop(name: string, from: number, tornTo: number): void {
     this.overwrite(name, (file) => {
       const to = Math.min(tornTo, this.disk.size(file));
+      const firstTo = Math.min(from + SECTOR_BYTES, to);
       const zeros = Buffer.alloc(Math.min(COPY_BYTES, to - from));
       this.disk.write(file, Buffer.from([BATCH_FIRST_BYTE]), 0, 1, from);
       if (from + SECTOR_BYTES <= to) this.disk.write(file, zeros, 0, SECTOR_BYTES - STAMP_AT, from + STAMP_AT);
-      for (let at = from + 1; at < to; at += zeros.length) {
+      for (let at = firstTo; at < to; at += zeros.length) {
         this.disk.write(file, zeros, 0, Math.min(zeros.length, to - at), at);
       }
+      this.disk.write(file, zeros, 0, firstTo - from - 1, from + 1);
       this.disk.write(file, zeros, 0, 1, from);
     });
   }

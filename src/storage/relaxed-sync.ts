@@ -1,6 +1,8 @@
 /**
  * storage/relaxed-sync.ts: syncs of the log beside its writes, for appendfsync everysec and no: once a second, or when much was written, or when
  * somebody asks for it. Off the loop, one at a time.
+ * A batch written in pieces may be under way meanwhile. It is not waited for: where large values follow each other there is always one, and
+ * what is small would stay unsynced until the segment ends.
  * Invariant: `syncedLsn` moves to what was written when the sync was begun, and only if that went well.
  */
 import { DiskError } from "../lib/errors.js";
@@ -17,8 +19,6 @@ interface SyncedLog {
   readonly durableLsn: number;
   syncedLsn: number;
   readonly segments: WalSegments;
-  /** Synced writes are under way. */
-  readonly flying: boolean;
   fail(error: DiskError): void;
 }
 
@@ -60,7 +60,7 @@ export class RelaxedSync {
     const { log, scheduler } = this;
     const upTo = log.durableLsn;
     if (upTo <= log.syncedLsn) return done();
-    if (this.running || log.flying) return void scheduler.after(1, () => this.now(done));
+    if (this.running) return void scheduler.after(1, () => this.now(done));
     this.running = true;
     this.unsyncedBytes = 0;
     const file = log.segments.plain;

@@ -63,7 +63,8 @@ export class ServedStorage {
     const wal = this.engine.wal;
     if (wal === undefined) return undefined;
     if (wal.failure !== undefined) return wal.failure.message;
-    return this.engine.store.readOnly || wal.outOfSpace() ? "No space left on device" : undefined;
+    if (!this.engine.store.readOnly && !wal.outOfSpace()) return undefined;
+    return this.engine.store.readOnly || wal.lacksRoom() ? "No space left on device" : "too much waits to be written";
   }
 
   roomFor(bytes: number): boolean {

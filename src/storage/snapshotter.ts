@@ -26,7 +26,8 @@ import { DATABASES, type Table } from "./table.js";
 import { walk } from "./walk.js";
 
 const BLOCK_BYTES: number = 256 * 1024;
-/** Records copied between two looks at the clock. */
+/** Records copied between two looks at the clock: at first, and at most. */
+const STEP_RECORDS_START = 4;
 const STEP_RECORDS = 256;
 
 /** What the snapshotter needs to know of the log. */
@@ -65,6 +66,9 @@ export class Snapshotter {
   private digest = 0;
   private db = 0;
   private cursor = 0;
+  private step = STEP_RECORDS_START;
+  /** Of the records of a step. */
+  private stepBytes = 0;
   private endLsn = 0;
   private aborted = false;
   /** There is something to copy: the last block is written and the table is not through. */
@@ -95,6 +99,7 @@ export class Snapshotter {
     this.records = 0;
     this.db = 0;
     this.cursor = 0;
+    this.step = STEP_RECORDS_START;
     this.large = [];
     this.resetBlock();
     try {
@@ -132,8 +137,7 @@ export class Snapshotter {
       return false;
     }
     while (this.db < DATABASES) {
-      if (this.table.keys[this.db] + this.table.tombstones[this.db] > 0)
-        this.cursor = walk(this.table, this.db, this.cursor, STEP_RECORDS, this.takeBound);
+      if (this.table.keys[this.db] + this.table.tombstones[this.db] > 0) this.walkOn();
       if (this.cursor === 0) this.db++;
       if (this.blockAt >= BLOCK_BYTES || this.large.length > 0) {
         this.copying = false;
@@ -148,6 +152,14 @@ export class Snapshotter {
     return false;
   }
 
+  /** A step is about a block at most, whatever the records are: hundreds of long ones would be copied in one turn, or held meanwhile. */
+  private walkOn(): void {
+    this.stepBytes = 0;
+    this.cursor = walk(this.table, this.db, this.cursor, this.step, this.takeBound);
+    if (this.stepBytes > BLOCK_BYTES) this.step = Math.max(1, this.step >> 2);
+    else if (this.stepBytes < BLOCK_BYTES / 4) this.step = Math.min(STEP_RECORDS, this.step * 2);
+  }
+
   private readonly takeBound = (ref: number): void => this.take(ref);
 
   private take(ref: number): void {
@@ -155,6 +167,7 @@ export class Snapshotter {
     table.locate(ref);
     const bytes = readU32(table.body, table.bodyAt);
     this.records++;
+    this.stepBytes += bytes;
     if (bytes > LARGE_BLOCK_BYTES) {
       this.large.push(table.body.subarray(table.bodyAt, table.bodyAt + bytes));
       return;

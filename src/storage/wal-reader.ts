@@ -333,6 +333,8 @@ export class WalReader {
     const [first] = this.readSector(this.position);
     const begun = first === BATCH_FIRST_BYTE;
     let inWrite = begun;
+    // What looks like a header before that is a value's: clients write what they like.
+    let contentTo = header === undefined ? this.position : declaredEnd;
     for (let at = this.position; at <= lastNonZero; at += SECTOR_BYTES) {
       const sector = this.readSector(at);
       const state = sectorState(sector);
@@ -341,7 +343,8 @@ export class WalReader {
         inWrite = begun;
         continue;
       }
-      const later = decodeBatchHeader(sector, 0);
+      if (at >= contentTo && isBegun(sector)) contentTo = Number.POSITIVE_INFINITY;
+      const later = at < contentTo ? undefined : decodeBatchHeader(sector, 0);
       if (later !== undefined && later.durableLsn >= this.nextLsn) {
         throw new CorruptionError(name, this.position, `a batch that is known to have been durable is damaged`);
       }
@@ -358,4 +361,10 @@ function lastNonZeroSector(run: Buffer): number {
   let last = run.length - 1;
   while (run[last] === 0) last--;
   return last & ~(SECTOR_BYTES - 1);
+}
+
+/** Does it begin a batch that was being written in pieces, or one that recovery was dropping? Nothing but that batch lies behind it. */
+function isBegun(sector: Buffer): boolean {
+  if (sector[0] !== BATCH_FIRST_BYTE || sectorState(sector) !== "unwritten") return false;
+  return sector.subarray(4, BATCH_HEADER_BYTES).every((byte) => byte === 0);
 }

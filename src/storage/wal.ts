@@ -33,6 +33,8 @@ import { WalSegments } from "./wal-segments.js";
 const BATCH_BYTES_START = 64 * 1024;
 /** Room that must be left in the segment while no next one can be made, beyond what is under way and twice what waits. */
 const LOW_ROOM_BYTES = 256 * 1024;
+/** What may wait for a flush before one more record (512 MiB) comes: a batch is read in one call, which ends at 2 GiB. */
+const OPEN_BYTES_MAX: number = 5 * 2 ** 28;
 /** How soon a batch that the disk has no room for is tried again. */
 const NO_ROOM_RETRY_MS = 250;
 
@@ -144,8 +146,13 @@ export class Wal {
     return this.open.count === 0 ? 0 : this.open.bytes();
   }
 
-  /** No room for the log, seen ahead of need: writes are to be refused, nothing is lost. @param bytes of a large command to come. */
+  /** No more is to be logged at present: writes are to be refused, nothing is lost. @param bytes of a large command to come. */
   outOfSpace(bytes = 0): boolean {
+    return this.openBytes() + bytes > OPEN_BYTES_MAX || this.lacksRoom(bytes);
+  }
+
+  /** No room on the disk for the log, seen ahead of need. */
+  lacksRoom(bytes = 0): boolean {
     const need = (this.openBytes() + bytes) * 2 + LOW_ROOM_BYTES;
     return need > this.segments.roomBytes && !this.maker.hasRoom(need);
   }
@@ -342,11 +349,6 @@ export class Wal {
   /** Sync what was written so far (WAITAOF in the relaxed modes). `done` is not called after a failure. */
   syncNow(done: () => void): void {
     this.sync.now(done);
-  }
-
-  /** Batches are under way. */
-  get flying(): boolean {
-    return this.flights.count > 0;
   }
 
   extent(): LogExtent {

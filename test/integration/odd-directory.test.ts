@@ -11,6 +11,7 @@ import {
   readlinkSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
@@ -130,6 +131,23 @@ test("a pipe and a socket under a segment's name: refused, and not waited for", 
     assert.match(text, SEGMENT);
     await new Promise((resolve) => server.close(resolve));
     await opensAgain(dir);
+  }));
+
+test("all files are the owner's alone", () =>
+  inDirectory(async (dir) => {
+    if (process.platform === "win32") return;
+    const node = await open({ dir });
+    try {
+      await node.client().set("b", "1");
+      const modes = readdirSync(dir).map((name) => `${name} ${(statSync(join(dir, name)).mode & 0o777).toString(8)}`);
+      assert.ok(modes.includes("kvorum.pid 600"), modes.join());
+      assert.equal(
+        modes.filter((line) => !line.endsWith(" 600")),
+        [],
+      );
+    } finally {
+      await node.close();
+    }
   }));
 
 test("a file that may not be read", () =>

@@ -127,12 +127,14 @@ export class MapStorage implements ReplicaStorage, ShippedStorage {
 class Life implements Scheduler {
   over = false;
   private readonly scheduler: Scheduler;
+  private readonly skewMs: number;
 
-  constructor(scheduler: Scheduler) {
+  constructor(scheduler: Scheduler, skewMs: number) {
     this.scheduler = scheduler;
+    this.skewMs = skewMs;
   }
   nowMs(): number {
-    return this.scheduler.nowMs();
+    return this.scheduler.nowMs() + this.skewMs;
   }
   monotonicMs(): number {
     return this.scheduler.monotonicMs();
@@ -187,6 +189,8 @@ export class WorldNode {
   node: ClusterNode | undefined;
   life: Life | undefined;
   boot = 0;
+  /** Its wall clock is so far ahead. */
+  skewMs = 0;
   readonly records: Map<string, PeerRecord> = new Map();
   readonly troubles: string[] = [];
   /** As saved at the last kill. */
@@ -240,7 +244,7 @@ export class ClusterWorld {
   boot(index: number): void {
     const { nodes, options, random } = this;
     const me = nodes[index];
-    const scheduler = new Life(this.scheduler);
+    const scheduler = new Life(this.scheduler, me.skewMs);
     me.life = scheduler;
     const { storage } = me;
     me.boot++;
@@ -305,24 +309,26 @@ export class ClusterWorld {
   }
 }
 
-/** Works of the tests: "get", "set text", "incr", "setnx text", "del". */
+/** Works of the tests: "get", "set text", "incr", "setnx text", "setex ms", "del". */
 export function work(key: string, text: string): Work {
   const name = `\0${key}`;
   const [verb, argument = ""] = text.split(" ");
   return {
     name,
     writes: verb !== "get",
-    apply: (state) => applied(state, verb as string, argument),
+    apply: (state, now) => applied(state, verb as string, argument, now),
     encode: () => Buffer.from(text),
   };
 }
 
-function applied(state: RegisterState<Value>, verb: string, argument: string): Change<Value, Buffer> {
+function applied(state: RegisterState<Value>, verb: string, argument: string, now: number): Change<Value, Buffer> {
   const before = state.value?.bytes.latin1Slice() ?? "nil";
   const to = (text: string): Value => ({ type: 0, raw: false, bytes: Buffer.from(text) });
   switch (verb) {
     case "set":
       return { result: Buffer.from("OK"), next: { value: to(argument), expireAt: 0 } };
+    case "setex":
+      return { result: Buffer.from("OK"), next: { value: to("x"), expireAt: now + Number(argument) } };
     case "incr": {
       const sum = String(Number(before === "nil" ? 0 : before) + 1);
       return { result: Buffer.from(sum), next: { value: to(sum), expireAt: 0 } };

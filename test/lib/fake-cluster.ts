@@ -70,6 +70,8 @@ export class FakeCluster implements Cluster {
   /** How the next works end, in place of their own outcome. */
   readonly forced: Answer[] = [];
   now: () => number = Date.now;
+  /** This node's clock was not compared with the others' yet. */
+  unmeasured = false;
   private hlc = 0;
   private readonly waiting: Waiting[] = [];
   private scheduled = false;
@@ -170,7 +172,7 @@ export class FakeCluster implements Cluster {
   private apply(work: Work, up: readonly number[]): Answer {
     const now = this.now();
     const held = this.states.get(work.name) ?? ABSENT;
-    const expired = held.expireAt !== 0 && held.expireAt <= now;
+    const expired = !this.unmeasured && held.expireAt !== 0 && held.expireAt <= now;
     const ballot = this.ballot();
     const marked = { ...ballot, node: ballot.node + EXPIRING };
     const base = expired ? { ...held, value: undefined, expireAt: 0, vv: held.vv.with(marked) } : held;
@@ -229,6 +231,10 @@ export class FakeCluster implements Cluster {
 
   explain(_name: string, done: (text: string) => void): void {
     done("");
+  }
+
+  expiryMs(): number {
+    return this.unmeasured ? 0 : this.now();
   }
 
   figures(): Record<string, number> {

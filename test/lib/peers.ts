@@ -129,6 +129,7 @@ export class TestPeer {
           this.onMessage(link, text, reader.id);
         },
         state: (link, state) => this.events.push(`${link.peerId} ${state}`),
+        measured: () => {},
         lost: (link) => this.events.push(`${link.peerId} lost`),
         missed: (link) => this.events.push(`${link.peerId} missed`),
         trouble: (link, why) => this.events.push(`${link.peerId}: ${why}`),

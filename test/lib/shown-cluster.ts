@@ -92,6 +92,10 @@ export class ShownCluster implements Cluster {
     setTimeout(() => done(`db ${dbOf(name)}, key ${keyOf(name).toString()}: three agree\n`), 1);
   }
 
+  expiryMs(): number {
+    return Date.now();
+  }
+
   figures(): Readonly<Record<string, number>> {
     return { rounds: 7, wait_ms: 1.5 };
   }

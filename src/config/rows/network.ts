@@ -64,6 +64,7 @@ export const networkRows: Rows<NetworkValues> = {
     default: 511,
     min: 0,
     max: 65535,
+    redis: { min: 0n, max: 2147483647n },
     unit: "connections",
     doc: "Connections the system may hold ready before they are accepted.",
   },
@@ -147,6 +148,7 @@ export const limitRows: Rows<LimitValues> = {
     scope: "cluster",
     change: "reloadable",
     aliases: ["proto-max-bulk-len"],
+    redis: { min: 2n ** 20n, max: 2n ** 63n - 1n, alias: "proto-max-bulk-len" },
     doc: "Largest value, and largest single argument of a command. In a cluster the limit of the key's proposer counts for what a command makes (APPEND, SETRANGE...); nodes do not compare theirs.",
   },
   clientQueryBufferLimit: {

@@ -3,24 +3,97 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { clockOffMs } from "../../../src/cluster/clock-watch.js";
+import { medianAheadMs, PeerClocks, type SeenClock } from "../../../src/cluster/peer-clocks.js";
 
-function off(...clocks: readonly (readonly [offsetMs: number, roundTripMs: number])[]): number {
-  return clockOffMs(clocks.map(([clockOffsetMs, roundTripMs]) => ({ clockOffsetMs, roundTripMs })));
+type Clock = readonly [offsetMs: number, roundTripMs: number];
+
+const seen = (clocks: readonly Clock[]): SeenClock[] =>
+  clocks.map(([clockOffsetMs, roundTripMs]) => ({ clockOffsetMs, roundTripMs }));
+
+function off(...clocks: readonly Clock[]): number {
+  return medianAheadMs(seen(clocks));
 }
 
 test("the median of all clocks, one's own among them", () => {
   assert.is(off(), 0);
   assert.is(off([800, 0], [900, 0]), 800);
-  assert.is(off([-800, 0], [-900, 0]), 800);
+  assert.is(off([-800, 0], [-900, 0]), -800);
   assert.is(off([5, 0], [9000, 0]), 5, "one that is far off alone");
   assert.is(off([9000, 0]), 0, "of two nobody knows which one is wrong");
 });
 
 test("a round trip that took long tells little: what it may explain is no offset", () => {
   assert.is(off([1500, 3000], [1400, 2900]), 0);
-  assert.is(off([-1500, 3000], [-1400, 2900]), 0);
+  assert.is(Math.abs(off([-1500, 3000], [-1400, 2900])), 0);
   assert.is(off([1500, 1000], [1400, 200]), 1000);
+});
+
+test("nothing counts before a majority was seen; then time is the median's, with some play on either side", () => {
+  let clocks: readonly Clock[] = [];
+  const own = new PeerClocks(3, () => seen(clocks));
+  own.look();
+  assert.equal([own.compared, own.correctionMs], [false, 0]);
+  const steps: [clocks: readonly Clock[], correctionMs: number][] = [
+    [[[-3_600_000, 0]], 0], // of two nobody knows
+    [
+      [
+        [-3_600_000, 2],
+        [-3_600_010, 2],
+      ],
+      -3_599_999,
+    ],
+    [
+      [
+        [-3_600_030, 2],
+        [-3_600_040, 2],
+      ],
+      -3_599_999,
+    ],
+    [
+      [
+        [-3_600_060, 2],
+        [-3_600_070, 2],
+      ],
+      -3_600_059,
+    ],
+    [[], -3_600_059], // alone it keeps what it knew
+    [
+      [
+        [-400, 0],
+        [-420, 0],
+      ],
+      -400,
+    ],
+    [
+      [
+        [-240, 0],
+        [-250, 0],
+      ],
+      0,
+    ],
+    [
+      [
+        [-400, 0],
+        [-420, 0],
+      ],
+      0,
+    ],
+    [
+      [
+        [700, 0],
+        [800, 0],
+      ],
+      700,
+    ],
+  ];
+  for (const [now, correctionMs] of steps) {
+    clocks = now;
+    own.look();
+    assert.equal([own.compared, own.correctionMs], [true, correctionMs], JSON.stringify(now));
+  }
+  const five = new PeerClocks(5, () => seen([[0, 0]]));
+  five.look();
+  assert.not.ok(five.compared, "two of five");
 });
 
 test.run();

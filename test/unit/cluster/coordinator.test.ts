@@ -53,6 +53,40 @@ test("a forwarded write is answered by the asker's own log, ahead of the propose
   assert.is(closed(), most);
 });
 
+test("a node whose clock is an hour off ends no key before its time, from its first moment on, and sets deadlines by the others' clocks", async () => {
+  for (const skewMs of [3_600_000, -3_600_000]) {
+    const world = await ClusterWorld.start();
+    const keys = [0, 1, 2].map((node) => keyOf(world, node));
+    for (const key of keys) world.ask(0, work(key, "setex 100000"));
+    world.scheduler.advance(50);
+    world.kill(2);
+    world.nodes[2].skewMs = skewMs;
+    world.boot(2);
+    for (let ms = 0; ms < 600; ms += 5) {
+      world.scheduler.advance(5);
+      const asked = keys.map((key) => world.ask(2, work(key, "get")));
+      const taken = world.ask(2, work(keys[2], "setnx y"));
+      world.scheduler.advance(5);
+      for (const { answer } of asked) if (answer?.applied === "yes") assert.is(answer.result.toString(), "x");
+      if (taken.answer?.applied === "yes") assert.is(said(taken), "0");
+    }
+    for (const node of [0, 2]) {
+      for (const key of keys) {
+        const set = world.ask(node, work(key, "setex 60000"));
+        world.scheduler.advance(50);
+        assert.is(said(set), "OK");
+        const held = world.nodes[0].storage.held(`\0${key}`);
+        const leftMs = (held?.state.expireAt ?? 0) - world.scheduler.nowMs();
+        assert.ok(leftMs > 59_000 && leftMs <= 61_000, `${leftMs} ms left, set at ${node}`);
+      }
+    }
+    world.scheduler.advance(62_000);
+    const gone = [0, 1, 2].map((node) => world.ask(node, work(keys[0], "get")));
+    world.scheduler.advance(50);
+    assert.equal(gone.map(said), ["nil", "nil", "nil"]);
+  }
+});
+
 /** What the nodes have sent and synced since. */
 function counts(world: ClusterWorld): Record<string, number> {
   let syncs = 0;

@@ -4,8 +4,11 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { Exchange } from "../../../src/cluster/exchange.js";
 import { Job } from "../../../src/cluster/job.js";
 import { largeMs, Patience } from "../../../src/cluster/patience.js";
+import type { PeerLink } from "../../../src/cluster/peer-link.js";
+import { VersionVector } from "../../../src/core/clock/version-vector.js";
 import { ClusterWorld, said, work } from "../../lib/cluster-world.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 
@@ -137,6 +140,25 @@ test("while a large value is being stored small works end later, by its bytes; a
   assert.ok(patience.extends(later, undefined, 0));
   patience.lost(1);
   assert.not.ok(patience.extends(later, undefined, 0));
+});
+
+test("a large state that found no room on its link is not waited for: it is sent again as soon as any other", () => {
+  const exchange = new Exchange(new FakeScheduler(), 2);
+  let missed = 0;
+  exchange.onMissed = () => missed++;
+  const asked: number[] = [];
+  const claim = (bytes: number): undefined => void asked.push(bytes);
+  exchange.links[1] = { state: "up", peerBoot: 1, largeWaiting: 8, claim } as unknown as PeerLink;
+  const key = "\0large";
+  const ballot = { epoch: 1, hlc: 5, node: 0 };
+  const value = { type: 0, raw: false, bytes: Buffer.alloc(16 * MIB) };
+  const state = { value, expireAt: 0, vv: VersionVector.of([ballot]), cut: 0 };
+  for (let i = 1; i <= 2; i++) {
+    exchange.request(1, 0, { type: "accept", key, epoch: 1, ballot, state }, 0);
+    assert.is(asked.length, i);
+    assert.is(missed, i);
+    assert.not.ok(exchange.patience.goesOn(key), "the round would be late in 16 s");
+  }
 });
 
 test("when a majority is gone a large value is not waited for", async () => {

@@ -55,7 +55,7 @@ test("a clock that goes wrong is told once, and once when it is back", () => {
   const watch = new ClockWatch({
     scheduler,
     offMs: () => offMs,
-    expires: () => offMs <= 500,
+    corrected: () => offMs > 500,
     log: (level, text) => said.push(`${level}: ${text}`),
   });
   watch.start();
@@ -64,11 +64,11 @@ test("a clock that goes wrong is told once, and once when it is back", () => {
   offMs = 740.4;
   scheduler.advance(5000);
   assert.equal(said, [
-    "warning: this node's clock is 740 ms from most of its peers': it expires no keys until that is mended",
+    "warning: this node's clock is 740 ms from most of its peers': keys expire by theirs until that is mended",
   ]);
   offMs = 3;
   scheduler.advance(5000);
-  assert.is(said[1], "notice: this node's clock agrees with its peers' again: keys expire");
+  assert.is(said[1], "notice: this node's clock agrees with its peers' again");
   watch.stop();
   offMs = 900;
   scheduler.advance(5000);

@@ -34,7 +34,7 @@ test("every default passes its own checks and comes back from its text", () => {
   }
 });
 
-test("every number has a least and a most, reached, and one beyond is refused", () => {
+test("every number has a least and a most, reached, and one beyond is refused, or becomes it where Redis takes it", () => {
   let count = 0;
   for (const option of OPTIONS) {
     if (!NUMBERS.includes(option.kind)) continue;
@@ -47,7 +47,10 @@ test("every number has a least and a most, reached, and one beyond is refused", 
     }
     for (const value of [(min as number) - 1, (max as number) + 1]) {
       const parsed = parseValue(option, [written(option, value)]);
-      assert.match(parsed.error ?? "accepted", /^argument (must be|couldn't)/, `${name} ${value}`);
+      const wider = option.redis !== undefined && option.redis.alias === undefined && value >= option.redis.min;
+      if (wider)
+        assert.match(parsed.error === undefined ? (parsed.adapted ?? "") : "", /^is (raised|lowered) to /, name);
+      else assert.match(parsed.error ?? "accepted", /^argument (must be|couldn't)/, `${name} ${value}`);
     }
     count++;
   }
@@ -85,7 +88,8 @@ test("whatever is accepted comes back from its text", () => {
     for (const text of tries) {
       const first = parseValue(option, [text]);
       if (first.error !== undefined) continue;
-      assert.equal(parseValue(option, [formatValue(option, first.value)]), first, `${option.name} ${text}`);
+      const again = parseValue(option, [formatValue(option, first.value)]);
+      assert.equal(again, { value: first.value }, `${option.name} ${text}`);
     }
   }
 });

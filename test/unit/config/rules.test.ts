@@ -32,6 +32,51 @@ test("what would be dangerous to pass over is refused", () => {
   assert.equal(harmless.warnings, []);
 });
 
+/** Given, then what it becomes. */
+const WIDER: readonly (readonly [name: string, given: string, becomes: string, how: string])[] = [
+  ["hz", "1000", "500", "is lowered to 500, the most hz allows"],
+  ["hz", "0", "1", "is raised to 1, the least hz allows"],
+  ["maxmemory-samples", "2000", "1000", "is lowered to 1000, the most maxmemory-samples allows"],
+  ["slowlog-max-len", "10000000", "1000000", "is lowered to 1000000, the most slowlog-max-len allows"],
+  ["slowlog-max-len", "9223372036854775807", "1000000", "is lowered to 1000000, the most slowlog-max-len allows"],
+  ["tcp-backlog", "100000", "65535", "is lowered to 65535, the most tcp-backlog allows"],
+  ["proto-max-bulk-len", "1gb", "536870912", "is lowered to 536870912, the most max-value-bytes allows"],
+];
+
+test("a number that Redis takes becomes the nearest there is, with a warning: in a file, as a flag, by CONFIG SET", () => {
+  for (const [name, given, becomes, how] of WIDER) {
+    const filed = load(["a"], {}, { "/work-dir/a": `${name} ${given}` });
+    assert.equal([filed.get(name), filed.warnings], [becomes, [`/work-dir/a:1: ${name} ${how}`]]);
+    const flagged = load([`--${name}`, given]);
+    assert.equal([flagged.get(name), flagged.warnings], [becomes, [`--${name} ${how}`]]);
+    const config = load([]);
+    const said: string[] = [];
+    config.onWarning((text) => said.push(text));
+    if (name === "tcp-backlog") {
+      assert.match(config.set(name, given) ?? "", "can't set immutable config");
+      continue;
+    }
+    assert.is(config.set(name, given), undefined);
+    assert.is(config.get(name), becomes);
+    assert.match(said[0] as string, how);
+  }
+});
+
+test("a number that Redis does not take either is refused in its words; a later one in its bounds takes the warning back", () => {
+  for (const [name, given, text] of [
+    ["hz", "-1", "between 0 and 2147483647 inclusive"],
+    ["hz", "2147483648", "between 0 and 2147483647 inclusive"],
+    ["maxmemory-samples", "0", "between 1 and 2147483647 inclusive"],
+    ["slowlog-max-len", "-1", "between 0 and 9223372036854775807 inclusive"],
+    ["slowlog-max-len", "9223372036854775808", "couldn't be parsed into an integer"],
+    ["tcp-backlog", "2147483648", "between 0 and 2147483647 inclusive"],
+  ] as const) {
+    assert.match(problems(() => load([`--${name}`, given]))[0] as string, text);
+  }
+  const config = load(["a", "--hz", "20"], {}, { "/work-dir/a": "hz 1000" });
+  assert.equal([config.hz, config.warnings], [20, []]);
+});
+
 test("a size that Redis allows and kvorum does not is lowered, under Redis's name only", () => {
   const config = load(["a"], {}, { "/work-dir/a": "proto-max-bulk-len 1gb" });
   assert.is(config.maxValueBytes, 512 * 1024 * 1024);

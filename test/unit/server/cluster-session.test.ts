@@ -43,6 +43,33 @@ inCluster("commands on one key", {}, async (h) => {
   assert.is(await c.ask("LPUSH", "a", "x"), "-ERR unknown command 'LPUSH', with args beginning with: 'a' 'x' ");
 });
 
+inCluster("what concerns this node alone is answered by it, without a work", {}, async (h, cluster) => {
+  const c = await h.client();
+  assert.is(await c.ask("MEMORY", "PURGE"), "+OK");
+  assert.is(await c.ask("ACL", "LOG"), "*0");
+  assert.is(await c.ask("ACL", "LOG", "RESET"), "+OK");
+  assert.is(await c.ask("ACL", "DRYRUN", "default", "SET", "a", "1"), "+OK");
+  assert.is(await c.ask("ACL", "GETUSER", "nobody"), "$-1");
+  c.send("ACL", "GENPASS", "8");
+  assert.match(await c.bulk(), /^[0-9a-f]{2}$/);
+  assert.is(cluster.performed, 0);
+});
+
+inCluster(
+  "a key past its deadline on a node that ends none yet is there, listed, and has 0 left",
+  {},
+  async (h, cluster) => {
+    const c = await h.client();
+    assert.is(await c.ask("SET", "k", "v", "EX", "100"), "+OK");
+    cluster.now = () => Date.now() + 150_000;
+    cluster.unmeasured = true;
+    assert.is(await c.ask("PTTL", "k"), ":0");
+    assert.is(await c.ask("TTL", "k"), ":0");
+    c.send("SCAN", "0");
+    await c.expect("*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n");
+  },
+);
+
 inCluster("replies leave in the order of the commands", { manual: true }, async (h, cluster) => {
   const c = await h.client();
   c.write(

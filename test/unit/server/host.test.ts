@@ -135,6 +135,51 @@ served("a password set at run time locks the next client out, not this one", {},
   assert.match(await c.bulk(), /^user default on #[0-9a-f]{64} ~\* &\* \+@all$/);
 });
 
+served("ACL GENPASS: so many hexadecimal digits, others each time; MEMORY MALLOC-STATS", {}, async (c) => {
+  const seen = new Set<string>();
+  for (const [bits, digits] of [
+    [undefined, 64],
+    ["256", 64],
+    ["1", 1],
+    ["5", 2],
+    ["4096", 1024],
+  ] as const) {
+    c.send("ACL", "GENPASS", ...(bits === undefined ? [] : [bits]));
+    const text = await c.bulk();
+    assert.match(text, /^[0-9a-f]+$/);
+    assert.is(text.length, digits);
+    seen.add(text);
+  }
+  assert.is(seen.size, 5);
+  c.send("MEMORY", "MALLOC-STATS");
+  assert.match(await c.bulk(), "INFO memory");
+});
+
+served("ACL GETUSER in RESP3 is the map that redis-server 7.0 answers", {}, async (c) => {
+  c.send("HELLO", "3");
+  await c.until(() => c.received.includes("modules\r\n*0\r\n"), "HELLO's reply");
+  c.received = Buffer.alloc(0);
+  c.send("ACL", "GETUSER", "default");
+  await c.expect(
+    "%6\r\n$5\r\nflags\r\n~2\r\n$2\r\non\r\n$6\r\nnopass\r\n$9\r\npasswords\r\n*0\r\n$8\r\ncommands\r\n$5\r\n+@all\r\n" +
+      "$4\r\nkeys\r\n$2\r\n~*\r\n$8\r\nchannels\r\n$2\r\n&*\r\n$9\r\nselectors\r\n*0\r\n",
+  );
+  c.send("ACL", "GETUSER", "nobody");
+  await c.expect("_\r\n");
+});
+
+served("CLIENT KILL MAXAGE: those connected for so long", {}, async (c, h) => {
+  assert.is(await c.ask("PING"), "+PONG");
+  const old = await h.client();
+  assert.is(await old.ask("PING"), "+PONG");
+  const session = [...h.server.sessions.values()].at(-1) as { createdMs: number };
+  session.createdMs -= 60_000;
+  assert.is(await c.ask("CLIENT", "KILL", "MAXAGE", "100", "SKIPME", "no"), ":0");
+  assert.is(await c.ask("CLIENT", "KILL", "MAXAGE", "50", "SKIPME", "no"), ":1");
+  await old.until(() => old.ended, "its end");
+  assert.is(await c.ask("CLIENT", "KILL", "MAXAGE", "0"), "-ERR maxage is not an integer or out of range");
+});
+
 served("SLOWLOG", { config: { slowlogLogSlowerThan: 0, slowlogMaxLen: 3 } }, async (c) => {
   assert.is(await c.ask("SET", "k", "x".repeat(300)), "+OK");
   assert.is(await c.ask("AUTH", "default", "secret"), "+OK");

@@ -9,9 +9,10 @@ import { DiskError } from "../../../src/lib/errors.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import { KeyState } from "../../../src/ports/keyspace.js";
 import type { Engine } from "../../../src/storage/engine.js";
+import { encodeState } from "../../../src/storage/state-record.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { openEngine } from "../../lib/open-engine.js";
-import { accept, dot, everything, heldValue, name, open } from "../../lib/registers.js";
+import { accept, dot, everything, heldValue, name, open, stateOf } from "../../lib/registers.js";
 import { SimDisk } from "../../lib/sim-disk.js";
 
 test("what was accepted is held: value, deadline, vector and cut, and its position while it is not durable", () => {
@@ -267,6 +268,23 @@ test("pages have everything, in SCAN's order, at the same places on every replic
   );
   assert.ok((k7?.lsn ?? 0) > 0);
   assert.is(found.filter(({ live }) => !live).length, 100);
+});
+
+test("no more is taken than makes a batch that can be read, however much comes while another is on its way to the disk", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new SimDisk(scheduler);
+  const { registers, wal } = openEngine(disk, scheduler, { register: true });
+  disk.latencyMs = () => 1e6;
+  accept(registers, "first", dot(1), "v");
+  scheduler.endTurn();
+  // The same bytes again and again: it is their number that counts.
+  const large = encodeState(name("k"), dot(2), stateOf(dot(2), Buffer.alloc(256 << 20)));
+  let taken = 0;
+  for (; registers.hasRoom && taken < 20; taken++) wal?.append(large, 0, large.length, true);
+  assert.ok(taken > 4 && taken < 7, `${taken} were taken`);
+  const bytes = wal?.openBytes() ?? 0;
+  assert.ok(bytes > taken * large.length && bytes + (513 << 20) < 2 ** 31, `${bytes} bytes wait`);
+  assert.not.ok(wal?.lacksRoom(), "the disk has room: what is kept for peers stays");
 });
 
 test.run();

@@ -1,0 +1,118 @@
+/**
+ * test/unit/storage/eviction.test.ts: memory above maxmemory goes in upkeep, though nobody writes: in slices, down to the limit, and only
+ * where the policy has something that may go.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { Engine } from "../../../src/storage/engine.js";
+import type { EvictionPolicy } from "../../../src/storage/eviction.js";
+import { FakeScheduler } from "../../lib/fake-scheduler.js";
+import { openEngine } from "../../lib/open-engine.js";
+import { SimDisk } from "../../lib/sim-disk.js";
+
+const KEYS = 2000;
+const VALUE = Buffer.alloc(100);
+
+function filled(expireAt = 0): { engine: Engine; scheduler: FakeScheduler } {
+  const scheduler = new FakeScheduler();
+  const engine = openEngine(new SimDisk(scheduler), scheduler);
+  for (let i = 0; i < KEYS; i++) {
+    const key = Buffer.from(`key ${i}`);
+    engine.store.put(i % 3, key, 0, key.length, VALUE, 0, VALUE.length, expireAt, false);
+  }
+  scheduler.advance(1000);
+  return { engine, scheduler };
+}
+
+function keysOf({ store }: Engine): number {
+  return store.table.keys.reduce((sum, keys) => sum + keys, 0);
+}
+
+/** Half of what is there is one too many. */
+function limit({ store }: Engine, policy: EvictionPolicy): number {
+  store.setPolicy(policy);
+  store.eviction.maxBytes = Math.floor(store.usedBytes() / 2);
+  return store.eviction.maxBytes;
+}
+
+test("a limit that was lowered is reached though nobody writes, and no further", () => {
+  for (const policy of ["allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-ttl", "volatile-random"] as const) {
+    const { engine, scheduler } = filled(policy.startsWith("volatile-") ? 2 ** 45 : 0);
+    const { store } = engine;
+    const maxBytes = limit(engine, policy);
+    store.gate = 7;
+    scheduler.advance(1000);
+    assert.ok(store.usedBytes() <= maxBytes, `${policy}: ${store.usedBytes()} of ${maxBytes}`);
+    assert.ok(store.usedBytes() > maxBytes * 0.95, `${policy}: ${store.usedBytes()} of ${maxBytes}`);
+    assert.is(store.stats.evicted, KEYS - keysOf(engine));
+    assert.is(store.gate, 7, "what a command depends on");
+    const left = keysOf(engine);
+    scheduler.advance(1000);
+    assert.is(keysOf(engine), left);
+  }
+});
+
+test("in slices: it stops when told, says that there is more, and goes on", () => {
+  const { engine } = filled();
+  const { eviction } = engine.store;
+  limit(engine, "allkeys-lru");
+  let left = 10;
+  assert.is(
+    eviction.run(() => --left <= 0),
+    true,
+  );
+  assert.is(KEYS - keysOf(engine), 10);
+  assert.is(
+    eviction.run(() => false),
+    false,
+  );
+  assert.is(eviction.makeRoom(), true);
+});
+
+test("a command removes few of what is above a lowered limit, and all that commands have added since", () => {
+  const { engine } = filled();
+  const { store } = engine;
+  const { eviction } = store;
+  limit(engine, "allkeys-lru");
+  assert.ok(eviction.makeRoom());
+  assert.is(KEYS - keysOf(engine), 64);
+  const used = store.usedBytes();
+  const long = Buffer.alloc(20_000);
+  for (let i = 0; i < 3; i++) {
+    const key = Buffer.from(`long ${i}`);
+    store.put(0, key, 0, key.length, long, 0, long.length, 0, false);
+    assert.ok(eviction.makeRoom());
+    assert.ok(store.usedBytes() <= used, `${store.usedBytes()} of ${used}`);
+  }
+  for (let i = 0; i < KEYS; i++) assert.ok(eviction.makeRoom());
+  assert.ok(store.usedBytes() <= eviction.maxBytes);
+});
+
+test("nothing goes without a limit, with noeviction, without deadlines under volatile-*, or while the disk takes no record", () => {
+  const { engine, scheduler } = filled();
+  const { store } = engine;
+  limit(engine, "noeviction");
+  scheduler.advance(1000);
+  for (const policy of ["volatile-lru", "volatile-random", "volatile-ttl"] as const) {
+    store.setPolicy(policy);
+    scheduler.advance(1000);
+    // Upkeep does not go round and round over it.
+    assert.is(
+      store.eviction.run(() => true),
+      false,
+    );
+  }
+  store.setPolicy("allkeys-lru");
+  store.readOnly = true;
+  scheduler.advance(1000);
+  assert.is(keysOf(engine), KEYS);
+  store.readOnly = false;
+  store.eviction.maxBytes = 0;
+  scheduler.advance(1000);
+  assert.is(keysOf(engine), KEYS);
+  store.eviction.maxBytes = 1;
+  scheduler.advance(1000);
+  assert.is(keysOf(engine), 0);
+});
+
+test.run();

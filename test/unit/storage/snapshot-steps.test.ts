@@ -1,0 +1,60 @@
+/**
+ * test/unit/storage/snapshot-steps.test.ts: what a snapshot copies, or holds, at a time is bounded by bytes and not by records: values of a few
+ * hundred KiB are copied a few at a time.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { KeyState } from "../../../src/ports/keyspace.js";
+import { FakeScheduler } from "../../lib/fake-scheduler.js";
+import { openEngine } from "../../lib/open-engine.js";
+import { SimDisk } from "../../lib/sim-disk.js";
+
+const VALUES = 120;
+const VALUE_BYTES: number = 500 * 1024;
+const KIB = 1024;
+
+class MeasuredDisk extends SimDisk {
+  longest = 0;
+  override writeAsync(...args: Parameters<SimDisk["writeAsync"]>): void {
+    this.longest = Math.max(this.longest, args[3]);
+    super.writeAsync(...args);
+  }
+}
+
+for (const small of [0, 2000])
+  test(`values of 500 KiB, and ${small} small ones: a few at a time, and all of it is there`, () => {
+    const scheduler = new FakeScheduler();
+    const disk = new MeasuredDisk(scheduler);
+    const engine = openEngine(disk, scheduler, { segmentBytes: 64 << 20 });
+    const put = (name: string, bytes: number): void => {
+      const key = Buffer.from(name);
+      engine.store.put(0, key, 0, key.length, Buffer.alloc(bytes, name), 0, bytes, 0, false);
+    };
+    for (let i = 0; i < small; i++) put(`s${i}`, 20);
+    for (let i = 0; i < VALUES; i++) {
+      put(`k${i}`, VALUE_BYTES);
+      scheduler.advance(5);
+    }
+    disk.longest = 0;
+    let ended = false;
+    engine.snapshot((error) => {
+      assert.is(error, undefined);
+      ended = true;
+    });
+    for (let i = 0; i < 100 && !ended; i++) scheduler.advance(10);
+    assert.ok(ended);
+    assert.ok(disk.longest < (small === 0 ? 5 : 17) * VALUE_BYTES, `${Math.round(disk.longest / KIB)} KiB at once`);
+    engine.stop(() => {});
+    scheduler.advance(10);
+    const later = new FakeScheduler();
+    const again = openEngine(disk.afterKill(later), later);
+    assert.is(again.store.size(0), VALUES + small);
+    for (let i = 0; i < VALUES; i++) {
+      const key = Buffer.from(`k${i}`);
+      const state = new KeyState();
+      assert.ok(again.store.find(0, key, 0, key.length, state, true));
+      assert.is(state.valueBytes, VALUE_BYTES);
+    }
+  });
+
+test.run();
