@@ -18,6 +18,8 @@ interface Waiting {
 interface Line {
   running: IncomingMessage;
   readonly waiting: Waiting[];
+  /** The connection will not be read, from soon on. */
+  holding: boolean;
 }
 
 export class InTurn {
@@ -33,10 +35,10 @@ export class InTurn {
     const line = this.lines.get(socket);
     if (line !== undefined) {
       line.waiting.push({ request, start });
-      socket.pause();
+      holdReading(socket, line);
       return;
     }
-    this.lines.set(socket, { running: request, waiting: [] });
+    this.lines.set(socket, { running: request, waiting: [], holding: false });
     start();
   }
 
@@ -56,7 +58,7 @@ export class InTurn {
       return;
     }
     waiting.push({ request: undefined, start: end });
-    socket.pause();
+    holdReading(socket, line);
   }
 
   private next(socket: Duplex): void {
@@ -74,4 +76,18 @@ export class InTurn {
     }
     first.start();
   }
+}
+
+/**
+ * Node resumes a connection itself whenever it has read a request to its end, and does so in the next tick. So the pause comes behind that: in the
+ * tick after the next, and before the next read.
+ */
+function holdReading(socket: Duplex, line: Line): void {
+  if (line.holding) return;
+  line.holding = true;
+  const pause = (): void => {
+    line.holding = false;
+    if (line.waiting.length > 0) socket.pause();
+  };
+  process.nextTick(() => process.nextTick(pause));
 }
