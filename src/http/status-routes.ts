@@ -70,6 +70,9 @@ function health({ fields, members }: Info, reply: FastifyReply): object {
   if (loading) reasons.push({ code: "LOADING", message: `${fields.get("loading_loaded_perc") ?? "?"} % loaded` });
   if (fields.get("aof_last_write_status") === "err")
     reasons.push({ code: "MISCONF", message: "the log takes no writes; reads are served" });
+  const behindMs = numberIn(fields, "kvorum_clock_corrected_ms");
+  if (behindMs !== 0)
+    reasons.push({ code: "CLOCK", message: `this node's clock is ${-behindMs} ms ahead of most of its peers'` });
   const quorum = quorumReason({ fields, members });
   if (quorum !== undefined) reasons.push(quorum);
   const unavailable = loading || quorum?.code === "NO_QUORUM";

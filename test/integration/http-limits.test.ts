@@ -260,6 +260,7 @@ test("health and status follow what INFO says", () => {
       [200, "degraded", ["PARTLY_NO_QUORUM"], cluster(10_000, 0, 6384, 2)],
       [503, "unavailable", ["NO_QUORUM"], cluster(0, 0, 16384, 1)],
       [200, "degraded", ["READ_ONLY"], `${cluster(0, 0, 16384, 1)} kvorum_cluster_slots_read_only:16384`],
+      [200, "degraded", ["CLOCK"], `${cluster(16384, 0, 0, 3)} kvorum_clock_corrected_ms:-3600000`],
       [200, "degraded", ["READ_ONLY"], `${cluster(0, 0, 16384, 1)} kvorum_cluster_slots_read_only:4`],
     ];
     for (const [status, word, codes, info] of cases) {
