@@ -94,7 +94,7 @@ export class ClusterNode {
 
   constructor(parts: ClusterNodeParts) {
     this.parts = parts;
-    this.clocks = new PeerClocks(parts.members.ids.length, () => this.seenClocks());
+    this.clocks = new PeerClocks(parts.members.ids.length, parts.scheduler, () => this.seenClocks());
     this.coordinator = this.makeCoordinator();
     this.peers = this.makePeers();
     this.accept = this.peers.accept;

@@ -127,8 +127,8 @@ export class Coordinator implements Cluster {
   }
 
   expiryMs(): number {
-    const { clocks, scheduler } = this.options;
-    return clocks.compared ? scheduler.nowMs() + clocks.correctionMs : 0;
+    const { clocks } = this.options;
+    return clocks.compared ? clocks.nowMs() : 0;
   }
 
   // What clients ask.
@@ -355,8 +355,8 @@ export class Coordinator implements Cluster {
   }
 
   private observe(): void {
-    const { scheduler, clocks, clock } = this.options;
-    const nowMs = scheduler.nowMs() + clocks.correctionMs;
+    const { clocks, clock } = this.options;
+    const nowMs = clocks.nowMs();
     // Never back, unless what was shown before is known to have been wrong.
     if (nowMs <= this.wallMs && clocks.correctionMs === this.correctionMs) return;
     this.correctionMs = clocks.correctionMs;

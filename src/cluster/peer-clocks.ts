@@ -7,8 +7,10 @@
  *
  * Invariants: a key is ended by its deadline only by a node that has compared its clock with a majority since it started; while fewer are seen, what
  * was found last stays. Order and safety do not lean on clocks at all (core/clock/hlc.ts): what is at stake is when keys end.
- * Price: when a clock jumps, the next heartbeat has to tell, 300 ms later. Where the correction changes, time jumps with it.
+ * Between two looks, 300 ms apart or less, a wall clock that jumps is seen by the steady one, and time goes on by that.
+ * Price: where the correction changes, time jumps with it. While no majority is seen time goes by the steady clock, and drifts as that does.
  */
+import type { Scheduler } from "../ports/scheduler.js";
 
 /** A node may be so far off without consequence, ms. */
 const OFF_MS_MAX = 500;
@@ -43,12 +45,27 @@ export class PeerClocks {
   /** Was a majority of clocks seen since the start? Before, nobody knows whether ours is right. */
   compared = false;
   private readonly members: number;
+  private readonly scheduler: Scheduler;
   private readonly seen: () => readonly SeenClock[];
+  /** The wall clock less the steady one at the last look. */
+  private wallLessSteadyMs: number;
 
   /** @param members of the cluster, this node among them. @param seen the clocks that can be seen now. */
-  constructor(members: number, seen: () => readonly SeenClock[]) {
+  constructor(members: number, scheduler: Scheduler, seen: () => readonly SeenClock[]) {
     this.members = members;
+    this.scheduler = scheduler;
     this.seen = seen;
+    this.wallLessSteadyMs = scheduler.nowMs() - scheduler.monotonicMs();
+  }
+
+  // HOT: several times an operation.
+  /** Time, whole ms. */
+  nowMs(): number {
+    const { scheduler, correctionMs } = this;
+    const wallMs = scheduler.nowMs();
+    const steadyMs = this.wallLessSteadyMs + scheduler.monotonicMs();
+    if (correctionMs === 0 && Math.abs(wallMs - steadyMs) <= NEAR_MS) return wallMs;
+    return Math.floor(steadyMs) + correctionMs;
   }
 
   /** How far this node's own clock is from the median, at least, ms. */
@@ -61,6 +78,7 @@ export class PeerClocks {
     const clocks = this.seen();
     if (2 * (clocks.length + 1) <= this.members) return;
     this.compared = true;
+    this.wallLessSteadyMs = this.scheduler.nowMs() - this.scheduler.monotonicMs();
     const ahead = medianAheadMs(clocks);
     const offMs = Math.abs(ahead);
     if (offMs <= (this.correctionMs === 0 ? OFF_MS_MAX : NEAR_MS)) this.correctionMs = 0;

@@ -87,8 +87,8 @@ export class PeerLink implements ConnectionOwner {
   sinceMs: number;
   /** Last measured time of a round trip, ms; -1 = none yet. */
   roundTripMs = -1;
-  /** The peer's clock less ours, as far as half a round trip tells, ms. */
-  clockOffsetMs = 0;
+  /** The peer's wall clock less our steady one: that ours jumps does not make it wrong. */
+  private peerLessSteadyMs = 0;
   /** How late the peer's event loop said it was, and ours is. */
   peerLagMs = 0;
   lagMs = 0;
@@ -144,6 +144,12 @@ export class PeerLink implements ConnectionOwner {
   /** Which life of the peer's process the connection in use is to; 0: there is none. */
   get peerBoot(): number {
     return this.connections.at(-1)?.peer?.boot ?? 0;
+  }
+
+  /** The peer's wall clock less ours, as far as half a round trip told, ms; 0: not measured yet. */
+  get clockOffsetMs(): number {
+    const { scheduler } = this.options;
+    return this.roundTripMs < 0 ? 0 : this.peerLessSteadyMs - (scheduler.nowMs() - scheduler.monotonicMs());
   }
 
   /** At most how long a message that is read now may have lain here, because this node did not run. */
@@ -334,7 +340,7 @@ export class PeerLink implements ConnectionOwner {
     const { scheduler, times } = this.options;
     const sinceSentMs = (stamp(nowMs) - reader.echoMs + STAMPS) % STAMPS;
     this.roundTripMs = (sinceSentMs - reader.heldMs + STAMPS) % STAMPS;
-    this.clockOffsetMs = reader.wallMs + this.roundTripMs / 2 - scheduler.nowMs();
+    this.peerLessSteadyMs = reader.wallMs + this.roundTripMs / 2 - scheduler.monotonicMs();
     this.options.events.measured(this);
     if (this.state === "suspect" && sinceSentMs < times.suspectMs) this.become("up");
   }

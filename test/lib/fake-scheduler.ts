@@ -4,17 +4,27 @@
 import type { Cancel, Scheduler } from "../../src/ports/scheduler.js";
 
 export class FakeScheduler implements Scheduler {
-  wallMs = 1_800_000_000_000;
   private ms = 0;
+  /** Each look takes a little: loops that wait for the steady clock end. */
+  private lookedMs = 0;
+  private wallLessSteadyMs = 1_800_000_000_000;
   private turn: (() => void)[] = [];
   private timers: { at: number; run: () => void }[] = [];
+
+  get wallMs(): number {
+    return Math.floor(this.wallLessSteadyMs + this.ms);
+  }
+  /** The wall clock is set. */
+  set wallMs(ms: number) {
+    this.wallLessSteadyMs = ms - this.ms;
+  }
 
   nowMs(): number {
     return this.wallMs;
   }
   monotonicMs(): number {
-    this.ms += 0.001;
-    return this.ms;
+    this.lookedMs += 0.001;
+    return this.ms + this.lookedMs;
   }
   after(ms: number, run: () => void): Cancel {
     const timer = { at: this.ms + ms, run };
@@ -38,13 +48,11 @@ export class FakeScheduler implements Scheduler {
   /** Time passes, and nobody gets to run: what became due meanwhile comes late. */
   stall(ms: number): void {
     this.ms += ms;
-    this.wallMs += ms;
   }
 
   /** Let time pass, running timers in order and ending turns between. */
   advance(ms: number): void {
     const until = this.ms + ms;
-    this.wallMs += ms;
     for (;;) {
       // Work that goes on turn after turn (snapshot slices) gets a fair number of turns per step of time.
       for (let turns = 0; turns < 100 && this.endTurn() > 0; turns++);

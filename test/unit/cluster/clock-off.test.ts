@@ -4,6 +4,8 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { medianAheadMs, PeerClocks, type SeenClock } from "../../../src/cluster/peer-clocks.js";
+import type { Scheduler } from "../../../src/ports/scheduler.js";
+import { FakeScheduler } from "../../lib/fake-scheduler.js";
 
 type Clock = readonly [offsetMs: number, roundTripMs: number];
 
@@ -30,7 +32,7 @@ test("a round trip that took long tells little: what it may explain is no offset
 
 test("nothing counts before a majority was seen; then time is the median's, with some play on either side", () => {
   let clocks: readonly Clock[] = [];
-  const own = new PeerClocks(3, () => seen(clocks));
+  const own = new PeerClocks(3, new FakeScheduler(), () => seen(clocks));
   own.look();
   assert.equal([own.compared, own.correctionMs], [false, 0]);
   const steps: [clocks: readonly Clock[], correctionMs: number][] = [
@@ -91,9 +93,39 @@ test("nothing counts before a majority was seen; then time is the median's, with
     own.look();
     assert.equal([own.compared, own.correctionMs], [true, correctionMs], JSON.stringify(now));
   }
-  const five = new PeerClocks(5, () => seen([[0, 0]]));
+  const five = new PeerClocks(5, new FakeScheduler(), () => seen([[0, 0]]));
   five.look();
   assert.not.ok(five.compared, "two of five");
 });
+
+test("a wall clock that jumps between two looks does not take time with it", () => {
+  let jumpedMs = 0;
+  const scheduler = new FakeScheduler();
+  const jumping = { ...ports(scheduler), nowMs: () => scheduler.nowMs() + jumpedMs };
+  // Peers are right, whatever this node's clock does: their offset is what ours has jumped.
+  const clocks = new PeerClocks(3, jumping, () =>
+    seen([
+      [-jumpedMs, 0],
+      [-jumpedMs, 0],
+    ]),
+  );
+  for (const ms of [0, 3_600_000, -3_600_000, 0, 400, 90_000, 0]) {
+    jumpedMs = ms;
+    for (let step = 0; step < 4; step++) {
+      assert.ok(Math.abs(clocks.nowMs() - scheduler.nowMs()) <= 500, `${clocks.nowMs() - scheduler.nowMs()} at ${ms}`);
+      scheduler.advance(100);
+      if (step === 2) clocks.look();
+    }
+  }
+});
+
+function ports(scheduler: FakeScheduler): Scheduler {
+  return {
+    nowMs: () => scheduler.nowMs(),
+    monotonicMs: () => scheduler.monotonicMs(),
+    after: (ms, run) => scheduler.after(ms, run),
+    endOfTurn: (run) => scheduler.endOfTurn(run),
+  };
+}
 
 test.run();
