@@ -15,6 +15,8 @@ import type { Applied, Ledger, Round } from "./ledger.js";
 import { type Content, perform } from "./model.js";
 
 export interface Records {
+  /** So long before its deadline, by the highest clock, a key may be ended: 0 unless clocks jump, drift or are far apart. */
+  readonly clockPlayMs?: number;
   readonly history: History;
   readonly evidence: Evidence;
   readonly ledger: Ledger;
@@ -153,9 +155,9 @@ export class OrderChecker {
 
   private expire({ wallMs }: Round, { ballot }: Accepted): void {
     const { expireAt } = this.content as Content;
-    if (expireAt === 0 || expireAt > wallMs) {
+    if (expireAt === 0 || expireAt > wallMs + (this.records.clockPlayMs ?? 0)) {
       throw new Violation(
-        `order: what was there is gone at ${dotText(ballot)} of ${JSON.stringify(this.name)}, and nobody took it\n${this.recent()}`,
+        `order: what was there is gone at ${dotText(ballot)}, ${expireAt - wallMs} ms early, of ${JSON.stringify(this.name)}, and nobody took it\n${this.recent()}`,
       );
     }
     this.content = undefined;

@@ -26,6 +26,8 @@ const ANSWER_MS_MAX = 2500;
 const HEAL_MS_MAX = 120_000;
 /** Longer than anything that is in flight once nobody waits for it. */
 const QUIET_MS = 4000;
+/** A node that goes by its peers' clocks is off by no more than what is let pass of a clock (cluster/peer-clocks.ts), ms. */
+const CLOCK_PLAY_MS = 500;
 /** Operations of a key that the black box looks at, and how hard. */
 const BLACK_BOX_OPS = 120;
 const BLACK_BOX_STEPS = 20_000;
@@ -119,6 +121,12 @@ export class Simulation {
     for (const [kind, times] of this.faults.counts) this.count(`fault ${kind}`, times);
     for (const store of this.stores) for (const [name, times] of Object.entries(store.counts)) this.count(name, times);
     return { violation: this.violation, hash: this.events.hash, counts: this.counts };
+  }
+
+  get clockPlayMs(): number {
+    const { faults, clocks } = this.plan;
+    const apart = clocks.some(({ offsetMs, wallRate }) => Math.abs(offsetMs) > 5 || Math.abs(wallRate - 1) > 0.001);
+    return apart || faults.jump !== undefined ? CLOCK_PLAY_MS : 0;
   }
 
   private count(name: string, more: number): void {
