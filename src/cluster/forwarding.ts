@@ -10,7 +10,7 @@
  * not run for a while does nothing of what it finds whose time may be over.
  * Nearly: the state with the work in it is accepted by all of a quorum but one, and this node is a replica that was not heard yet. Once its own log
  * has that state the quorum is complete (what is chosen is a fact about acceptors, whoever counts them: Lamport, Paxos Made Simple, 2.3), and the
- * work is answered without waiting until the other node has heard so and says so: two waits for a loop of four. Where this replica does
+ * work is answered without waiting until the other node has heard so and says so: two waits less of five. Where this replica does
  * not hold that very state, the reply that follows counts.
  * A node that could not reach its quorum is left alone for a while, although its link is up: others may still reach theirs.
  */
