@@ -138,6 +138,7 @@ export class Snapshotter {
     }
     while (this.db < DATABASES) {
       if (this.table.keys[this.db] + this.table.tombstones[this.db] > 0) this.walkOn();
+      else this.cursor = 0; // it may have been emptied in the midst of the walk
       if (this.cursor === 0) this.db++;
       if (this.blockAt >= BLOCK_BYTES || this.large.length > 0) {
         this.copying = false;

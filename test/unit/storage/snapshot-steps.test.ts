@@ -5,6 +5,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { KeyState } from "../../../src/ports/keyspace.js";
+import type { Store } from "../../../src/storage/store.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { openEngine } from "../../lib/open-engine.js";
 import { SimDisk } from "../../lib/sim-disk.js";
@@ -55,6 +56,45 @@ for (const small of [0, 2000])
       assert.ok(again.store.find(0, key, 0, key.length, state, true));
       assert.is(state.valueBytes, VALUE_BYTES);
     }
+  });
+
+const SHORT = Buffer.alloc(400);
+const DEADLINE = 2_000_000_000_000;
+
+for (const [how, emptied] of [
+  ["FLUSHALL", (store: Store) => store.flush(-1)],
+  ["FLUSHDB", (store: Store) => store.flush(3)],
+  ["the sweep", (store: Store) => store.setTime(DEADLINE)],
+  [
+    "DEL",
+    (store: Store) => {
+      for (let i = 0; i < 3000; i++) store.remove(3, Buffer.from(`k${i}`), 0, `k${i}`.length);
+    },
+  ],
+] as const)
+  test(`a database that ${how} empties while the snapshot is in the midst of it: the snapshot ends`, () => {
+    const scheduler = new FakeScheduler();
+    const engine = openEngine(new SimDisk(scheduler), scheduler, { partitions: 16 });
+    const { store } = engine;
+    const put = (db: number, name: string): void => {
+      const key = Buffer.from(name);
+      store.put(db, key, 0, key.length, SHORT, 0, SHORT.length, how === "the sweep" && db === 3 ? DEADLINE : 0, false);
+    };
+    for (let i = 0; i < 3000; i++) put(3, `k${i}`);
+    put(5, "behind it");
+    scheduler.advance(100);
+    let ended = "no";
+    engine.snapshot((error) => {
+      ended = error === undefined ? "well" : `${error}: ${error.cause}`;
+    });
+    const { snapshotter } = engine;
+    for (let turns = 0; turns < 50 && snapshotter.records === 0; turns++) scheduler.endTurn();
+    assert.ok(snapshotter.records > 0 && snapshotter.records < 3000, `${snapshotter.records} records`);
+    emptied(store);
+    for (let i = 0; i < 20; i++) scheduler.advance(100);
+    assert.is(store.size(3), 0);
+    assert.is(ended, "well");
+    assert.is(scheduler.endTurn(), 0, "nothing goes round and round");
   });
 
 test.run();
