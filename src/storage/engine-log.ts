@@ -34,6 +34,9 @@ export class LogOf implements LogView {
   get syncedLsn(): number {
     return this.engine.wal?.syncedLsn ?? 0;
   }
+  get failure(): DiskError | undefined {
+    return this.engine.wal?.failure;
+  }
   syncNow(done: () => void): void {
     const { wal, snapshotter } = this.engine;
     // A snapshot waits for the log it leans on. Where that waits for room, the snapshot lets go of its own.

@@ -351,6 +351,7 @@ export class Engine {
     const wal = this.wal as Wal;
     const upTo = wal.appendedLsn;
     const check = (): void => {
+      if (wal.failure !== undefined) return;
       if (wal.syncedLsn >= upTo) done();
       else wal.syncNow(() => this.scheduler.after(wal.syncedLsn >= upTo ? 0 : 1, check));
     };

@@ -3,7 +3,8 @@
  * somebody asks for it. Off the loop, one at a time.
  * A batch written in pieces may be under way meanwhile. It is not waited for: where large values follow each other there is always one, and
  * what is small would stay unsynced until the segment ends.
- * Invariant: `syncedLsn` moves to what was written when the sync was begun, and only if that went well.
+ * Invariant: `syncedLsn` moves to what was written when the sync was begun, and only if that went well; once the log has failed nothing is synced
+ * or believed any more: Linux tells of a failed write once, and the next sync "succeeds".
  */
 import { DiskError } from "../lib/errors.js";
 import type { Disk } from "../ports/disk.js";
@@ -18,6 +19,7 @@ const UNSYNCED_BYTES_MAX: number = 4 << 20;
 interface SyncedLog {
   readonly durableLsn: number;
   syncedLsn: number;
+  readonly failure: DiskError | undefined;
   readonly segments: WalSegments;
   fail(error: DiskError): void;
 }
@@ -55,20 +57,24 @@ export class RelaxedSync {
     if (this.unsyncedBytes > UNSYNCED_BYTES_MAX && !this.running) this.now(() => {});
   }
 
-  /** Sync what was written so far. `done` is not called after a failure. */
+  /** Sync what was written so far. `done` is called after a failure of the log too: look there first. */
   now(done: () => void): void {
+    this.upTo(this.log.durableLsn, done);
+  }
+
+  private upTo(lsn: number, done: () => void): void {
     const { log, scheduler } = this;
+    if (log.failure !== undefined || lsn <= log.syncedLsn) return done();
+    if (this.running) return void scheduler.after(1, () => this.upTo(lsn, done));
     const upTo = log.durableLsn;
-    if (upTo <= log.syncedLsn) return done();
-    if (this.running) return void scheduler.after(1, () => this.now(done));
     this.running = true;
     this.unsyncedBytes = 0;
     const file = log.segments.plain;
     this.disk.syncAsync(file, (error) => {
       this.running = false;
       // A segment closed meanwhile was synced on closing; its handle may be gone, which is no failure of the disk.
-      if (error && file === log.segments.plain) return log.fail(new DiskError("log sync failed", error));
-      if (upTo > log.syncedLsn) log.syncedLsn = upTo;
+      if (error && file === log.segments.plain) log.fail(new DiskError("log sync failed", error));
+      if (log.failure === undefined && upTo > log.syncedLsn) log.syncedLsn = upTo;
       done();
     });
   }

@@ -35,7 +35,9 @@ export interface LogView {
   readonly appendedLsn: number;
   /** On the disk, whatever appendfsync promises: a snapshot must not outlive the log it leans on. */
   readonly syncedLsn: number;
-  /** Sync what is written so far, if anything is left to. */
+  /** Of a log that failed nothing more gets to the disk. */
+  readonly failure: DiskError | undefined;
+  /** Sync what is written so far, if anything is left to. `done` is called after a failure too. */
   syncNow(done: () => void): void;
 }
 
@@ -232,6 +234,7 @@ export class Snapshotter {
   /** A record in the snapshot that the log lost would be a write nobody was told of, and half of an EXEC perhaps. */
   private awaitLog(): void {
     if (this.aborted) return this.finish(new Error("stopped"));
+    if (this.log.failure !== undefined) return this.finish(this.log.failure);
     if (this.log.syncedLsn < this.endLsn) {
       this.log.syncNow(() => this.scheduler.after(1, () => this.awaitLog()));
       return;

@@ -114,7 +114,7 @@ export class Wal {
   }
 
   setMode(mode: SyncMode): void {
-    if (mode === this.mode) return;
+    if (mode === this.mode || this.failure !== undefined) return;
     this.sync.stop();
     try {
       // A synced write covers its own bytes only: what the relaxed mode left must be on disk before "always" is promised.
@@ -322,11 +322,11 @@ export class Wal {
 
   /**
    * What the relaxed modes left unsynced goes to the disk before the next segment gets its name: recovery allows a torn end to
-   * the last segment only (found by test/crash/power-loss).
+   * the last segment only (found by test/crash/power-loss). A failure is told once per handle: a sync of the other one may be under way.
    */
   private settle(): void {
     if (!this.segments.isOpen || this.syncedLsn >= this.durableLsn) return;
-    this.disk.sync(this.segments.plain);
+    this.disk.sync(this.segments.durable);
     this.syncedLsn = this.durableLsn;
   }
 
@@ -346,7 +346,7 @@ export class Wal {
     this.open.begin(this.appendedLsn + 1);
   }
 
-  /** Sync what was written so far (WAITAOF in the relaxed modes). `done` is not called after a failure. */
+  /** Sync what was written so far (WAITAOF in the relaxed modes). `done` is called after a failure too. */
   syncNow(done: () => void): void {
     this.sync.now(done);
   }

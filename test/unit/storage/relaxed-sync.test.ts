@@ -3,8 +3,10 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { Engine } from "../../../src/storage/engine.js";
 import { Wal } from "../../../src/storage/wal.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
+import { openEngine } from "../../lib/open-engine.js";
 import { SimDisk } from "../../lib/sim-disk.js";
 
 const LARGE_BYTES = 64 * 1024;
@@ -51,6 +53,77 @@ test("no: a sync that is asked for comes beside large batches too", () => {
   });
   scheduler.advance(2 * PIECE_MS);
   assert.ok(synced >= smallLsn, `up to ${synced}`);
+});
+
+/** One sync off the loop fails, and the next ones do not: the system tells of a failed write once. */
+class ToldOnce extends SimDisk {
+  failNext = false;
+  underWayMs = 5;
+  private readonly clock: FakeScheduler;
+  constructor(clock: FakeScheduler) {
+    super(clock);
+    this.clock = clock;
+  }
+  override syncAsync(...[file, done]: Parameters<SimDisk["syncAsync"]>): void {
+    if (!this.failNext) return super.syncAsync(file, done);
+    this.failNext = false;
+    this.clock.after(this.underWayMs, () => done(new Error("EIO")));
+  }
+}
+
+function failing(mode: "everysec" | "no"): { engine: Engine; scheduler: FakeScheduler; disk: ToldOnce; put(): number } {
+  const scheduler = new FakeScheduler();
+  const disk = new ToldOnce(scheduler);
+  const engine = openEngine(disk, scheduler, { mode });
+  const put = (): number => {
+    const key = Buffer.from("key");
+    engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
+    scheduler.advance(1);
+    return (engine.wal as Wal).appendedLsn;
+  };
+  put();
+  disk.failNext = true;
+  return { engine, scheduler, disk, put };
+}
+
+for (const mode of ["everysec", "no"] as const)
+  test(`${mode}: after a failed sync no other one is believed, by WAITAOF, a snapshot, or the log`, () => {
+    const { engine, scheduler, disk, put } = failing(mode);
+    const wal = engine.wal as Wal;
+    let told = 0;
+    const first = wal.appendedLsn;
+    engine.sync(() => told++);
+    put();
+    engine.sync(() => told++);
+    let snapshot = "under way";
+    engine.snapshot((error) => {
+      snapshot = error === undefined ? "well" : error.message;
+    });
+    scheduler.advance(3000);
+    assert.ok(wal.failure !== undefined);
+    assert.ok(wal.syncedLsn < first, `synced up to ${wal.syncedLsn}`);
+    assert.is(told, 0);
+    assert.match(snapshot, "snapshot failed");
+    assert.not.ok(disk.list().some((name) => name.endsWith(".kvs")));
+    const syncs = disk.syncs;
+    wal.setMode("always");
+    engine.sync(() => told++);
+    scheduler.advance(3000);
+    assert.is(disk.syncs, syncs, "no sync is ever tried again");
+    assert.is(told, 0);
+  });
+
+test("always is promised while a sync is under way: by another handle, which is told of a failure by itself", () => {
+  const { engine, scheduler, disk } = failing("everysec");
+  const wal = engine.wal as Wal;
+  const synced: number[] = [];
+  disk.sync = (file) => void synced.push(file);
+  engine.sync(() => {});
+  wal.setMode("always");
+  assert.equal(synced, [wal.segments.durable]);
+  assert.is.not(wal.segments.durable, wal.segments.plain);
+  scheduler.advance(10);
+  assert.ok(wal.failure !== undefined);
 });
 
 test.run();
