@@ -92,7 +92,9 @@ export class RunningNode {
     const secret = this.member?.hashSecret;
     this.engine = new Engine(disk, this.scheduler, {
       register: this.member !== undefined,
-      mode: config.appendfsync,
+      get mode() {
+        return config.appendfsync;
+      },
       partitions: config.partitions,
       segmentBytes: config.walSegmentBytes,
       snapshotLogBytes: () => config.snapshotWalBytes,

@@ -46,6 +46,7 @@ const SNAPSHOT_RETRY_MS = 5000;
 const ROOM_RETRY_MS = 1000;
 
 export interface EngineOptions {
+  /** Read when the log is opened: CONFIG SET is served while a node is loading. */
   readonly mode: SyncMode;
   readonly partitions: number;
   readonly segmentBytes: number;
