@@ -267,6 +267,12 @@ export class Engine {
   snapshot(done: (error: DiskError | undefined) => void): boolean {
     if (this.snapshotter.running || this.wal === undefined || this.stopped) return false;
     const wal = this.wal;
+    // Nothing would say where to go on from it: a directory with a snapshot and no log does not open.
+    if (wal.segments.all.length === 0) {
+      this.lastSaveOk = false;
+      this.scheduler.endOfTurn(() => done(new DiskError("there is no log yet", "no room for it on the disk")));
+      return true;
+    }
     const dirty = this.store.stats.dirty;
     const logged = wal.sinceSnapshotBytes;
     this.snapshotStartedMs = this.scheduler.nowMs();

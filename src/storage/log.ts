@@ -39,6 +39,8 @@ export interface WalEnd {
   readonly lastCrc: number;
   /** Bytes in all segments kept. */
   readonly bytes: number;
+  /** Where the last batch ends in the last segment; 0: there is none. */
+  readonly lastBytes: number;
   /** Segments in order, the ones of recovery included. */
   readonly segments: readonly SegmentInfo[];
 }

@@ -132,6 +132,7 @@ export class Recovery {
       nextLsn: Math.max(wal.nextLsn, this.snapshotLsn + 1),
       lastCrc: wal.lastCrc,
       bytes,
+      lastBytes: wal.end,
       segments: this.allSegments(wal),
     };
   }

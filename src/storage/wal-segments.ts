@@ -1,11 +1,11 @@
 /**
  * storage/wal-segments.ts: the files of the log: those that are kept, and the last, which is written to.
  * It has two handles: `durable` syncs each write with what it wrote, `plain` leaves that to sync(). Before begin() it is not open and
- * there is no room.
+ * there is no room: it ends where recovery found the end.
  */
 import { assert } from "../lib/assert.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
-import type { SegmentInfo } from "./log.js";
+import type { SegmentInfo, WalEnd } from "./log.js";
 import { encodeSegmentHeader, SECTOR_BYTES, segmentName } from "./wal-format.js";
 
 export class WalSegments {
@@ -14,15 +14,17 @@ export class WalSegments {
   durable: FileHandle = -1;
   plain: FileHandle = -1;
   /** Where the next batch goes, and where the last one that is written ends; between them are those under way. */
-  position = 0;
-  writtenTo = 0;
-  private bytes = 0;
+  position: number;
+  writtenTo: number;
+  private bytes: number;
   private readonly disk: Disk;
 
-  /** @param found by recovery. */
-  constructor(disk: Disk, found: readonly SegmentInfo[]) {
+  constructor(disk: Disk, found: WalEnd) {
     this.disk = disk;
-    this.all = [...found];
+    this.all = [...found.segments];
+    this.position = found.lastBytes;
+    this.writtenTo = found.lastBytes;
+    this.bytes = found.lastBytes;
   }
 
   get isOpen(): boolean {

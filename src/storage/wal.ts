@@ -87,7 +87,7 @@ export class Wal {
     this.lastCrc = end.lastCrc;
     this.flights = new Flights(options.member);
     this.pace = paceOf(options.member);
-    this.segments = new WalSegments(disk, end.segments);
+    this.segments = new WalSegments(disk, end);
     const { segmentBytes, segmentBytesWanted } = options;
     const most = (): number => Math.min(segmentBytes, segmentBytesWanted?.() ?? segmentBytes);
     this.maker = new SegmentMaker(disk, scheduler, most, end.segments.length === 0);

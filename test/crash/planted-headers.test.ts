@@ -17,7 +17,7 @@ import { PowerLoss, SimDisk } from "../lib/sim-disk.js";
 
 const VALUE_BYTES = 30 * SECTOR_BYTES;
 const KEY: Buffer = Buffer.from("k");
-const NOTHING_YET: WalEnd = { nextLsn: 1, lastCrc: 0, bytes: 0, segments: [] };
+const NOTHING_YET: WalEnd = { nextLsn: 1, lastCrc: 0, bytes: 0, lastBytes: 0, segments: [] };
 
 /** A record that begins its batch, with a header at the start of each sector but the first that says: all before LSN 1000 is durable. */
 function planted(): Buffer {

@@ -56,7 +56,7 @@ export function writeLog(random: Random, mode: SyncMode, flushes: number, seal: 
   const scheduler = new FakeScheduler();
   const disk = new MemoryDisk(scheduler);
   const options = { mode, segmentBytes: SEGMENT_BYTES };
-  const wal = new Wal(disk, scheduler, options, { nextLsn: 1, lastCrc: 0, bytes: 0, segments: [] });
+  const wal = new Wal(disk, scheduler, options, { nextLsn: 1, lastCrc: 0, bytes: 0, lastBytes: 0, segments: [] });
   const records: Record[] = [];
   wal.start();
   for (let i = 0; i < flushes; i++) {

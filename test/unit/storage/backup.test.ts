@@ -8,6 +8,7 @@ import { VersionVector } from "../../../src/core/clock/version-vector.js";
 import { CorruptionError } from "../../../src/lib/errors.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import type { BackupTarget, FileDone } from "../../../src/ports/backup-target.js";
+import type { FileHandle } from "../../../src/ports/disk.js";
 import type { KeyState } from "../../../src/ports/keyspace.js";
 import { BACKUP_NAME, readBackupList, restoreBackup, verifyBackup } from "../../../src/storage/backup.js";
 import type { Engine } from "../../../src/storage/engine.js";
@@ -333,6 +334,72 @@ test("a member's backup is verified, and not restored: what came out would have 
     /kvorum.member .* it is missing/,
   );
   assert.throws(() => open(target.disk, scheduler), /member of a cluster/);
+});
+
+/** Full for the log, and not for what is smaller. */
+class FullDisk extends MemoryDisk {
+  full = false;
+  override open(...args: Parameters<MemoryDisk["open"]>): FileHandle {
+    if (this.full && args[0] === "wal-next.tmp") throw Object.assign(new Error("no room"), { code: "ENOSPC" });
+    return super.open(...args);
+  }
+}
+
+test("a log that could not be begun for want of room: what is served is backed up, and read by a peer", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new FullDisk(scheduler);
+  const before = open(disk, scheduler);
+  for (let i = 0; i < 50; i++) put(before, `key ${i}`, "value");
+  scheduler.advance(10);
+  before.stop(() => {});
+  disk.full = true;
+  const engine = open(disk, scheduler);
+  assert.ok(engine.store.readOnly);
+  const cursor = engine.logFrom(1);
+  let records = 0;
+  const state = cursor.read(
+    1e9,
+    () => false,
+    () => records++,
+  );
+  assert.is(state, "end");
+  assert.is(records, 50);
+  cursor.close();
+  const target = new MemoryTarget(disk, scheduler);
+  let end = "under way";
+  engine.backup(target, (error) => {
+    end = error === undefined ? "well" : error.message;
+  });
+  scheduler.advance(900);
+  assert.is(end, "well");
+  assert.is(verifyBackup(target.disk).keys, 50);
+  assert.ok(engine.store.readOnly);
+  disk.full = false;
+  scheduler.advance(2000);
+  put(engine, "later", "value");
+  scheduler.advance(10);
+  engine.stop(() => {});
+  assert.is(open(disk, scheduler).store.size(0), 51);
+});
+
+test("a new directory without room for a log: no snapshot, no backup, and it opens once there is room", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new FullDisk(scheduler);
+  disk.full = true;
+  const engine = open(disk, scheduler);
+  const said: string[] = [];
+  const target = new MemoryTarget(disk, scheduler);
+  assert.ok(engine.snapshot((error) => said.push(error?.message ?? "well")));
+  assert.equal(said, [], "later, not within the call");
+  assert.ok(engine.backup(target, (error) => said.push(error?.message ?? "well")));
+  scheduler.advance(500);
+  assert.is(said.length, 2);
+  for (const text of said) assert.match(text, "there is no log yet");
+  assert.ok(target.abandoned);
+  assert.not.ok(engine.lastSaveOk);
+  engine.stop(() => {});
+  disk.full = false;
+  assert.is(open(disk, scheduler).store.size(0), 0);
 });
 
 test.run();

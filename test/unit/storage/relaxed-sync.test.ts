@@ -17,7 +17,7 @@ function busyLog(mode: "everysec" | "no"): { wal: Wal; scheduler: FakeScheduler;
   const scheduler = new FakeScheduler();
   const disk = new SimDisk(scheduler);
   const options = { mode, segmentBytes: 64 << 20, member: true, largeBytes: LARGE_BYTES };
-  const wal = new Wal(disk, scheduler, options, { nextLsn: 1, lastCrc: 0, bytes: 0, segments: [] });
+  const wal = new Wal(disk, scheduler, options, { nextLsn: 1, lastCrc: 0, bytes: 0, lastBytes: 0, segments: [] });
   assert.ok(wal.start());
   disk.latencyMs = () => PIECE_MS;
   const large = Buffer.alloc(LARGE_BYTES + 1, 2);
