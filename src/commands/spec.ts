@@ -135,6 +135,8 @@ export interface CommandRow {
   readonly tips?: readonly string[];
   /** A read that is not a use: LRU, LFU and keyspace_hits do not see it (TTL, TYPE, OBJECT). */
   readonly untouched?: boolean;
+  /** A write that reads its key first, as a reader does: a use of the key, a hit or a miss. */
+  readonly touched?: boolean;
   /** With exactly this many arguments the handler does not look at the key, which is then not looked up (plain SET). */
   readonly blindCount?: number;
   /** Deprecated since, and what to use in its place. */
@@ -206,7 +208,7 @@ export class CommandSpec {
     this.tips = row.tips ?? [];
     this.write = this.flags.includes("write");
     this.denyOom = this.flags.includes("denyoom");
-    this.touch = this.flags.includes("readonly") && row.untouched !== true;
+    this.touch = row.touched === true || (this.flags.includes("readonly") && row.untouched !== true);
     this.blindCount = row.blindCount ?? 0;
     this.deprecated = row.deprecated;
   }

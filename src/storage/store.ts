@@ -2,11 +2,10 @@
  * storage/store.ts: one node's keyspace: the memory table, the log under it, and the rule that ties them: what a reply says must
  * be durable before it leaves. Serves the Keyspace port when alone; storage/register-store.ts is what is left of it in a cluster.
  *
- * Every change is encoded once, into the table, and appended to the log from there. `gate` gathers what the current command
- * depends on: the position of a record read (when not durable yet), of the last removal in its partition when the answer
- * is "absent", of what was written.
- * Invariants: a change is in the table and in the open batch, or in neither; `now` never steps back, and an expired key
- * that was seen as gone is removed and logged at once, so that no clock brings it back; positions only grow.
+ * Every change is encoded once, into the table, and appended to the log from there. `gate` gathers what the current command depends on: the
+ * position of a record read (when not durable yet), of the last removal in its partition when the answer is "absent", of what was written.
+ * Invariants: a change is in the table and in the open batch, or in neither; `now` never steps back, and an expired key that was seen as
+ * gone is removed and logged at once, so that no clock brings it back; positions only grow.
  */
 import {
   bodyBytesOf,
@@ -195,7 +194,8 @@ export class Store implements Keyspace {
     const bodyBytes = bodyBytesOf(keyBytes, valueBytes, expireAt !== 0);
     const lsn = this.log.appendedLsn + 1;
     this.hlc.tick();
-    table.replace(db, ref, bodyBytes, lsn, this.usage.fresh());
+    const held = table.replace(db, ref, bodyBytes, lsn, this.usage.fresh());
+    if (ref !== 0 && this.touching) this.usage.touch(table.arena, held);
     encodeBody(
       table.body,
       table.bodyAt,

@@ -31,7 +31,7 @@ export class UsageClock {
     return this.lfu ? this.encodeLfu(LFU_START) : this.seconds & LRU_MASK;
   }
 
-  // HOT: once per read of a key.
+  // HOT: once per read of a key, and once per write of one that is there: a write is a use of it too, as in Redis.
   touch(arena: Arena, ref: number): void {
     if (this.lfu) arena.setClock(ref, this.encodeLfu(this.increment(this.frequency(arena.clockOf(ref)))));
     else arena.setClock(ref, this.seconds & LRU_MASK);

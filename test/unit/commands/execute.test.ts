@@ -58,6 +58,8 @@ test("only reads that Redis counts count as uses", () => {
   assert.equal([space.hits, space.misses], [0, 0]);
   for (const command of ["GET a", "GET x", "MGET a x", "STRLEN a", "TOUCH a"]) driver.text(command);
   assert.equal([space.hits, space.misses], [4, 2]);
+  for (const command of ["GETEX a", "GETEX x", "GETSET a 2", "GETDEL a", "GETDEL a"]) driver.text(command);
+  assert.equal([space.hits, space.misses], [7, 4]);
 });
 
 test("a plain SET does not look its key up; one with options does", () => {

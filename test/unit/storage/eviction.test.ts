@@ -115,4 +115,38 @@ test("nothing goes without a limit, with noeviction, without deadlines under vol
   assert.is(keysOf(engine), 0);
 });
 
+test("a write of a key that is there is a use of it, whatever its size; not with CLIENT NO-TOUCH", () => {
+  const scheduler = new FakeScheduler();
+  const { store } = openEngine(new SimDisk(scheduler), scheduler);
+  const key = Buffer.from("key");
+  const put = (bytes: number): void => {
+    store.gate = 0;
+    store.put(0, key, 0, key.length, VALUE, 0, bytes, 0, false);
+  };
+  const idle = (): number => store.idleSeconds(0, key, 0, key.length);
+  put(50);
+  for (const bytes of [50, 90, 50, 90]) {
+    scheduler.advance(600_000);
+    assert.ok(idle() >= 600);
+    put(bytes);
+    assert.is(idle(), 0);
+  }
+  store.touching = false;
+  for (const bytes of [90, 50]) {
+    scheduler.advance(600_000);
+    put(bytes);
+  }
+  assert.ok(idle() >= 1200);
+  store.touching = true;
+  store.setPolicy("allkeys-lfu");
+  store.remove(0, key, 0, key.length);
+  put(50);
+  const fresh = store.frequency(0, key, 0, key.length);
+  for (let i = 0; i < 1000; i++) put(50);
+  const used = store.frequency(0, key, 0, key.length);
+  assert.ok(used > fresh, `${used} after 1000 writes`);
+  put(90);
+  assert.ok(store.frequency(0, key, 0, key.length) >= used, "the counter is carried over");
+});
+
 test.run();
