@@ -9,7 +9,7 @@ import { expireAtOf, hlcOf, keyLength, keyOffset } from "../codec/record/record.
 import type { Random } from "../lib/random.js";
 import { DATABASES, type Table } from "./table.js";
 import type { UsageClock } from "./usage-clock.js";
-import { randomRef } from "./walk.js";
+import { randomExpiring, randomRef } from "./walk.js";
 
 export type EvictionPolicy =
   | "noeviction"
@@ -41,7 +41,7 @@ interface Candidate {
 }
 
 const POOL_SIZE = 16;
-/** A volatile policy may meet keys without a deadline: so many draws before giving up on a sample. */
+/** A volatile policy may meet keys without a deadline: after so many it goes and looks for one that has one. */
 const DRAWS_PER_SAMPLE = 16;
 /** A command removes so many of what is above the limit by no doing of its own, say since it was lowered: a turn is short. */
 const EVICTIONS_PER_COMMAND = 64;
@@ -108,6 +108,8 @@ export class Eviction {
     const table = this.store.table;
     const ref = table.find(candidate.db, candidate.key, 0, candidate.key.length);
     if (ref === 0 || hlcOf(table.body, table.bodyAt) !== candidate.version) return false; // gone or changed since
+    // The policy may have been another when it was drawn.
+    if (this.volatile && expireAtOf(table.body, table.bodyAt) === 0) return false;
     this.store.removeRef(candidate.db, ref);
     this.store.stats.evicted++;
     return true;
@@ -138,9 +140,13 @@ export class Eviction {
     if (this.pool.length > POOL_SIZE) this.pool = this.pool.slice(-POOL_SIZE);
   }
 
+  private get volatile(): boolean {
+    return this.policy.startsWith("volatile-");
+  }
+
   private sample(db: number): number {
     const table = this.store.table;
-    const volatile = this.policy.startsWith("volatile-");
+    const { volatile } = this;
     if (table.keys[db] === 0 || (volatile && table.expiring[db] === 0)) return 0;
     const draw = (bound: number): number => this.random.below(bound);
     for (let i = 0; i < DRAWS_PER_SAMPLE; i++) {
@@ -149,7 +155,7 @@ export class Eviction {
       table.locate(ref);
       if (expireAtOf(table.body, table.bodyAt) !== 0) return ref;
     }
-    return 0;
+    return randomExpiring(table, db, draw);
   }
 
   private offer(db: number, ref: number): void {

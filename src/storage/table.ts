@@ -16,6 +16,7 @@ import { CellHeap, CHUNK_SHIFT, firstInt } from "./cell-heap.js";
 import { cellsBegin, cellsEnd, firstCell, metaAt, nextCell } from "./index-block.js";
 import { Lookahead } from "./lookahead.js";
 import { PartitionIndex } from "./partition-index.js";
+import { PartitionShares } from "./partition-shares.js";
 
 export const DATABASES = 16;
 /** Two words a cell at 65 % fill. */
@@ -39,6 +40,7 @@ export class Table {
   readonly tombstones: Float64Array = new Float64Array(DATABASES);
   readonly expiring: Float64Array = new Float64Array(DATABASES);
   readonly ahead: Lookahead = new Lookahead();
+  readonly shares: PartitionShares = new PartitionShares();
   private readonly slotShift: number;
   private readonly k0: number;
   private readonly k1: number;

@@ -4,8 +4,17 @@
  * replica, after growth and after a restart. 0 = the start, and, as a result, done.
  * Invariant: a key present throughout a walk is visited at least once; all keys of one hash are visited in one step.
  */
+import { expireAtOf } from "../codec/record/record.js";
 import { type CellHeap, firstInt } from "./cell-heap.js";
-import { cellsBegin, cellsEnd, countOf, hashOfTag, metaAt } from "./index-block.js";
+import {
+  cellsBegin,
+  cellsEnd,
+  countOf,
+  earliestDeadline,
+  hashOfTag,
+  metaAt,
+  setEarliestDeadline,
+} from "./index-block.js";
 import type { PartitionIndex } from "./partition-index.js";
 import type { Table } from "./table.js";
 
@@ -80,17 +89,12 @@ export function* refsOf(heap: CellHeap, index: PartitionIndex): Generator<number
 }
 
 /**
- * A record chosen about evenly: a random partition that has keys, then a random place in it.
- * @param draw 0 .. bound - 1. @param expiringOnly only partitions that have keys with a deadline. @returns a reference, or 0.
+ * A record chosen about evenly: a partition by its share of the keys, then a random place in it.
+ * @param draw 0 .. bound - 1. @param expiringOnly a partition by its share of the keys with a deadline. @returns a reference, or 0.
  */
 export function randomRef(table: Table, db: number, draw: (bound: number) => number, expiringOnly: boolean): number {
-  const start = draw(table.partitions);
-  for (let i = 0; i < table.partitions; i++) {
-    const index = table.indexOf(db, (start + i) & (table.partitions - 1));
-    if (index === undefined || index.count === 0 || (expiringOnly && index.expiring === 0)) continue;
-    return randomIn(table.heap, index, draw);
-  }
-  return 0;
+  const index = table.shares.pick(table, db, expiringOnly, draw);
+  return index === undefined ? 0 : randomIn(table.heap, index, draw);
 }
 
 function randomIn(heap: CellHeap, index: PartitionIndex, draw: (bound: number) => number): number {
@@ -109,5 +113,49 @@ function randomIn(heap: CellHeap, index: PartitionIndex, draw: (bound: number) =
       if (ref !== 0) return ref;
     }
   }
+  return 0;
+}
+
+/**
+ * A record with a deadline, for when they are too few for randomRef() to meet one: the first from a random place in a partition on. Blocks
+ * that have none are passed by without a look at a record. @returns 0 when the database has none.
+ * O(blocks of a partition, records of a block).
+ */
+export function randomExpiring(table: Table, db: number, draw: (bound: number) => number): number {
+  const index = table.shares.pick(table, db, true, draw);
+  if (index === undefined) return 0;
+  const start = draw(index.entries);
+  return expiringBetween(table, index, start, index.entries, draw) || expiringBetween(table, index, 0, start, draw);
+}
+
+function expiringBetween(
+  table: Table,
+  index: PartitionIndex,
+  from: number,
+  to: number,
+  draw: (bound: number) => number,
+): number {
+  for (let entry = from; entry < to; entry = index.entryAfter(entry)) {
+    const ref = expiringIn(table, index.blockAt(entry), draw);
+    if (ref !== 0) return ref;
+  }
+  return 0;
+}
+
+function expiringIn(table: Table, block: number, draw: (bound: number) => number): number {
+  const ints = table.heap.ints(block);
+  const base = firstInt(block);
+  if (earliestDeadline(ints, base) === Number.POSITIVE_INFINITY) return 0;
+  const begin = cellsBegin(base);
+  const cells = (cellsEnd(base, metaAt(ints, base)) - begin) >> 1;
+  const from = draw(cells);
+  for (let j = 0; j < cells; j++) {
+    const ref = ints[begin + ((from + j) % cells) * 2 + 1];
+    if (ref === 0) continue;
+    table.locate(ref);
+    if (expireAtOf(table.body, table.bodyAt) !== 0) return ref;
+  }
+  // They have gone since: the block is not to be looked through again for nothing.
+  setEarliestDeadline(ints, base, Number.POSITIVE_INFINITY);
   return 0;
 }
