@@ -64,7 +64,7 @@ export class RunningNode {
   listeners: Listener[] = [];
   /** Undefined: none is wanted. */
   http: RunningHttp | undefined;
-  private readonly scheduler: NodeScheduler = new NodeScheduler();
+  private readonly scheduler: NodeScheduler;
   private readonly served: ServedStorage;
   /** Undefined: a node alone. */
   private readonly member: Member | undefined;
@@ -76,6 +76,8 @@ export class RunningNode {
 
   constructor(config: Config, disk: Disk, release: () => void, parts: NodeParts) {
     this.config = config;
+    // Members of a cluster compare their clocks as they are, and have a rule of their own for one that is off.
+    this.scheduler = new NodeScheduler(config.peers.length === 0);
     this.release = release;
     this.memory = parts.memory === true;
     this.log =

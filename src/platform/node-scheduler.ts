@@ -1,14 +1,22 @@
 /**
  * platform/node-scheduler.ts: the Scheduler port on Node's clock, timers and check phase.
  */
+import { ForwardTime } from "../lib/forward-time.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 
 /** The most a timer of Node holds; a longer one would come after a millisecond. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export class NodeScheduler implements Scheduler {
+  private readonly forward: ForwardTime | undefined;
+
+  /** @param forward the wall clock goes on where the machine's is set back. */
+  constructor(forward = false) {
+    if (forward) this.forward = new ForwardTime();
+  }
+
   nowMs(): number {
-    return Date.now();
+    return this.forward === undefined ? Date.now() : this.forward.at(Date.now(), performance.now());
   }
 
   monotonicMs(): number {

@@ -1,5 +1,5 @@
 /**
- * test/unit/node.test.ts: what a client may set while the node is loading holds once it serves.
+ * test/unit/node.test.ts: what a client may set while the node is loading holds once it serves; its time goes on where the machine's clock is set back.
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -30,5 +30,31 @@ for (const [before, after] of [
     assert.is(syncedLsn === appendedLsn, after === "always");
     await node.stop(false, true);
   });
+
+test("the machine's clock is set back by an hour: what was to end soon ends soon, and stays gone", async () => {
+  const config = configFromOptions({ port: 0 }, "/");
+  const quiet = { memory: true, log: () => {} };
+  const { now } = Date;
+  const node = new RunningNode(config, new MemoryDisk(new NodeScheduler()), () => {}, quiet);
+  try {
+    await node.load();
+    const { store } = node.engine;
+    const put = (name: string): void => {
+      const key = Buffer.from(name);
+      store.put(0, key, 0, key.length, key, 0, key.length, store.now + 60, false);
+    };
+    put("before");
+    Date.now = () => now() - 3_600_000;
+    put("after");
+    const wall = now();
+    for (let i = 0; i < 100 && store.size(0) > 0; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.is(store.size(0), 0, "the sweep goes by it");
+    assert.ok(store.now >= wall);
+    assert.is(store.stats.expired, 2);
+  } finally {
+    Date.now = now;
+    await node.stop(false, true);
+  }
+});
 
 test.run();
