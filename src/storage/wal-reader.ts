@@ -80,8 +80,9 @@ export class WalReader {
   private windowBytes = 0;
   private position = 0;
   private syncedLsn = 0;
-  /** Positions of batches in the current segment that no header seen so far calls durable. */
+  /** Batches in the current segment, in order; those from `firstUncertain` on no header seen so far calls durable. */
   private uncertain: { position: number; lastLsn: number }[] = [];
+  private firstUncertain = 0;
 
   /** @param fromLsn first LSN that is needed: earlier segments are not read (a snapshot holds what they hold). */
   constructor(disk: Disk, fromLsn: number, apply: ApplyRecord) {
@@ -167,6 +168,7 @@ export class WalReader {
     this.position = SECTOR_BYTES;
     this.end = SECTOR_BYTES;
     this.uncertain = [];
+    this.firstUncertain = 0;
     return true;
   }
 
@@ -246,8 +248,7 @@ export class WalReader {
     const lastLsn = lastLsnOf(header);
     if (header.durableLsn > this.syncedLsn) this.syncedLsn = header.durableLsn;
     this.refuseMissing(this.syncedLsn);
-    this.uncertain = this.uncertain.filter((batch) => batch.lastLsn > this.syncedLsn);
-    this.uncertain.push({ position: this.position, lastLsn });
+    this.noteUncertain(lastLsn);
     const at = this.position - this.windowAt;
     const contentEnd = unstamp(this.window, at, header);
     let body = at + BATCH_HEADER_BYTES;
@@ -266,6 +267,19 @@ export class WalReader {
     this.sealed = (header.flags & BATCH_SEAL) !== 0;
   }
 
+  /** Under everysec and no there are as many as a segment has batches: no look at all of them for each. */
+  private noteUncertain(lastLsn: number): void {
+    const { uncertain } = this;
+    while (this.firstUncertain < uncertain.length && uncertain[this.firstUncertain].lastLsn <= this.syncedLsn)
+      this.firstUncertain++;
+    // All that are certain are forgotten at once: with a log synced batch by batch the list stays short.
+    if (this.firstUncertain === uncertain.length) {
+      uncertain.length = 0;
+      this.firstUncertain = 0;
+    }
+    uncertain.push({ position: this.position, lastLsn });
+  }
+
   private endOfSegment(header: BatchHeader | undefined): boolean {
     const name = this.names[this.segmentIndex];
     const last = this.segmentIndex === this.names.length - 1;
@@ -281,7 +295,7 @@ export class WalReader {
     } else if (chained !== undefined) {
       throw new CorruptionError(name, this.position, "a batch that contradicts itself");
     }
-    this.uncertainFrom = this.uncertain.length > 0 ? this.uncertain[0].position : this.end;
+    this.uncertainFrom = this.uncertain[this.firstUncertain]?.position ?? this.end;
     this.close();
     return this.openNext();
   }
