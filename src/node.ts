@@ -24,6 +24,7 @@ import { NodeScheduler } from "./platform/node-scheduler.js";
 import { NodeSystem } from "./platform/node-system.js";
 import type { Disk } from "./ports/disk.js";
 import type { Listener } from "./ports/network.js";
+import { clampWarning } from "./server/admission.js";
 import { ServerPerformer } from "./server/performer.js";
 import type { ServerParts, ShutdownRequest } from "./server/ports.js";
 import { Server } from "./server/server.js";
@@ -151,6 +152,13 @@ export class RunningNode {
     };
     follow();
     config.onChange("*", follow);
+    const tell = (): undefined => {
+      const text = clampWarning(this.server);
+      if (text !== undefined) this.log("warning", text);
+      return undefined;
+    };
+    tell();
+    config.onChange("maxclients", tell);
     config.onWarning((text) => this.log("warning", text));
   }
 

@@ -10,6 +10,8 @@ export interface System {
   /** "node 20.20.2". */
   readonly runtime: string;
   readonly totalMemoryBytes: number;
+  /** Files and sockets that the process may have open; Infinity where nobody tells. */
+  readonly descriptorsMax: number;
   /** Resident bytes of the process, and those of its JavaScript heap. */
   memory(): { rssBytes: number; heapBytes: number };
   /** Processor time used so far. */

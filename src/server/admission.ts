@@ -7,11 +7,28 @@ import type { Server } from "./server.js";
 import { Session } from "./session.js";
 import { PROTECTED_MODE } from "./texts.js";
 
+/** Descriptors that are not for clients: log, snapshots, backups, listeners, peers, the loop's own. */
+export const RESERVED_DESCRIPTORS = 64;
+
+/** How many are served at once: as many as `maxclients` says and the process has descriptors for. */
+export function clientsMax({ config, parts }: Pick<Server, "config" | "parts">): number {
+  return Math.min(config.maxclients, Math.max(1, parts.system.descriptorsMax - RESERVED_DESCRIPTORS));
+}
+
+/** @returns what is to be said where that is fewer than wanted. */
+export function clampWarning(server: Pick<Server, "config" | "parts">): string | undefined {
+  const most = clientsMax(server);
+  const { maxclients } = server.config;
+  if (most === maxclients) return undefined;
+  const { descriptorsMax } = server.parts.system;
+  return `maxclients is ${maxclients}, and the process may have ${descriptorsMax} descriptors (ulimit -n): ${most} clients are served at once`;
+}
+
 /** @returns the error with which a new connection is turned away; undefined: it is served. */
 export function refusalOf(server: Server, connection: Connection): string | undefined {
   const { config } = server;
   if (!server.accepting) return "ERR the server is going down";
-  if (server.sessions.size >= config.maxclients) return "ERR max number of clients reached";
+  if (server.sessions.size >= clientsMax(server)) return "ERR max number of clients reached";
   if (config.protectedMode && config.requirepass === "" && !connection.loopback) return PROTECTED_MODE;
   return undefined;
 }

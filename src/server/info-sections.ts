@@ -4,6 +4,7 @@
  * Invariant: a figure is either true or 0; nothing is made up.
  */
 import { ALL_SPECS } from "../commands/table.js";
+import { clientsMax } from "./admission.js";
 import { clusterFields } from "./cluster-info.js";
 import { survives } from "./guarantees.js";
 import { REDIS_VERSION } from "./host-connection.js";
@@ -70,7 +71,7 @@ function clients(s: Server): Field[] {
   return [
     ["connected_clients", s.sessions.size],
     ["cluster_connections", 0],
-    ["maxclients", s.config.maxclients],
+    ["maxclients", clientsMax(s)],
     ["client_recent_max_input_buffer", largestIn],
     ["client_recent_max_output_buffer", largestOut],
     ["blocked_clients", s.blockedClients + s.pausedSessions.size],

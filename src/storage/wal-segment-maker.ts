@@ -102,8 +102,21 @@ export class SegmentMaker {
     this.prepare();
   }
 
-  /** Hand out a segment with room for `bytes`: the prepared one, else one made on the spot for an outsized batch, which blocks. */
-  take(bytes: number): MadeSegment {
+  /**
+   * Hand out a segment with room for `bytes`: the prepared one, else one made on the spot for an outsized batch, which blocks. It is kept for the
+   * next time where `begin` throws.
+   */
+  use(bytes: number, begin: (made: MadeSegment) => void): void {
+    const made = this.take(bytes);
+    try {
+      begin(made);
+    } catch (error) {
+      if (made.name === NEXT_SEGMENT_NAME) this.made = made;
+      throw error;
+    }
+  }
+
+  private take(bytes: number): MadeSegment {
     const made = this.made;
     if (made !== undefined && made.bytes >= bytes) {
       this.made = undefined;

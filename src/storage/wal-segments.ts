@@ -8,6 +8,14 @@ import type { Disk, FileHandle } from "../ports/disk.js";
 import type { SegmentInfo, WalEnd } from "./log.js";
 import { encodeSegmentHeader, SECTOR_BYTES, segmentName } from "./wal-format.js";
 
+/** No descriptor could be had for the next segment: nothing has changed. */
+export class NoDescriptor extends Error {}
+
+function isWantOfDescriptors(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "EMFILE" || code === "ENFILE";
+}
+
 export class WalSegments {
   /** In order. */
   readonly all: SegmentInfo[];
@@ -35,24 +43,40 @@ export class WalSegments {
     return this.bytes - this.position;
   }
 
-  /** Make a file of zeros the next segment of the log, durably, in place of the one before. Blocks. */
+  /**
+   * Make a file of zeros the next segment of the log, durably, in place of the one before. Blocks.
+   * @throws NoDescriptor: it may be called again. Any other error leaves the log's end unknown.
+   */
   begin(made: { readonly name: string; readonly bytes: number }, firstLsn: number, prevCrc: number): void {
     assert(this.position === this.writtenTo, "a segment left with batches under way");
     const name = segmentName(firstLsn);
     const header = encodeSegmentHeader(made.bytes, firstLsn, prevCrc);
-    const durable = this.disk.open(made.name, { durable: true });
+    const { durable, plain } = this.openBoth(made.name);
     this.disk.write(durable, header, 0, header.length, 0);
     this.disk.rename(made.name, name);
-    this.disk.syncDirectory();
+    // Before the directory is synced: that takes a descriptor too.
     this.close();
     this.durable = durable;
-    this.plain = this.disk.open(name, {});
+    this.plain = plain;
+    this.disk.syncDirectory();
     this.bytes = made.bytes;
     this.position = SECTOR_BYTES;
     this.writtenTo = SECTOR_BYTES;
     // A crash right after a rotation leaves a segment without a batch: the rename has just replaced it.
     if (this.all[this.all.length - 1]?.name === name) this.all.pop();
     this.all.push({ name, firstLsn, bytes: made.bytes });
+  }
+
+  /** All descriptors that are needed, before anything is changed. */
+  private openBoth(name: string): { durable: FileHandle; plain: FileHandle } {
+    let durable = -1;
+    try {
+      durable = this.disk.open(name, { durable: true });
+      return { durable, plain: this.disk.open(name, {}) };
+    } catch (error) {
+      if (durable !== -1) this.disk.close(durable);
+      throw isWantOfDescriptors(error) ? new NoDescriptor("no descriptor for a log segment", { cause: error }) : error;
+    }
   }
 
   /**

@@ -1,18 +1,16 @@
 /**
  * storage/wal.ts: the write-ahead log with group commit.
  *
- * Records are appended to the open batch. At the end of a turn of the event loop the batch is sealed and flushed; what arrives
- * during a flush is the next batch. `durableLsn` moves when a flush is done, and `onDurable` is called: whoever holds replies
- * back lets go of those at or below it.
+ * Records are appended to the open batch. At the end of a turn of the event loop the batch is sealed and flushed; what arrives during a flush is
+ * the next batch. `durableLsn` moves when a flush is done, and `onDurable` is called: whoever holds replies back lets go of those at or below it.
  *
- * What a flush is, by appendfsync: always = written and synced (one O_DSYNC write over zero-filled blocks); everysec and no =
- * written to the system, synced once a second or when the system pleases. `durableLsn` is what the mode promises, `syncedLsn`
- * what is known to be on the disk; only the latter goes into batch headers, where recovery trusts it.
+ * What a flush is, by appendfsync: always = written and synced (one O_DSYNC write over zero-filled blocks); everysec and no = written to the
+ * system, synced once a second or when the system pleases. `durableLsn` is what the mode promises, `syncedLsn` what is known to be on the disk;
+ * only the latter goes into batch headers, where recovery trusts it.
  *
- * Invariants: batches are acknowledged in order, whatever the order in which the disk is done with them (storage/flights.ts);
- * a batch is sealed whole, so all records of one command lie in one batch; the first error of any write or sync is latched:
- * nothing is written or acknowledged after it, and no sync is ever tried again (after a failed one the page cache may lie:
- * Rebello et al., USENIX ATC 2020).
+ * Invariants: batches are acknowledged in order, whatever the order in which the disk is done with them (storage/flights.ts); a batch is sealed
+ * whole, so all records of one command lie in one batch; the first error of any write or sync is latched: nothing is written or acknowledged after
+ * it, and no sync is ever tried again (after a failed one the page cache may lie: Rebello et al., USENIX ATC 2020).
  * Price: a lone writer pays one disk round trip per command, as anywhere; see `inline` for how it is kept to that.
  */
 import { assert } from "../lib/assert.js";
@@ -28,15 +26,15 @@ import type { LogExtent, SyncMode, WalEnd, WalOptions } from "./log.js";
 import { RelaxedSync } from "./relaxed-sync.js";
 import { BATCH_OPEN, BATCH_SEAL, BatchBuilder, LARGE_RECORD_BYTES, SECTOR_BYTES } from "./wal-format.js";
 import { isWantOfRoom, SegmentMaker } from "./wal-segment-maker.js";
-import { WalSegments } from "./wal-segments.js";
+import { NoDescriptor, WalSegments } from "./wal-segments.js";
 
 const BATCH_BYTES_START = 64 * 1024;
 /** Room that must be left in the segment while no next one can be made, beyond what is under way and twice what waits. */
 const LOW_ROOM_BYTES = 256 * 1024;
 /** What may wait for a flush before one more record (512 MiB) comes: a batch is read in one call, which ends at 2 GiB. */
 const OPEN_BYTES_MAX: number = 5 * 2 ** 28;
-/** How soon a batch that the disk has no room for is tried again. */
-const NO_ROOM_RETRY_MS = 250;
+/** How soon a batch is tried again that the disk has no room for, or the process no descriptor. */
+const TRY_LATER_MS = 250;
 
 export class Wal {
   appendedLsn: number;
@@ -201,12 +199,8 @@ export class Wal {
   }
 
   private tryRotate(bytes: number): boolean {
-    if (!this.maker.hasRoom(bytes + SECTOR_BYTES)) {
-      // One command logged more than was seen coming (EXEC, COPY, SETRANGE). It is not acknowledged: it waits for room.
-      this.pumpAsked = true;
-      this.scheduler.after(NO_ROOM_RETRY_MS, this.pumpBound);
-      return false;
-    }
+    // One command logged more than was seen coming (EXEC, COPY, SETRANGE). It is not acknowledged: it waits for room.
+    if (!this.maker.hasRoom(bytes + SECTOR_BYTES)) return this.tryLater();
     // Always into a segment whose bytes are on the disk already: want of room is met there, where nothing depends on it yet.
     if (!this.maker.readyOr(bytes + SECTOR_BYTES, this.pumpBound)) return false;
     if (this.syncedLsn < this.durableLsn) {
@@ -219,9 +213,16 @@ export class Wal {
       this.rotate(bytes);
       return true;
     } catch (error) {
+      if (error instanceof NoDescriptor) return this.tryLater();
       this.fail(new DiskError("cannot start a log segment", error));
       return false;
     }
+  }
+
+  private tryLater(): false {
+    this.pumpAsked = true;
+    this.scheduler.after(TRY_LATER_MS, this.pumpBound);
+    return false;
   }
 
   private flush(bytes: number): void {
@@ -315,8 +316,7 @@ export class Wal {
   /** Go on in a new segment with room for `bytes`. Blocks for the header, the rename and the directory. */
   private rotate(bytes: number): void {
     this.settle();
-    const made = this.maker.take(bytes + SECTOR_BYTES);
-    this.segments.begin(made, this.open.firstLsn, this.lastCrc);
+    this.maker.use(bytes + SECTOR_BYTES, (made) => this.segments.begin(made, this.open.firstLsn, this.lastCrc));
     this.maker.prepare();
   }
 

@@ -138,7 +138,7 @@ export const limitRows: Rows<LimitValues> = {
     max: 4294967295,
     unit: "connections",
     change: "reloadable",
-    doc: "Connected clients; more are told so and closed.",
+    doc: "Connected clients; more are told so and closed. At most what the process may have open (ulimit -n), less 64.",
   },
   maxValueBytes: {
     kind: "bytes",

@@ -5,6 +5,7 @@
 // timeout: 120s
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { clampWarning, RESERVED_DESCRIPTORS } from "../../../src/server/admission.js";
 import { both, command, type RawClient, sleep, startServer, until } from "./harness.js";
 
 const PATIENCE_MS = 60_000;
@@ -163,6 +164,22 @@ both("maxclients", { config: { maxclients: 2 } }, async (h) => {
   await until(() => h.server.sessions.size === 1, "its place is free");
   assert.is(await (await h.client()).ask("PING"), "+PONG");
 });
+
+both(
+  "fewer than maxclients where the process has descriptors for no more",
+  { config: { maxclients: 5000 } },
+  async (h) => {
+    Object.assign(h.server.parts.system, { descriptorsMax: RESERVED_DESCRIPTORS + 5000 });
+    assert.is(clampWarning(h.server), undefined);
+    Object.assign(h.server.parts.system, { descriptorsMax: RESERVED_DESCRIPTORS + 1 });
+    assert.match(clampWarning(h.server) ?? "", "maxclients is 5000, and the process may have 65 descriptors");
+    const only = await h.client();
+    assert.is(await only.ask("PING"), "+PONG");
+    assert.is(await (await h.client()).line(), "-ERR max number of clients reached");
+    only.write("INFO clients\r\n");
+    assert.match(await only.bulk(), "maxclients:1\r\n");
+  },
+);
 
 both("timeout closes the idle", { config: { timeout: 1 } }, async (h) => {
   const idle = await h.client();
