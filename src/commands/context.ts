@@ -8,7 +8,7 @@
 import { Args } from "../codec/resp/args.js";
 import { ReplyWriter } from "../codec/resp/reply-writer.js";
 import { KeyState, type Keyspace } from "../ports/keyspace.js";
-import { NO_ROOM } from "./texts.js";
+import { NO_ROOM, TOO_MUCH } from "./texts.js";
 
 export const OUTCOME_NOTHING = 0;
 export const OUTCOME_PUT = 1;
@@ -48,6 +48,8 @@ export class Context {
 
   /** Has the disk room for a change of so many bytes? Asked for those that do not come with the command, before they are made. */
   roomFor: (bytes: number) => boolean = () => true;
+  /** Bytes of the transaction whose commands run, all into one batch of the log: however little one of them writes, it asks. -1: none. */
+  transactionBytes = -1;
 
   outcome: number = OUTCOME_NOTHING;
   newBytes: Buffer;
@@ -99,9 +101,9 @@ export class Context {
    * @param replyAt where the command's reply begins. @returns false after an error that stands for all of the reply.
    */
   fits(valueBytes: number, replyAt: number = this.reply.at): boolean {
-    if (valueBytes <= UNASKED_BYTES_MAX || this.roomFor(valueBytes)) return true;
+    if ((valueBytes <= UNASKED_BYTES_MAX && this.transactionBytes < 0) || this.roomFor(valueBytes)) return true;
     this.reply.at = replyAt;
-    this.reply.error(NO_ROOM);
+    this.reply.error(this.transactionBytes < 0 ? NO_ROOM : TOO_MUCH);
     this.newIdleSeconds = -1;
     this.newFrequency = -1;
     return false;

@@ -9,6 +9,7 @@ export const NO_SUCH_KEY = "ERR no such key";
 export const SAME_OBJECT = "ERR source and destination objects are the same";
 export const DB_RANGE = "ERR DB index is out of range";
 export const TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+export const TOO_MUCH = "MISCONF Errors writing to the log: too much waits to be written";
 export const NO_ROOM = "MISCONF Errors writing to the log: No space left on device";
 
 /** Where Redis reads or prints an argument as a C string, a NUL ends it. */

@@ -33,6 +33,15 @@ export function refusalOf(server: Server, connection: Connection): string | unde
   return undefined;
 }
 
+/**
+ * May what runs write so many bytes more? What an EXEC does is done whole, or waits for room on the disk whole; but a batch of the log has
+ * a size that it cannot pass. What is left of the transaction comes into it too: all of it is counted.
+ */
+export function roomFor({ context, current, storage }: Server, bytes: number): boolean {
+  if (current?.inExec !== true) return storage.roomFor(bytes);
+  return storage.batchTakes(bytes + Math.max(0, context.transactionBytes));
+}
+
 /** All sessions of a server are of one class, so that calls of their methods stay cheap. */
 export function newSession(server: Server, id: number, connection: Connection): Session {
   return server.parts.cluster === undefined

@@ -34,6 +34,8 @@ export interface Storage {
   readonly refusal: string | undefined;
   /** Is there room on the disk for what a command of so many bytes may write? Asked before large ones. */
   roomFor(bytes: number): boolean;
+  /** Would the batch of the log that is being filled still be none too large with so many bytes more? */
+  batchTakes(bytes: number): boolean;
   /** The log failed: nothing will become durable any more. */
   readonly failed: boolean;
   /** More than enough is waiting for the disk: clients that wait for it are read no further. Asked after each read. */

@@ -13,7 +13,7 @@ import { ALL_SPECS } from "../commands/table.js";
 import type { Config } from "../config/config.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
-import { NOBODY, newSession, refusalOf } from "./admission.js";
+import { NOBODY, newSession, refusalOf, roomFor } from "./admission.js";
 import { Answers } from "./answers.js";
 import { checkTimes, LARGE_BYTES } from "./client-limits.js";
 import { GUARD_UNAUTHENTICATED } from "./client-state.js";
@@ -106,8 +106,7 @@ export class Server {
     this.runId = parts.system.randomHex(40);
     this.face = new ClusterFace(parts);
     this.context = new Context(parts.space, parts.config);
-    // What an EXEC does is done whole, or waits for room whole.
-    this.context.roomFor = (bytes) => this.current?.inExec === true || this.storage.roomFor(bytes);
+    this.context.roomFor = (bytes) => roomFor(this, bytes);
     this.departures = new Departures(this.context.reply);
     this.turns = new Turns(parts.scheduler, () => {
       if (parts.cluster !== undefined) this.answers.serve();

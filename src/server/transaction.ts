@@ -136,6 +136,7 @@ function exec(session: Session, c: Context): void {
   c.reply.array(transaction.queue.length);
   const { args } = c;
   session.inExec = true;
+  c.transactionBytes = transaction.bytes;
   for (const queued of transaction.queue) {
     space.gate = 0;
     c.args = queued.args;
@@ -143,6 +144,7 @@ function exec(session: Session, c: Context): void {
     gate = Math.max(gate, space.gate);
   }
   session.inExec = false;
+  c.transactionBytes = -1;
   c.args = args;
   space.gate = gate;
 }

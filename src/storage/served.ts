@@ -5,6 +5,7 @@ import type { BackupTarget } from "../ports/backup-target.js";
 import type { StorageFigures } from "../ports/storage-figures.js";
 import type { BackupDone } from "./backup.js";
 import type { Engine } from "./engine.js";
+import { OPEN_BYTES_MAX } from "./wal.js";
 
 export class ServedStorage {
   /** Absent where there is nothing on disk to copy. See server/ports.ts. */
@@ -70,6 +71,11 @@ export class ServedStorage {
   roomFor(bytes: number): boolean {
     if (this.engine.store.readOnly) return false;
     return this.engine.wal?.outOfSpace(bytes) !== true;
+  }
+
+  batchTakes(bytes: number): boolean {
+    const wal = this.engine.wal;
+    return wal === undefined || wal.openBytes() + bytes <= OPEN_BYTES_MAX;
   }
 
   /** More waits to be written than is good: those who write are not read until the log has come further. */

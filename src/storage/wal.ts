@@ -32,7 +32,7 @@ const BATCH_BYTES_START = 64 * 1024;
 /** Room that must be left in the segment while no next one can be made, beyond what is under way and twice what waits. */
 const LOW_ROOM_BYTES = 256 * 1024;
 /** What may wait for a flush before one more record (512 MiB) comes: a batch is read in one call, which ends at 2 GiB. */
-const OPEN_BYTES_MAX: number = 5 * 2 ** 28;
+export const OPEN_BYTES_MAX: number = 5 * 2 ** 28;
 /** How soon a batch is tried again that the disk has no room for, or the process no descriptor. */
 const TRY_LATER_MS = 250;
 

@@ -82,6 +82,13 @@ export class FakeStorage implements Storage {
   roomFor(): boolean {
     return true;
   }
+  /** What batchTakes() was asked for, and the most that it says yes to. */
+  asked: number[] = [];
+  batchBytesMax: number = Number.POSITIVE_INFINITY;
+  batchTakes(bytes: number): boolean {
+    this.asked.push(bytes);
+    return bytes <= this.batchBytesMax;
+  }
   nudge(): void {}
   sync(done: () => void): void {
     setTimeout(() => {

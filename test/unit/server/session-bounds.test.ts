@@ -181,6 +181,29 @@ both(
   },
 );
 
+both("EXEC: commands ask whether the batch takes what they write, however little it is", {}, async (h) => {
+  const c = await h.client();
+  assert.is(await c.ask("MULTI"), "+OK");
+  h.storage.batchBytesMax = 50_000;
+  for (const [key, offset] of [
+    ["a", 100],
+    ["b", 60_000],
+    ["c", 10_000],
+  ])
+    assert.is(await c.ask("SETRANGE", String(key), String(offset), "x"), "+QUEUED");
+  c.send("EXEC");
+  await c.expect("*3\r\n:101\r\n-MISCONF Errors writing to the log: too much waits to be written\r\n:10001\r\n");
+  const { asked } = h.storage;
+  assert.is(asked.length, 3);
+  const transaction = (asked[0] as number) - 101;
+  assert.ok(transaction > 50, "what is queued is counted too");
+  assert.equal(asked, [101 + transaction, 60_001 + transaction, 10_001 + transaction]);
+  assert.is(await c.ask("EXISTS", "a", "b", "c"), ":2");
+  // Outside, the disk is asked, and for what is large.
+  assert.is(await c.ask("SETRANGE", "b", "60000", "x"), ":60001");
+  assert.is(asked.length, 3);
+});
+
 both("timeout closes the idle", { config: { timeout: 1 } }, async (h) => {
   const idle = await h.client();
   let busy = await h.client();

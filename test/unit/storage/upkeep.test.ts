@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import { KeyState } from "../../../src/ports/keyspace.js";
 import { Engine } from "../../../src/storage/engine.js";
 import { ServedStorage } from "../../../src/storage/served.js";
+import { OPEN_BYTES_MAX } from "../../../src/storage/wal.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { engineOptions, openEngine } from "../../lib/open-engine.js";
 import { SimDisk } from "../../lib/sim-disk.js";
@@ -153,6 +154,18 @@ test("stopped while it loads: recovery's file is closed, nothing is written, and
     }
     assert.ok(reading > 2, `it was reading ${reading} times`);
   }
+});
+
+test("a batch takes what leaves it below its most, with what waits in it already", () => {
+  const scheduler = new FakeScheduler();
+  const engine = openEngine(new SimDisk(scheduler), scheduler);
+  const storage = new ServedStorage(engine, 0, () => scheduler.monotonicMs());
+  assert.ok(storage.batchTakes(OPEN_BYTES_MAX));
+  assert.not.ok(storage.batchTakes(OPEN_BYTES_MAX + 1));
+  const key = Buffer.alloc(1000, "key");
+  engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
+  assert.ok(storage.batchTakes(OPEN_BYTES_MAX - 5000));
+  assert.not.ok(storage.batchTakes(OPEN_BYTES_MAX - 1000));
 });
 
 test.run();
