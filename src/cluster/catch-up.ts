@@ -4,7 +4,7 @@
  *
  * A shipped record goes through this node's acceptor like any other: LEARN when it is known to be chosen, else ACCEPT. What the acceptor
  * refuses, because it promised more or cannot know what it promised before it crashed, is pulled: read by a quorum, and learned.
- * Invariant: a batch is acknowledged when all that it changed here is durable.
+ * Invariant: a batch is acknowledged when all that it changed here is durable; one that was not taken in whole is not, and comes again.
  */
 import type { MessageReader } from "../codec/frame/message-reader.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
@@ -25,6 +25,8 @@ const ASKED_BYTES_MAX: number = 1024 * 1024;
 const SHIP_FROM_BYTES = 32;
 const SHIP_ACK_BYTES = 28;
 const SEND_MS = 5000;
+/** There was no room for a record. */
+const TURNED_AWAY = -1;
 /** Between two looks into the log that found nothing. */
 const LATER_MS = 1;
 
@@ -130,13 +132,18 @@ export class CatchUp {
     // Not acknowledged, so it comes again.
     if (!this.parts.replica.hasRoom) return;
     let waits = 0;
-    while (reader.nextRecord()) waits = Math.max(waits, this.take(reader));
+    while (reader.nextRecord()) {
+      const lsn = this.take(reader);
+      // The room was used up on the way: the same.
+      if (lsn === TURNED_AWAY) return;
+      waits = Math.max(waits, lsn);
+    }
     const acknowledgement = { from, boot, id, lsn: lastLsn };
     if (waits > 0) this.heldBack.add(waits, acknowledgement);
     else this.acknowledge(acknowledgement);
   }
 
-  /** One record. @returns the position that it waits for, 0: none. */
+  /** One record. @returns the position that it waits for, 0: none; TURNED_AWAY: nothing was done. */
   private take(reader: MessageReader): number {
     const { replica, routing, pulls, selfIndex } = this.parts;
     const record = reader.keep();
@@ -147,7 +154,8 @@ export class CatchUp {
     const { ballot } = state;
     const type = reader.chosen ? "learn" : "accept";
     const reply = replica.receive({ type, key, epoch: EPOCH, ballot, state });
-    if (reply?.type === "nack") {
+    if (reply === undefined) return TURNED_AWAY;
+    if (reply.type === "nack") {
       this.refused++;
       pulls.heard(key, ballot);
     }
