@@ -4,13 +4,14 @@
  *
  * A shipped record goes through this node's acceptor like any other: LEARN when it is known to be chosen, else ACCEPT. What the acceptor
  * refuses, because it promised more or cannot know what it promised before it crashed, is pulled: read by a quorum, and learned.
- * Invariant: a batch is acknowledged when all that it changed here is durable; one that was not taken in whole is not, and comes again.
+ * Invariant: a batch is acknowledged when this replica holds all that was in it, or something later, durably. What was refused has to be pulled
+ * first, so that a restart in between loses nothing; what found no room, or cannot be pulled for want of a quorum, comes again.
  */
 import type { MessageReader } from "../codec/frame/message-reader.js";
+import type { Dot } from "../core/clock/dot.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { decodeState, nameOfRecord } from "../storage/state-record.js";
 import type { Exchange } from "./exchange.js";
-import { HeldBack } from "./held-back.js";
 import type { PeerLink } from "./peer-link.js";
 import type { Pulls } from "./pulls.js";
 import type { Replica } from "./replica.js";
@@ -44,11 +45,22 @@ export interface CatchUpParts {
   readonly onDamage: (error: Error) => void;
 }
 
-interface Acknowledgement {
+/** A state that was refused here. */
+interface Refused {
+  readonly name: string;
+  readonly ballot: Dot;
+}
+
+/** A batch that was not acknowledged yet. */
+interface Taken {
   readonly from: number;
   readonly boot: number;
   readonly id: number;
+  /** At the sender: what is acknowledged. */
   readonly lsn: number;
+  /** Of this node's log. */
+  readonly waits: number;
+  readonly refused: Refused[];
 }
 
 export class CatchUp {
@@ -57,7 +69,8 @@ export class CatchUp {
   refused = 0;
   private readonly parts: CatchUpParts;
   private readonly peers: (Shipping | undefined)[];
-  private readonly heldBack: HeldBack<Acknowledgement> = new HeldBack();
+  /** By index of the peer that shipped it. */
+  private readonly taken: (Taken | undefined)[] = [];
   private timer: Cancel | undefined;
 
   constructor(parts: CatchUpParts) {
@@ -132,19 +145,33 @@ export class CatchUp {
     // Not acknowledged, so it comes again.
     if (!this.parts.replica.hasRoom) return;
     let waits = 0;
+    const refused: Refused[] = [];
     while (reader.nextRecord()) {
-      const lsn = this.take(reader);
+      const lsn = this.take(reader, refused);
       // The room was used up on the way: the same.
       if (lsn === TURNED_AWAY) return;
       waits = Math.max(waits, lsn);
     }
-    const acknowledgement = { from, boot, id, lsn: lastLsn };
-    if (waits > 0) this.heldBack.add(waits, acknowledgement);
-    else this.acknowledge(acknowledgement);
+    // One batch of a peer is under way: another one says that nobody waits for the one before.
+    this.taken[from] = { from, boot, id, lsn: lastLsn, waits, refused };
+    this.proceed(from, this.parts.storage.durableLsn);
+  }
+
+  /** Acknowledge what was taken from a peer, if it has all come: what was logged for it, and what was refused, or something later. */
+  private proceed(from: number, durableLsn: number): void {
+    const taken = this.taken[from];
+    if (taken === undefined || taken.waits > durableLsn) return;
+    const { refused } = taken;
+    for (let last = refused.at(-1); last !== undefined; last = refused.at(-1)) {
+      if (!this.parts.replica.reaches(last.name, last.ballot)) return;
+      refused.pop();
+    }
+    this.taken[from] = undefined;
+    this.acknowledge(taken);
   }
 
   /** One record. @returns the position that it waits for, 0: none; TURNED_AWAY: nothing was done. */
-  private take(reader: MessageReader): number {
+  private take(reader: MessageReader, refused: Refused[]): number {
     const { replica, routing, pulls, selfIndex } = this.parts;
     const record = reader.keep();
     const state = decodeState(record);
@@ -157,12 +184,13 @@ export class CatchUp {
     if (reply === undefined) return TURNED_AWAY;
     if (reply.type === "nack") {
       this.refused++;
-      pulls.heard(key, ballot);
+      refused.push({ name: key, ballot });
+      pulls.refused(key, ballot);
     }
     return replica.afterLsn;
   }
 
-  private acknowledge({ from, boot, id, lsn }: Acknowledgement): void {
+  private acknowledge({ from, boot, id, lsn }: Taken): void {
     const link = this.parts.exchange.links[from];
     if (link === undefined || link.peerBoot !== boot) return;
     link.claim(SHIP_ACK_BYTES, this.parts.scheduler.monotonicMs() + SEND_MS)?.shipAck(id, lsn);
@@ -175,7 +203,7 @@ export class CatchUp {
   }
 
   durable(lsn: number): void {
-    this.heldBack.release(lsn, (acknowledgement) => this.acknowledge(acknowledgement));
+    for (let from = 0; from < this.taken.length; from++) this.proceed(from, lsn);
   }
 
   stop(): void {

@@ -26,10 +26,10 @@ import { Exchange } from "./exchange.js";
 import { Explain } from "./explain.js";
 import { figuresOf } from "./figures.js";
 import { Forwarding } from "./forwarding.js";
-import { HeldBack } from "./held-back.js";
 import { Inbound } from "./inbound.js";
 import { type Asked, Job } from "./job.js";
 import { memberViews } from "./member-view.js";
+import { OwnReplica } from "./own-replica.js";
 import { AGAIN_MS, type Due } from "./patience.js";
 import type { PeerLink } from "./peer-link.js";
 import { Pulls } from "./pulls.js";
@@ -71,8 +71,7 @@ export class Coordinator implements Cluster {
   private readonly timers: Timers<Due>;
   private readonly jobs: Numbered<Job> = new Numbered();
   private readonly out: Effect<Value, Buffer>[] = [];
-  private readonly own: Reply<Value>[] = [];
-  private readonly ownHeldBack: HeldBack<Reply<Value>> = new HeldBack();
+  private readonly own: OwnReplica;
   private working = false;
   private wallMs = 0;
   private correctionMs = 0;
@@ -110,8 +109,10 @@ export class Coordinator implements Cluster {
       scheduler,
       held: (name) => this.replica.held(name),
       read: (work, done) => this.perform(work, done),
+      propose: (work, done) => this.take(work, options.deadlineMs, done),
     });
     const { exchange, forwarding, questions, replica, routing, pulls } = this;
+    this.own = new OwnReplica(replica, exchange, pulls);
     const { positions, logFrom, onDamage } = options;
     const source = { storage, positions, logFrom, onDamage };
     this.catchUp = new CatchUp({ ...source, exchange, routing, replica, pulls, scheduler, selfIndex });
@@ -198,8 +199,9 @@ export class Coordinator implements Cluster {
   }
 
   /** A work that another node forwarded: proposed here, whoever is preferred. */
-  private take(work: Work, budgetMs: number, done: (answer: Answer) => void, asked: Asked): void {
+  private take(work: Work, budgetMs: number, done: (answer: Answer) => void, asked?: Asked): void {
     if (this.full(done)) return;
+    this.observe();
     if (!this.options.storage.hasRoom) return done(NO_QUORUM);
     this.propose(this.job(work, Math.min(budgetMs, this.options.deadlineMs), done, asked));
     this.carryOut();
@@ -236,11 +238,17 @@ export class Coordinator implements Cluster {
   }
 
   figures(): Readonly<Record<string, number>> {
-    const { counts, exchange, forwarding, pulls, catchUp, inbound, replica, jobs, ownHeldBack } = this;
+    const { counts, exchange, forwarding, pulls, catchUp, inbound, replica, jobs } = this;
     const { tombstones } = this.options.storage;
-    const held = { heldBack: ownHeldBack.size, tombstones, turnedAway: replica.turnedAway };
-    const own = { inFlight: jobs.size, ...held, ...counts };
-    return figuresOf({ exchange, forwarding, pulls, catchUp, inbound, own });
+    const held = { heldBack: this.own.waiting, tombstones, turnedAway: replica.turnedAway };
+    return figuresOf({
+      exchange,
+      forwarding,
+      pulls,
+      catchUp,
+      inbound,
+      own: { inFlight: jobs.size, ...held, ...counts },
+    });
   }
 
   // Effects.
@@ -250,11 +258,10 @@ export class Coordinator implements Cluster {
     if (this.working) return;
     this.working = true;
     const { out, own } = this;
-    while (out.length > 0 || own.length > 0) {
+    while (out.length > 0 || own.answers > 0) {
       for (let i = 0; i < out.length; i++) this.effect(out[i]);
       out.length = 0;
-      const replies = own.splice(0);
-      for (const reply of replies) this.deliver(this.selfIndex, reply);
+      for (const reply of own.take()) this.deliver(this.selfIndex, reply);
     }
     this.working = false;
   }
@@ -274,14 +281,7 @@ export class Coordinator implements Cluster {
   }
 
   private send({ to, message, underCeiling }: Send<Value>): void {
-    if (to === this.selfIndex) {
-      this.exchange.patience.told(message);
-      const reply = this.replica.receive(this.exchange.shared(message));
-      if (reply === undefined) return this.pulls.told(message, this.replica.marked);
-      if (this.replica.afterLsn > 0) this.ownHeldBack.add(this.replica.afterLsn, reply);
-      else this.own.push(reply);
-      return;
-    }
+    if (to === this.selfIndex) return this.own.ask(message);
     if (underCeiling > 0 && !this.replica.canCover(underCeiling)) return;
     const lsn = underCeiling > 0 ? this.replica.cover(underCeiling) : 0;
     const after = lsn > this.options.storage.durableLsn ? lsn : 0;
@@ -334,15 +334,15 @@ export class Coordinator implements Cluster {
     this.exchange.durable(durableLsn);
     this.catchUp.durable(durableLsn);
     this.forwarding.durable(durableLsn);
-    this.ownHeldBack.release(durableLsn, (reply) => this.own.push(reply));
-    if (this.own.length === 0) return;
+    this.own.durable(durableLsn);
+    if (this.own.answers === 0) return;
     this.observe();
     this.carryOut();
   }
 
   /** Answers and messages that the log holds back: as many as the next flush serves. */
   get waitingForLog(): number {
-    return this.exchange.waiting + this.ownHeldBack.size;
+    return this.exchange.waiting + this.own.waiting;
   }
 
   /** Stop in good order: nothing new is taken, and what is in flight is answered by what is known of it. */
