@@ -39,6 +39,7 @@ import { Replica } from "./replica.js";
 import { Routing } from "./routing.js";
 import { NodeSurroundings } from "./surroundings.js";
 import { Timers } from "./timers.js";
+import { WallTime } from "./wall-time.js";
 import type { Answer, Cluster, MemberView, Work } from "./work.js";
 
 /** Works in flight, of this node's clients and of other nodes. */
@@ -73,8 +74,7 @@ export class Coordinator implements Cluster {
   private readonly out: Effect<Value, Buffer>[] = [];
   private readonly own: OwnReplica;
   private working = false;
-  private wallMs = 0;
-  private correctionMs = 0;
+  private readonly wall: WallTime;
   private stopped = false;
   private readonly counts = { reads: 0, writes: 0, refused: 0, uncertain: 0 };
 
@@ -89,6 +89,7 @@ export class Coordinator implements Cluster {
     this.r = r;
     this.w = w;
     this.clusterId = options.clusterId;
+    this.wall = new WallTime(options.clocks, clock);
     this.routing = new Routing(ring, selfIndex, r, w);
     this.exchange = new Exchange(scheduler, members.length, bounds.asked);
     this.reach = new Reach(this.routing, this.exchange.links, scheduler, selfIndex);
@@ -137,7 +138,7 @@ export class Coordinator implements Cluster {
   // HOT: once per command.
   perform(work: Work, done: (answer: Answer) => void): void {
     if (this.full(done)) return;
-    this.observe();
+    this.wall.observe();
     const job = this.job(work, this.options.deadlineMs, done);
     if (work.writes) {
       this.counts.writes++;
@@ -171,7 +172,7 @@ export class Coordinator implements Cluster {
       job.away = this.forwarding.forward(target, partition, job.work, job.untilMs, (outcome) =>
         this.returned(job, outcome),
       );
-      if (job.away) return;
+      if (job.away > 0) return;
     }
     this.propose(job);
   }
@@ -184,13 +185,13 @@ export class Coordinator implements Cluster {
   private propose(job: Job): void {
     const { name } = job.work;
     if (this.reach.lacks(name, true)) this.settle(job.id, NO_QUORUM);
-    else this.proposer.submit(name, job, this.wallMs, this.out);
+    else this.proposer.submit(name, job, this.wall.ms, this.out);
   }
 
   /** Another node was asked to do it. @param outcome undefined: the link broke before it answered. */
   private returned(job: Job, outcome: Answer | undefined): void {
     if (!this.jobs.has(job.id)) return;
-    job.away = false;
+    job.away = 0;
     const leftMs = job.untilMs - this.options.scheduler.monotonicMs();
     if (outcome === undefined) this.settle(job.id, { applied: "maybe" });
     else if (outcome.applied === "no" && leftMs > RETRY_LEFT_MS) this.propose(job);
@@ -201,7 +202,7 @@ export class Coordinator implements Cluster {
   /** A work that another node forwarded: proposed here, whoever is preferred. */
   private take(work: Work, budgetMs: number, done: (answer: Answer) => void, asked?: Asked): void {
     if (this.full(done)) return;
-    this.observe();
+    this.wall.observe();
     if (!this.options.storage.hasRoom) return done(NO_QUORUM);
     this.propose(this.job(work, Math.min(budgetMs, this.options.deadlineMs), done, asked));
     this.carryOut();
@@ -289,7 +290,8 @@ export class Coordinator implements Cluster {
   }
 
   private deliver(from: number, reply: Reply<Value>): void {
-    const { proposer, reader, out, wallMs } = this;
+    const { proposer, reader, out } = this;
+    const wallMs = this.wall.ms;
     if (reply.type === "state") {
       if (!this.explaining.receive(from, reply)) reader.receive(from, reply, wallMs, out);
     } else if (reply.type === "promise") proposer.receive(from, reply, wallMs, out);
@@ -301,13 +303,13 @@ export class Coordinator implements Cluster {
 
   private due(due: Due): void {
     if (this.stopped) return;
-    this.observe();
+    this.wall.observe();
     if (typeof due === "number" && due > 0) this.expire(due);
     else if (this.exchange.patience.holds(due, this.reader)) return this.timers.set(AGAIN_MS, due);
     else if (typeof due === "object") {
       if (due.what === "retry" && this.reach.lacks(due.key, true)) this.proposer.abandon(due.key, this.out);
-      this.proposer.timer(due, this.wallMs, this.out);
-    } else this.reader.timer(-due, this.wallMs, this.out);
+      this.proposer.timer(due, this.wall.ms, this.out);
+    } else this.reader.timer(-due, this.wall.ms, this.out);
     this.carryOut();
   }
 
@@ -319,8 +321,10 @@ export class Coordinator implements Cluster {
       return this.timers.set(AGAIN_MS, id);
     const nowMs = this.options.scheduler.monotonicMs();
     job.deadline = nowMs;
-    if (job.away) this.settle(id, { applied: "maybe" });
-    else {
+    if (job.away > 0) {
+      this.forwarding.forget(job.away);
+      this.settle(id, { applied: "maybe" });
+    } else {
       if (job.readId > 0) this.reader.expire(job.readId, this.out);
       this.proposer.expire(name, nowMs, this.out);
     }
@@ -336,7 +340,7 @@ export class Coordinator implements Cluster {
     this.forwarding.durable(durableLsn);
     this.own.durable(durableLsn);
     if (this.own.answers === 0) return;
-    this.observe();
+    this.wall.observe();
     this.carryOut();
   }
 
@@ -354,23 +358,13 @@ export class Coordinator implements Cluster {
     for (const [id] of this.jobs.entries()) this.settle(id, { applied: "maybe" });
   }
 
-  private observe(): void {
-    const { clocks, clock } = this.options;
-    const nowMs = clocks.nowMs();
-    // Never back, unless what was shown before is known to have been wrong.
-    if (nowMs <= this.wallMs && clocks.correctionMs === this.correctionMs) return;
-    this.correctionMs = clocks.correctionMs;
-    this.wallMs = nowMs;
-    clock.observe(nowMs);
-  }
-
   // What peers say.
 
   // HOT: once per message of a peer.
   message(link: PeerLink, reader: MessageReader): void {
     const from = this.exchange.links.indexOf(link);
     if (from < 0 || this.stopped) return;
-    this.observe();
+    this.wall.observe();
     this.inbound.message(from, reader);
     this.carryOut();
   }
@@ -383,7 +377,7 @@ export class Coordinator implements Cluster {
   lost(link: PeerLink): void {
     const from = this.exchange.links.indexOf(link);
     if (from < 0 || this.stopped) return;
-    this.observe();
+    this.wall.observe();
     this.forwarding.lost(from);
     this.questions.lost(from);
     this.missed(link);

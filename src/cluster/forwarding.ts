@@ -5,7 +5,8 @@
  *   FORWARD payload        {u8 flags: 1 writes, u32 bytes of the name, name, work}
  *   FORWARD_REPLY payload  done, nearly: {dot of the state it took effect in (all zero: absent), reply}; not applied: {u8 why}
  *
- * Invariants: a work is sent once, never again by itself; `done` hears of it exactly once: the answer, or undefined when the link broke.
+ * Invariants: a work is sent once, never again by itself; `done` hears of it once: the answer, or undefined when the link broke; unless it
+ * was forgotten: whoever asked has an end of its own.
  * The other node has less time than this one: it says for sure that nothing was done, where it can, before time is up here. One that did
  * not run for a while does nothing of what it finds whose time may be over.
  * Nearly: the state with the work in it is accepted by all of a quorum but one, and this node is a replica that was not heard yet. Once its own log
@@ -97,24 +98,34 @@ export class Forwarding {
   }
 
   // HOT: once per work that is forwarded.
-  /** @param deadlineMs steady clock. @returns false: it was surely not sent, and `done` is not called. */
-  forward(to: number, partition: number, work: Work, deadlineMs: number, done: Done): boolean {
+  /** @param deadlineMs steady clock. @returns its number; 0: it was surely not sent, and `done` is not called. */
+  forward(to: number, partition: number, work: Work, deadlineMs: number, done: Done): number {
     const link = this.exchange.links[to];
     const untilMs = deadlineMs - RETURN_MS;
-    if (link === undefined || this.away.size >= AWAY_MAX || untilMs <= this.scheduler.monotonicMs()) return false;
+    if (link === undefined || this.away.size >= AWAY_MAX || untilMs <= this.scheduler.monotonicMs()) return 0;
     const { parts } = work;
     const body = parts === undefined ? work.encode() : parts.tail;
     const head = parts === undefined ? headOf(work) : Buffer.concat([headOf(work), parts.head]);
     const bytes = head.length + body.length;
     const { patience } = this.exchange;
     const writer = link.claim(MESSAGE_HEADER_BYTES + bytes, patience.deadlineMs(bytes, untilMs));
-    if (writer === undefined) return false;
+    if (writer === undefined) return 0;
     if (bytes > LARGE_BYTES) patience.began(work.name, bytes, to);
     const id = this.away.next();
     writer.opaque(MESSAGE_FORWARD, 0, id, partition, EPOCH, body, 0, body.length, head);
     this.away.set(id, { to, name: work.name, done, nearly: false });
     this.sent++;
-    return true;
+    return id;
+  }
+
+  /** Nobody waits for it any more: it may have lapsed on its way, or its answer found no room. `done` is not called. */
+  forget(id: number): void {
+    this.away.delete(id);
+  }
+
+  /** Works that were forwarded and not answered yet. */
+  get waiting(): number {
+    return this.away.size;
   }
 
   /** A FORWARD came. */

@@ -158,13 +158,13 @@ export class Patience {
     const heldBytes = held?.state.value?.bytes.length ?? 0;
     const going = this.goesOn(work.name);
     // Who was asked to do it answers, or the link breaks. It may take as long itself, and then as long again for the way.
-    const waits = going || (heldBytes > LARGE_BYTES && (away || (held as Held<Value>).lsn > durableLsn));
+    const waits = going || (heldBytes > LARGE_BYTES && (away > 0 || (held as Held<Value>).lsn > durableLsn));
     // What is small waits behind what is large, in the logs of its replicas: that is no fault of theirs.
     if (!waits) return this.scheduler.monotonicMs() < Math.min(this.busyUntilMs, untilMs + this.busyMs);
     const stake = this.stakes.get(work.name);
     const announced = stake !== undefined && stake.bytes === 0 ? COMING_MS_MAX : 0;
     const ms = Math.max(announced, WORK_TIMES * largeMs(Math.max(heldBytes, stake?.bytes ?? 0)));
-    return this.scheduler.monotonicMs() - untilMs < (away ? 2 * ms : ms);
+    return this.scheduler.monotonicMs() - untilMs < (away > 0 ? 2 * ms : ms);
   }
 
   // HOT: once per request of a peer.

@@ -1,0 +1,38 @@
+/**
+ * test/unit/cluster/forwarding.test.ts: works that another node is to do, where that node does not answer: what is known of them is said in
+ * time, nothing of them is kept, and what was surely not done is done here.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { ClusterWorld, said, work } from "../../lib/cluster-world.js";
+
+/** Keys whose preferred proposer is the node. */
+function keysOf(world: ClusterWorld, node: number, count: number): string[] {
+  const { coordinator } = world.nodes[0].alive;
+  const keys: string[] = [];
+  for (let i = 0; keys.length < count; i++) {
+    if (coordinator.replicas(coordinator.partitionOf(`\0k${i}`))[0] === node) keys.push(`k${i}`);
+  }
+  return keys;
+}
+
+function away(world: ClusterWorld, node: number): number {
+  return world.nodes[node].alive.coordinator.figures()["works_away"] as number;
+}
+
+test("works that lapse on their way are kept no longer than their clients wait", async () => {
+  const world = await ClusterWorld.start();
+  const keys = keysOf(world, 1, 20);
+  // Its loop stands still: what is sent to it fills the window, and then waits here.
+  const ends = world.network.connections.filter(({ open, from, to }) => open && from === "n2" && to === "n1");
+  for (const end of ends) end.pause();
+  const asked = keys.map((key) => world.ask(0, work(key, `set ${"x".repeat(50_000)}`)));
+  world.scheduler.advance(100);
+  assert.is(away(world, 0), keys.length);
+  world.scheduler.advance(2200);
+  assert.ok(asked.every((one) => said(one) === "maybe"));
+  assert.is.not(world.nodes[0].alive.peers.links.get("n2")?.state, "down", "no link broke that would have ended them");
+  assert.is(away(world, 0), 0);
+});
+
+test.run();
