@@ -153,7 +153,8 @@ export class ClusterNode {
           onState(link.peerId, state);
         },
         measured: () => this.clocks.look(),
-        lost: (link) => this.coordinator.lost(link),
+        lost: (link) => this.coordinator.lost(link, false),
+        left: (link) => this.coordinator.lost(link, true),
         missed: (link) => this.coordinator.missed(link),
         trouble: ({ peerId }, why, refused) => onTrouble(`${peerId}: ${why}`, refused),
       },

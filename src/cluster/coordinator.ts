@@ -356,6 +356,8 @@ export class Coordinator implements Cluster {
     this.pulls.stop();
     this.catchUp.stop();
     for (const [id] of this.jobs.entries()) this.settle(id, { applied: "maybe" });
+    // A goodbye would tell them that what has no answer was not done.
+    for (const node of this.forwarding.owed) this.exchange.links[node]?.sever("this node stops, and owes it answers");
   }
 
   // What peers say.
@@ -374,13 +376,15 @@ export class Coordinator implements Cluster {
     if (!this.stopped) this.catchUp.up(link);
   }
 
-  lost(link: PeerLink): void {
+  /** @param left the peer said goodbye, and has answered all that it took. Else what was under way may be lost. */
+  lost(link: PeerLink, left: boolean): void {
     const from = this.exchange.links.indexOf(link);
     if (from < 0 || this.stopped) return;
     this.wall.observe();
-    this.forwarding.lost(from);
+    if (left) this.forwarding.left(from);
+    else this.forwarding.lost(from);
     this.questions.lost(from);
-    this.missed(link);
+    if (!left) this.missed(link);
     this.carryOut();
   }
 

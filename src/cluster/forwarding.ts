@@ -81,6 +81,8 @@ export class Forwarding {
   private readonly away: Numbered<Away> = new Numbered();
   private readonly closing: HeldBack<() => void> = new HeldBack();
   private readonly avoidUntilMs: number[] = [];
+  /** Nodes to which an answer found no room since their link opened. A goodbye would say that they have all. */
+  readonly owed: Set<number> = new Set();
 
   constructor(exchange: Exchange, replica: Replica, scheduler: Scheduler, performer: Performer, take: Take) {
     this.exchange = exchange;
@@ -135,7 +137,9 @@ export class Forwarding {
     const work = this.workOf(reader);
     const link = this.exchange.links[from] as PeerLink;
     const reply = (answer: Answer): void => {
-      if (id !== 0 && link.peerBoot === boot) writeAnswer(link, id, partition, answer);
+      if (id === 0 || link.peerBoot !== boot || writeAnswer(link, id, partition, answer)) return;
+      // The asker's time runs out: it cannot know then, and says so.
+      this.owed.add(from);
     };
     const nearly = (ballot: Dot, result: Buffer): void => {
       if (id !== 0 && link.peerBoot === boot && result.length <= NEARLY_BYTES_MAX)
@@ -191,10 +195,20 @@ export class Forwarding {
 
   /** The link to `node` broke: what is there may have been done, and the answer will not come. */
   lost(node: number): void {
+    this.owed.delete(node);
+    this.end(node, undefined);
+  }
+
+  /** `node` said goodbye, behind the answers to all that it took: what has none came when it took nothing any more. */
+  left(node: number): void {
+    this.end(node, { applied: "no", why: "no quorum" });
+  }
+
+  private end(node: number, answer: Answer | undefined): void {
     for (const [id, { to, done }] of this.away.entries()) {
       if (to !== node) continue;
       this.away.delete(id);
-      done(undefined);
+      done(answer);
     }
   }
 }
@@ -208,10 +222,11 @@ function headOf({ name, writes }: Work): Buffer {
   return head;
 }
 
-function writeAnswer(link: PeerLink, id: number, partition: number, answer: Answer): void {
-  if (answer.applied === "yes") writeDone(link, FORWARD_DONE, id, partition, answer.ballot, answer.result);
-  else if (answer.applied === "no") writeReply(link, FORWARD_NOT_APPLIED, id, partition, EMPTY, whyPayload(answer.why));
-  else writeReply(link, FORWARD_UNCERTAIN, id, partition, EMPTY, EMPTY);
+/** @returns false: there was no room. */
+function writeAnswer(link: PeerLink, id: number, partition: number, answer: Answer): boolean {
+  if (answer.applied === "yes") return writeDone(link, FORWARD_DONE, id, partition, answer.ballot, answer.result);
+  if (answer.applied === "maybe") return writeReply(link, FORWARD_UNCERTAIN, id, partition, EMPTY, EMPTY);
+  return writeReply(link, FORWARD_NOT_APPLIED, id, partition, EMPTY, whyPayload(answer.why));
 }
 
 function writeDone(
@@ -221,14 +236,14 @@ function writeDone(
   partition: number,
   ballot: Dot | undefined,
   result: Buffer,
-): void {
-  writeReply(link, flags, id, partition, dotBytes(ballot), result);
+): boolean {
+  return writeReply(link, flags, id, partition, dotBytes(ballot), result);
 }
 
-function writeReply(link: PeerLink, flags: number, id: number, partition: number, head: Buffer, body: Buffer): void {
+function writeReply(link: PeerLink, flags: number, id: number, partition: number, head: Buffer, body: Buffer): boolean {
   const writer = link.claim(MESSAGE_HEADER_BYTES + head.length + body.length, Number.POSITIVE_INFINITY);
-  // Without room the asker's time runs out: it cannot know then, and says so.
   writer?.opaque(MESSAGE_FORWARD_REPLY, flags, id, partition, EPOCH, body, 0, body.length, head);
+  return writer !== undefined;
 }
 
 function dotBytes(ballot: Dot | undefined): Buffer {

@@ -35,4 +35,39 @@ test("works that lapse on their way are kept no longer than their clients wait",
   assert.is(away(world, 0), 0);
 });
 
+/** Stop a node in good order, a moment after works were forwarded to it. @returns what its asker heard, and when. */
+async function stopped(sinceMs: number, refuse: boolean): Promise<{ heard: string[]; ms: number; left: number }> {
+  const world = await ClusterWorld.start();
+  const keys = keysOf(world, 1, 5);
+  for (const key of keys) world.ask(1, work(key, "set 7"));
+  world.scheduler.advance(100);
+  const { alive } = world.nodes[1];
+  if (refuse) for (const link of alive.peers.links.values()) link.claim = () => undefined;
+  const asked = keys.map((key) => world.ask(0, work(key, "incr")));
+  world.scheduler.advance(sinceMs);
+  alive.stop();
+  let ms = 0;
+  while (asked.some(({ answer }) => answer === undefined) && ms++ < 3000) world.scheduler.advance(1);
+  return { heard: asked.map(said), ms, left: away(world, 0) };
+}
+
+test("a clean stop: what was forwarded and not taken any more is done by who forwarded it, at once", async () => {
+  for (let sinceMs = 0; sinceMs < 1.6; sinceMs += 0.2) {
+    const { heard, ms, left } = await stopped(sinceMs, false);
+    assert.is(left, 0);
+    assert.ok(ms < 50, `${ms} ms`);
+    assert.ok(
+      heard.every((text) => text === "8" || (sinceMs > 0 && text === "maybe")),
+      `${sinceMs}: ${heard}`,
+    );
+  }
+});
+
+test("a clean stop of a node whose answers found no room says nothing of what it took", async () => {
+  const { heard, ms, left } = await stopped(1.5, true);
+  assert.is(left, 0);
+  assert.ok(ms < 50, `${ms} ms`);
+  assert.equal(heard, ["maybe", "maybe", "maybe", "maybe", "maybe"]);
+});
+
 test.run();
