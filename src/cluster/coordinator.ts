@@ -28,6 +28,7 @@ import { figuresOf } from "./figures.js";
 import { Forwarding } from "./forwarding.js";
 import { Inbound } from "./inbound.js";
 import { type Asked, Job } from "./job.js";
+import { LogWatch } from "./log-watch.js";
 import { memberViews } from "./member-view.js";
 import { OwnReplica } from "./own-replica.js";
 import { AGAIN_MS, type Due } from "./patience.js";
@@ -57,7 +58,6 @@ export class Coordinator implements Cluster {
   readonly clusterId: string;
   readonly replica: Replica;
   private readonly options: CoordinatorOptions;
-  private readonly worksMax: number;
   private readonly routing: Routing;
   private readonly exchange: Exchange;
   private readonly reach: Reach;
@@ -70,6 +70,7 @@ export class Coordinator implements Cluster {
   private readonly proposer: Proposer<Value, Buffer>;
   private readonly reader: Reader<Value, Buffer>;
   private readonly timers: Timers<Due>;
+  private readonly logWatch: LogWatch;
   private readonly jobs: Numbered<Job> = new Numbered();
   private readonly out: Effect<Value, Buffer>[] = [];
   private readonly own: OwnReplica;
@@ -81,7 +82,6 @@ export class Coordinator implements Cluster {
   constructor(options: CoordinatorOptions) {
     const { selfIndex, ring, r, w, storage, clock, boot, scheduler, members, proposerRules: rules } = options;
     const { bounds = {} } = options;
-    this.worksMax = bounds.works ?? WORKS_MAX;
     this.options = options;
     this.selfIndex = selfIndex;
     this.partitions = ring.placement.partitions;
@@ -114,12 +114,11 @@ export class Coordinator implements Cluster {
     });
     const { exchange, forwarding, questions, replica, routing, pulls } = this;
     this.own = new OwnReplica(replica, exchange, pulls);
-    const { positions, logFrom, onDamage } = options;
-    const source = { storage, positions, logFrom, onDamage };
-    this.catchUp = new CatchUp({ ...source, exchange, routing, replica, pulls, scheduler, selfIndex });
-    const { catchUp } = this;
-    exchange.onMissed = (peer) => catchUp.missed(peer);
-    const desks = { exchange, forwarding, questions, catchUp, replica, pulls, routing, selfIndex, clock };
+    const excused = (): boolean => exchange.patience.busyNow;
+    this.logWatch = new LogWatch({ scheduler, log: storage, excused, onHang: () => this.handBack() });
+    this.catchUp = new CatchUp({ ...options, exchange, routing, replica, pulls });
+    exchange.onMissed = (peer) => this.catchUp.missed(peer);
+    const desks = { exchange, forwarding, questions, catchUp: this.catchUp, replica, pulls, routing, selfIndex, clock };
     this.inbound = new Inbound({ ...desks, deliver: (from, reply) => this.deliver(from, reply) });
   }
 
@@ -132,8 +131,6 @@ export class Coordinator implements Cluster {
     const { clocks } = this.options;
     return clocks.compared ? clocks.nowMs() : 0;
   }
-
-  // What clients ask.
 
   // HOT: once per command.
   perform(work: Work, done: (answer: Answer) => void): void {
@@ -152,7 +149,7 @@ export class Coordinator implements Cluster {
   }
 
   private full(done: (answer: Answer) => void): boolean {
-    if (this.jobs.size < this.worksMax && !this.stopped) return false;
+    if (this.jobs.size < (this.options.bounds?.works ?? WORKS_MAX) && !this.stopped) return false;
     this.counts.refused++;
     done({ applied: "no", why: "too many" });
     return true;
@@ -178,8 +175,11 @@ export class Coordinator implements Cluster {
   }
 
   private preferred(partition: number): number {
-    return this.routing.preferred(partition, (node) => this.forwarding.usable(node));
+    return this.routing.preferred(partition, this.usableBound);
   }
+
+  private readonly usableBound = (node: number): boolean =>
+    node === this.selfIndex ? !this.logWatch.hangs : this.forwarding.usable(node);
 
   /** Refused before anything is sent, where that is sure to come to nothing. */
   private propose(job: Job): void {
@@ -203,8 +203,15 @@ export class Coordinator implements Cluster {
   private take(work: Work, budgetMs: number, done: (answer: Answer) => void, asked?: Asked): void {
     if (this.full(done)) return;
     this.wall.observe();
-    if (!this.options.storage.hasRoom) return done(NO_QUORUM);
+    if (!this.options.storage.hasRoom || this.logWatch.hangs) return done(NO_QUORUM);
     this.propose(this.job(work, Math.min(budgetMs, this.options.deadlineMs), done, asked));
+    this.carryOut();
+  }
+
+  /** The log hangs: what other nodes forwarded goes back to them, in time. */
+  private handBack(): void {
+    for (const [, { asker, work }] of this.jobs.entries())
+      if (asker !== undefined) this.proposer.handBack(work.name, this.out);
     this.carryOut();
   }
 
@@ -251,8 +258,6 @@ export class Coordinator implements Cluster {
       own: { inFlight: jobs.size, ...held, ...counts },
     });
   }
-
-  // Effects.
 
   /** Do what proposer and reader want done, and what follows from that, until there is nothing left. */
   private carryOut(): void {
@@ -335,6 +340,7 @@ export class Coordinator implements Cluster {
     if (this.stopped) return;
     const { durableLsn } = this.options.storage;
     this.replica.durable();
+    this.logWatch.durable();
     this.exchange.durable(durableLsn);
     this.catchUp.durable(durableLsn);
     this.forwarding.durable(durableLsn);
@@ -352,15 +358,11 @@ export class Coordinator implements Cluster {
   /** Stop in good order: nothing new is taken, and what is in flight is answered by what is known of it. */
   stop(): void {
     this.stopped = true;
-    this.timers.stop();
-    this.pulls.stop();
-    this.catchUp.stop();
+    for (const part of [this.timers, this.pulls, this.catchUp, this.logWatch]) part.stop();
     for (const [id] of this.jobs.entries()) this.settle(id, { applied: "maybe" });
     // A goodbye would tell them that what has no answer was not done.
     for (const node of this.forwarding.owed) this.exchange.links[node]?.sever("this node stops, and owes it answers");
   }
-
-  // What peers say.
 
   // HOT: once per message of a peer.
   message(link: PeerLink, reader: MessageReader): void {

@@ -13,7 +13,8 @@
  * has that state the quorum is complete (what is chosen is a fact about acceptors, whoever counts them: Lamport, Paxos Made Simple, 2.3), and the
  * work is answered without waiting until the other node has heard so and says so: two waits less of five. Where this replica does
  * not hold that very state, the reply that follows counts.
- * A node that could not reach its quorum is left alone for a while, although its link is up: others may still reach theirs.
+ * A node that could not reach its quorum is left alone for a while, although its link is up: others may still reach theirs. One whose log hangs says
+ * at once that nothing was done (cluster/log-watch.ts), so that the asker has time left to propose it.
  */
 import {
   DOT_BYTES,

@@ -105,6 +105,11 @@ export class Patience {
     this.busyUntilMs = Math.max(this.busyUntilMs, nowMs + ms);
   }
 
+  /** Is a large value being stored, or on its way? */
+  get busyNow(): boolean {
+    return this.scheduler.monotonicMs() < this.busyUntilMs;
+  }
+
   private sweep(): void {
     const nowMs = this.scheduler.monotonicMs();
     for (const [name, { untilMs, endMs }] of this.stakes)

@@ -4,6 +4,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { Answer } from "../../../src/cluster/work.js";
 import { ClusterWorld, said, work } from "../../lib/cluster-world.js";
 
 /** Keys whose preferred proposer is the node. */
@@ -68,6 +69,27 @@ test("a clean stop of a node whose answers found no room says nothing of what it
   assert.is(left, 0);
   assert.ok(ms < 50, `${ms} ms`);
   assert.equal(heard, ["maybe", "maybe", "maybe", "maybe", "maybe"]);
+});
+
+test("a node whose log hangs: what others forward to it goes back to them in time, and nothing of theirs fails for want of it", async () => {
+  const world = await ClusterWorld.start();
+  world.scheduler.advance(5000);
+  const keys = keysOf(world, 1, 30);
+  world.nodes[1].storage.sync = () => false;
+  const others: { answer: Answer | undefined }[] = [];
+  const own: { answer: Answer | undefined }[] = [];
+  for (let round = 0; round < 60; round++) {
+    // Some it has proposed before, others it has not.
+    for (const node of [0, 2]) others.push(world.ask(node, work(`${keys[(round + node) % 30]}`, "set x")));
+    others.push(world.ask(0, work(`{${keys[0]}}${round}`, "set x")));
+    own.push(world.ask(1, work(keys[round % 30] as string, "set x")));
+    world.scheduler.advance(100);
+  }
+  world.scheduler.advance(2500);
+  assert.equal([...new Set(others.map(said))], ["OK"]);
+  // Once it knows, it has the works of its own clients done by others.
+  assert.equal([...new Set(own.slice(7).map(said))], ["OK"]);
+  assert.is(away(world, 0), 0);
 });
 
 test.run();
