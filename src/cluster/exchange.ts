@@ -63,6 +63,11 @@ export interface ExchangeFigures {
   declined: number;
 }
 
+/** Numbers begin anew after the highest. */
+function isLater(id: number, than: number): boolean {
+  return ((id - than) | 0) > 0;
+}
+
 export class Exchange {
   readonly figures: ExchangeFigures = { read: 0, prepare: 0, accept: 0, learn: 0, replies: 0, unsent: 0, declined: 0 };
   /** By index of the member; undefined: this node. */
@@ -78,6 +83,8 @@ export class Exchange {
   private readonly askedIds: Uint32Array;
   private readonly askedMask: number;
   private lastId = 0;
+  /** By index: the latest ACCEPT that was given up unanswered for want of room; 0: none was. */
+  private readonly givenUp: Uint32Array;
   private lastRequest: AcceptRequest<Value> | LearnRequest<Value> | undefined;
   private lastRecorded: AcceptRequest<Value> | LearnRequest<Value> | undefined;
   private readonly chosen: ChosenList[];
@@ -91,6 +98,7 @@ export class Exchange {
     this.askedWhom = new Uint16Array(askedMax);
     this.askedIds = new Uint32Array(askedMax);
     this.askedMask = askedMax - 1;
+    this.givenUp = new Uint32Array(members);
     this.links = new Array(members).fill(undefined);
     this.patience = new Patience(scheduler, this.links);
     this.chosen = Array.from({ length: members }, () => new ChosenList(CHOSEN_ITEMS_MAX, CHOSEN_BYTES_MAX));
@@ -104,6 +112,24 @@ export class Exchange {
   nextId(): number {
     this.lastId = (this.lastId + 1) >>> 0 || 1;
     return this.lastId;
+  }
+
+  /** Of the latest request. */
+  get lastNumber(): number {
+    return this.lastId;
+  }
+
+  /** Was an ACCEPT to the peer, behind the request `after` and up to `until`, not answered (yet)? */
+  awaits(peer: number, after: number, until: number): boolean {
+    const { asked, askedIds, askedWhom, askedMask } = this;
+    const lost = this.givenUp[peer];
+    if (lost !== 0 && isLater(lost, after)) return true;
+    // Those before are not remembered.
+    for (let left = Math.min((until - after) >>> 0, asked.length), id = until; left > 0; left--, id = (id - 1) >>> 0) {
+      const at = id & askedMask;
+      if (askedIds[at] === id && askedWhom[at] === peer && asked[at]?.type === "accept") return true;
+    }
+    return false;
   }
 
   // HOT: once per request to a peer.
@@ -207,6 +233,7 @@ export class Exchange {
     const id = this.nextId();
     const at = id & this.askedMask;
     const { key } = request;
+    if (this.asked[at]?.type === "accept") this.givenUp[this.askedWhom[at]] = this.askedIds[at];
     this.asked[at] =
       request.type === "read"
         ? request

@@ -14,6 +14,7 @@ import type { Routing } from "./routing.js";
 
 /** The storage, as far as it is shipped. */
 export interface ShippedStorage {
+  readonly appendedLsn: number;
   readonly durableLsn: number;
   held(name: string): Held<Value> | undefined;
   page(
@@ -45,6 +46,12 @@ export interface Batch {
   readonly lastLsn: number;
   /** Nothing is left behind it at present. */
   readonly ends: boolean;
+}
+
+/** A position of this node's log, and the number of the latest request to any peer then. */
+export interface Moment {
+  readonly lsn: number;
+  readonly id: number;
 }
 
 /** Where a walk through the table is. */
@@ -92,6 +99,21 @@ export class ShipSource {
 
   get durableLsn(): number {
     return this.parts.storage.durableLsn;
+  }
+
+  /** What was logged until now, and what was asked. */
+  now(): Moment {
+    return { lsn: this.parts.storage.appendedLsn, id: this.parts.exchange.lastNumber };
+  }
+
+  /** Was an ACCEPT to the peer, behind the number `after` and up to `until`, not answered (yet)? */
+  awaits(peer: number, after: number, until: number): boolean {
+    return this.parts.exchange.awaits(peer, after, until);
+  }
+
+  /** A large value is being stored: answers may take long. */
+  get busy(): boolean {
+    return this.parts.exchange.patience.busyNow;
   }
 
   later(run: () => void): void {

@@ -7,7 +7,9 @@
  *       `--------------------- the last batch is durable at the peer (SHIP_ACK) -------------------------------'
  *
  * While the peer is up to date, what it has moves on with the log: what was logged SETTLE_MS ago was sent by whoever proposed it, over a
- * link that did not break here; where another node's link to the peer broke, that node ships. What an ACCEPT could not do
+ * link that did not break here; where another node's link to the peer broke, that node ships. It moves no further than to the first
+ * ACCEPT of this node that the peer has not answered: it may hold it in memory only, before a disk that stands still. One that is not
+ * answered for long is shipped. What an ACCEPT could not do
  * there (refused, or lost with nobody left to ship it) is found by CHOSEN (cluster/pulls.ts) and by readers.
  * A log that does not reach back so far any more: first all that the table holds, then the log from where that began.
  *
@@ -17,10 +19,12 @@
  */
 import { largeMs } from "./patience.js";
 import type { PeerLink } from "./peer-link.js";
-import { type Batch, bytesOf, type LogReader, type ShipSource, type Walk } from "./ship-source.js";
+import { type Batch, bytesOf, type LogReader, type Moment, type ShipSource, type Walk } from "./ship-source.js";
 
 const SETTLE_MS = 4000;
 export const SHIP_TICK_MS = 1000;
+/** Answers to ACCEPTs have come by then, or will not. */
+const UNANSWERED_TICKS_MAX = 10;
 /** A batch that is not answered by then was lost with its link, or the peer is not able to. A large one has longer. */
 const ANSWER_MS = 5000;
 
@@ -46,8 +50,14 @@ export class Shipping {
   /** It goes on in another turn of the loop. */
   private paused = false;
   private stopped = false;
-  /** Positions of the log at the last ticks, the oldest first. */
-  private readonly noted: number[] = [];
+  /** How far the log was durable at the last ticks, the oldest first. */
+  private readonly noted: Moment[] = [];
+  /** What ACCEPTs up to this number carried, the peer has. */
+  private sureId = 0;
+  /** When something was missed last: what came before that has been shipped once this position has. */
+  private missedAt: Moment = { lsn: 0, id: 0 };
+  /** Ticks for which an answer is late. */
+  private lateTicks = 0;
   /** In the table, when the log does not reach back. */
   private walk: Walk | undefined;
   private reader: LogReader | undefined;
@@ -68,6 +78,7 @@ export class Shipping {
   /** Something that the peer should have had may not have arrived. */
   missed(): void {
     this.behind = true;
+    this.missedAt = this.source.now();
     this.noted.length = 0;
     this.batchId = 0;
     // What was on its way may be lost.
@@ -92,9 +103,19 @@ export class Shipping {
   }
 
   private settle(): void {
-    this.noted.push(this.source.durableLsn);
-    if (this.noted.length <= SETTLE_MS / SHIP_TICK_MS) return;
-    this.hasLsn = Math.max(this.hasLsn, this.noted.shift() as number);
+    const { source, noted } = this;
+    if (noted.length >= SETTLE_MS / SHIP_TICK_MS) {
+      const { lsn, id } = noted[0];
+      if (source.awaits(this.peer, this.sureId, id)) {
+        if (++this.lateTicks > UNANSWERED_TICKS_MAX && !source.busy) this.missed();
+        return;
+      }
+      noted.shift();
+      this.lateTicks = 0;
+      this.sureId = id;
+      this.hasLsn = Math.max(this.hasLsn, lsn);
+    }
+    noted.push({ lsn: source.durableLsn, id: source.now().id });
   }
 
   /** A batch is durable at the peer. */
@@ -112,8 +133,10 @@ export class Shipping {
       this.walk = undefined;
       return;
     }
+    if (this.batchLsn >= this.missedAt.lsn) this.sureId = this.missedAt.id;
     this.behind = false;
     this.noted.length = 0;
+    this.lateTicks = 0;
     this.close();
   }
 

@@ -82,6 +82,30 @@ test("what a node refuses after a crash is acknowledged once it holds it, howeve
   assert.equal(behind(world), []);
 });
 
+test("what a node holds in memory only, before a disk that stands still, is shipped after its end", async () => {
+  const world = await ClusterWorld.start();
+  const { coordinator } = world.nodes[0].alive;
+  // Its keys are proposed by the first node: nobody else ships them.
+  const keys = KEYS.filter((name) => coordinator.replicas(coordinator.partitionOf(`\0${name}`))[0] === 0);
+  assert.ok(keys.length > 4);
+  world.scheduler.advance(8000);
+  assert.equal(behind(world), []);
+  world.nodes[2].storage.sync = () => false;
+  const asked = keys.map((key) => {
+    const one = world.ask(0, work(key, "set new"));
+    world.scheduler.advance(10_000 / keys.length);
+    return one;
+  });
+  assert.ok(asked.every((one) => said(one) === "OK"));
+  world.kill(2);
+  world.scheduler.advance(100);
+  world.boot(2);
+  world.scheduler.advance(8000);
+  const held = keys.map((key) => world.nodes[2].storage.held(`\0${key}`)?.state.value?.bytes.toString());
+  assert.equal([...new Set(held)], ["new"]);
+  assert.equal(behind(world), []);
+});
+
 test("what only one node accepted and no quorum knows is settled by a round, and nobody waits for it for ever", async () => {
   const world = await ClusterWorld.start();
   world.scheduler.advance(6000);

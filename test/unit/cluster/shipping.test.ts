@@ -15,6 +15,9 @@ class Stage {
   readonly sent: string[] = [];
   readonly shipping: Shipping;
   readonly link: PeerLink = { state: "up" } as PeerLink;
+  /** Number of the last request to anybody, and of one that the peer has not answered. */
+  asked = 0;
+  unanswered = -1;
   private readonly later: (() => void)[] = [];
   private from = 0;
 
@@ -22,6 +25,9 @@ class Stage {
     let next = 0;
     const source = {
       durableLsn: 100,
+      busy: false,
+      now: () => ({ lsn: 100, id: ++this.asked }),
+      awaits: (_peer: number, after: number, until: number) => after < this.unanswered && this.unanswered <= until,
       later: (run: () => void) => this.later.push(run),
       logFrom: (lsn: number) => {
         this.from = lsn;
@@ -78,6 +84,29 @@ test("a turn that is over before anything was read sends nothing, and goes on in
   assert.equal(sent, ["2 of 21..30", "1 of 31..40"]);
   shipping.acknowledged(link, 2, 0);
   assert.equal([shipping.behind, shipping.hasLsn], [false, 40]);
+});
+
+test("what the peer has moves on with the log up to the first ACCEPT that it has not answered; in the end that is shipped", () => {
+  const stage = new Stage([
+    { records: 0, lastLsn: 20, ends: true },
+    { records: 2, lastLsn: 100, ends: true },
+    { records: 0, lastLsn: 100, ends: true },
+  ]);
+  const { shipping, link, sent } = stage;
+  shipping.asked(link, 1000, 0);
+  assert.equal([shipping.behind, shipping.hasLsn], [false, 20]);
+  stage.unanswered = ++stage.asked;
+  let ticks = 0;
+  for (; !shipping.behind && ticks < 100; ticks++) shipping.tick(link, ticks * 1000);
+  assert.equal([shipping.hasLsn, sent.length], [20, 0]);
+  assert.ok(ticks > 10 && ticks < 20, `${ticks}`);
+  shipping.tick(link, 100_000);
+  assert.equal(sent, ["2 of 21..100"]);
+  shipping.acknowledged(link, 1, 0);
+  assert.equal([shipping.behind, shipping.hasLsn], [false, 100]);
+  // It was shipped: that it is never answered keeps nobody waiting.
+  for (let i = 0; i < 100; i++) shipping.tick(link, 101_000 + i * 1000);
+  assert.is(shipping.behind, false);
 });
 
 test("nothing goes on after a stop", () => {
