@@ -185,29 +185,29 @@ export class Exchange {
     }
     const bytes = request === undefined ? replyBytes(reply as Reply<Value>) : requestBytes(request);
     const large = bytes > LARGE_BYTES;
-    if (large && !this.prepareLarge(link, outgoing, bytes)) return;
+    if (large && request !== undefined && !this.isNew(to, request, bytes)) return;
     const writer = link.claim(bytes, large ? this.patience.deadlineMs(bytes, deadlineMs) : deadlineMs);
     if (writer === undefined) {
       this.figures.unsent++;
       if (request?.type === "accept" || request?.type === "learn") {
         if (large) this.patience.arrived(to, request.key, request.ballot);
         this.onMissed(to);
-      }
-    } else if (request === undefined) writeReply(writer, id, partition, reply as Reply<Value>);
-    else {
+      } else if (large && request === undefined) this.decline(to, boot, id, partition);
+    } else if (request === undefined) {
+      writeReply(writer, id, partition, reply as Reply<Value>);
+      // Small ones leave first. Announced and then not sent, it would be waited for.
+      if (large) this.announce(link, outgoing);
+    } else {
       // Not before there was room: a round whose state was sent to nobody is begun again as soon as any other.
       if (large && "state" in request) this.patience.began(request.key, bytes, to);
       writeRequest(writer, request.type === "learn" ? 0 : this.remember(to, request), partition, request);
     }
   }
 
-  /** @returns false: it is on its way already. */
-  private prepareLarge(link: PeerLink, outgoing: Outgoing, bytes: number): boolean {
-    const { to, request } = outgoing;
-    if (request === undefined) this.announce(link, outgoing);
-    else if (request.type === "accept" || request.type === "learn")
-      return !this.patience.isUnderWay(to, request.key, request.ballot, bytes);
-    return true;
+  /** @returns false: this large state is on its way already. */
+  private isNew(to: number, request: WireRequest, bytes: number): boolean {
+    if (request.type !== "accept" && request.type !== "learn") return true;
+    return !this.patience.isUnderWay(to, request.key, request.ballot, bytes);
   }
 
   /** A large state that was asked for is named ahead: it may take a while until it is durable, and until its first bytes leave. */
@@ -248,10 +248,14 @@ export class Exchange {
     return id;
   }
 
-  private declined(from: number, type: Asked["type"], reader: MessageReader): void {
+  private declined(from: number, asked: Asked, reader: MessageReader): void {
     if (declinedOf(reader) === undefined) return;
     this.figures.declined++;
-    if (type === "accept") this.onMissed(from);
+    // Nothing of it is on its way any more, in either direction.
+    this.patience.turnedAway(asked.key, from);
+    if (asked.type !== "accept") return;
+    this.patience.arrived(from, asked.key, asked.ballot);
+    this.onMissed(from);
   }
 
   /** Nothing was done for a request, for want of room: no statement about ballots. */
@@ -274,7 +278,7 @@ export class Exchange {
       return undefined;
     }
     this.asked[at] = undefined;
-    if (reply === undefined) this.declined(from, asked.type, reader);
+    if (reply === undefined) this.declined(from, asked, reader);
     else if (reply.type === "ack" || reply.type === "nack") this.patience.arrived(from, asked.key, reply.ballot);
     return reply;
   }

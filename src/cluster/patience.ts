@@ -9,7 +9,7 @@
  * What is small shares the logs with it: while a large value is being stored, small works may end later too, by at most what its bytes take.
  *
  * Invariants: rounds and reads of what is not large are not touched; whatever is waited for has an end, since each stake has; a stake ends with
- * its peer's link, or when its state is known to be chosen.
+ * its peer's link, when its peer says that it does nothing about it, or when its state is known to be chosen.
  */
 import { type Dot, sameDot } from "../core/clock/dot.js";
 import type { Timer } from "../core/register/effects.js";
@@ -201,6 +201,16 @@ export class Patience {
     this.frames = this.frames.filter(
       (frame) => frame.to !== to || frame.name !== name || !sameDot(frame.ballot, ballot),
     );
+  }
+
+  /** The peer does not take a state of the key, or does not send the one that it announced. */
+  turnedAway(name: string, peer: number): void {
+    const stake = this.stakes.get(name);
+    const at = stake === undefined ? -1 : stake.peers.indexOf(peer);
+    if (stake === undefined || at < 0) return;
+    stake.peers.splice(at, 1);
+    // Announced, and by nobody else.
+    if (stake.peers.length === 0 && stake.bytes === 0) this.stakes.delete(name);
   }
 
   /** What is on its way to or from the peer may not arrive. */
