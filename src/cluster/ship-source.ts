@@ -76,6 +76,8 @@ const PAGE_KEYS = 100;
 const SEND_MS = 5000;
 /** Of a turn of the loop. */
 const READ_MS = 1;
+/** Keys between two looks at the time. */
+const LOOKS_PER_TIME = 16;
 
 export interface ShipSourceParts {
   readonly storage: ShippedStorage;
@@ -144,12 +146,15 @@ export class ShipSource {
     }
   }
 
-  /** The next part of the table; the walk moves on. */
+  /** The next part of the table, what can be looked at in a turn's share; the walk moves on. */
   fromTable(peer: number, walk: Walk, bytesMax: number): Batch {
     const records: Batch["records"][number][] = [];
     const { left } = walk;
+    const untilMs = this.parts.nowMs() + READ_MS;
     let bytes = 0;
-    while (bytes < bytesMax && (left.length > 0 || walk.db < DATABASES)) {
+    for (let looks = 1; bytes < bytesMax && (left.length > 0 || walk.db < DATABASES); looks++) {
+      // Most of a table may be of keys that are not the peer's.
+      if (looks % LOOKS_PER_TIME === 0 && this.parts.nowMs() >= untilMs) break;
       const name = left.pop();
       if (name === undefined) {
         const { entries, next } = this.parts.storage.page(walk.db, walk.cursor, PAGE_KEYS);

@@ -58,8 +58,9 @@ export class Shipping {
   private missedAt: Moment = { lsn: 0, id: 0 };
   /** Ticks for which an answer is late. */
   private lateTicks = 0;
-  /** In the table, when the log does not reach back. */
+  /** In the table, when the log does not reach back; and where it was when the peer had acknowledged everything before. */
   private walk: Walk | undefined;
+  private sureWalk: Walk | undefined;
   private reader: LogReader | undefined;
 
   constructor(peer: number, hasLsn: number, source: ShipSource) {
@@ -81,8 +82,8 @@ export class Shipping {
     this.missedAt = this.source.now();
     this.noted.length = 0;
     this.batchId = 0;
-    // What was on its way may be lost.
-    this.walk = undefined;
+    // What was on its way may be lost. What was acknowledged is not; and what may be lost besides lies in the log behind the walk.
+    this.walk = copyOf(this.sureWalk);
     this.unsent = undefined;
     this.close();
   }
@@ -122,15 +123,22 @@ export class Shipping {
   acknowledged(link: PeerLink, id: number, nowMs: number): void {
     if (id !== this.batchId || id === 0) return;
     this.batchId = 0;
-    if (this.walk === undefined) this.hasLsn = Math.max(this.hasLsn, this.batchLsn);
+    this.has(this.batchLsn);
     if (this.batchEnds) this.ended();
     if (this.behind) this.next(link, nowMs);
+  }
+
+  /** The peer has everything before the position, or before where the walk is. */
+  private has(lsn: number): void {
+    if (this.walk === undefined) this.hasLsn = Math.max(this.hasLsn, lsn);
+    else this.sureWalk = copyOf(this.walk);
   }
 
   private ended(): void {
     if (this.walk !== undefined) {
       this.hasLsn = Math.max(this.hasLsn, this.walk.fromLsn);
       this.walk = undefined;
+      this.sureWalk = undefined;
       return;
     }
     if (this.batchLsn >= this.missedAt.lsn) this.sureId = this.missedAt.id;
@@ -179,7 +187,7 @@ export class Shipping {
     this.unsent = undefined;
     // Nothing in it concerns the peer: there is nothing to wait for.
     if (batch.records.length === 0) {
-      if (this.walk === undefined) this.hasLsn = Math.max(this.hasLsn, batch.lastLsn);
+      this.has(batch.lastLsn);
       if (!batch.ends) return this.nextSoon(link, nowMs);
       this.batchLsn = batch.lastLsn;
       this.ended();
@@ -197,4 +205,8 @@ export class Shipping {
     this.batches++;
     this.records += batch.records.length;
   }
+}
+
+function copyOf(walk: Walk | undefined): Walk | undefined {
+  return walk === undefined ? undefined : { ...walk, left: walk.left.slice() };
 }
