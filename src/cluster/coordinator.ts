@@ -113,7 +113,7 @@ export class Coordinator implements Cluster {
       propose: (work, done) => this.take(work, options.deadlineMs, done),
     });
     const { exchange, forwarding, questions, replica, routing, pulls } = this;
-    this.own = new OwnReplica(replica, exchange, pulls);
+    this.own = new OwnReplica(replica, exchange, pulls, (life, id) => this.reader.awaits(life, id));
     const excused = (): boolean => exchange.patience.busyNow;
     this.logWatch = new LogWatch({ scheduler, log: storage, excused, onHang: () => this.handBack() });
     this.catchUp = new CatchUp({ ...options, exchange, routing, replica, pulls });

@@ -77,7 +77,7 @@ export class Exchange {
   /** A state did not get to a peer. */
   onMissed: (peer: number) => void = () => {};
   private readonly scheduler: Scheduler;
-  private readonly heldBack: HeldBack<Outgoing> = new HeldBack();
+  private readonly heldBack: HeldBack<Outgoing> = new HeldBack((outgoing) => this.isOver(outgoing));
   private readonly asked: (Asked | undefined)[];
   private readonly askedWhom: Uint16Array;
   private readonly askedIds: Uint32Array;
@@ -172,6 +172,15 @@ export class Exchange {
   /** The log is durable so far. */
   durable(lsn: number): void {
     this.heldBack.release(lsn, this.sendBound);
+  }
+
+  /** Its time has passed while the log stood still. */
+  private isOver({ to, request, deadlineMs }: Outgoing): boolean {
+    // A large one may have more time than that: it is looked at when it is sent.
+    if (deadlineMs > this.scheduler.monotonicMs() || this.patience.busyNow) return false;
+    this.figures.unsent++;
+    if (request?.type === "accept" || request?.type === "learn") this.onMissed(to);
+    return true;
   }
 
   private readonly sendBound = (outgoing: Outgoing): void => this.send(outgoing);

@@ -69,6 +69,12 @@ interface Away {
   nearly: boolean;
 }
 
+/** An answer that waits for this node's own log. */
+interface Closing {
+  readonly id: number;
+  readonly close: () => void;
+}
+
 export class Forwarding {
   sent = 0;
   received = 0;
@@ -80,7 +86,7 @@ export class Forwarding {
   private readonly performer: Performer;
   private readonly take: Take;
   private readonly away: Numbered<Away> = new Numbered();
-  private readonly closing: HeldBack<() => void> = new HeldBack();
+  private readonly closing: HeldBack<Closing> = new HeldBack(({ id }) => !this.away.has(id));
   private readonly avoidUntilMs: number[] = [];
   /** Nodes to which an answer found no room since their link opened. A goodbye would say that they have all. */
   readonly owed: Set<number> = new Set();
@@ -186,12 +192,12 @@ export class Forwarding {
       away.done(answer);
     };
     if (lsn === 0) close();
-    else this.closing.add(lsn, close);
+    else this.closing.add(lsn, { id, close });
   }
 
   /** The log has come further. */
   durable(lsn: number): void {
-    this.closing.release(lsn, (close) => close());
+    this.closing.release(lsn, ({ close }) => close());
   }
 
   /** The link to `node` broke: what is there may have been done, and the answer will not come. */

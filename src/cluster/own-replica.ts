@@ -12,10 +12,12 @@ export class OwnReplica {
   private readonly replica: Replica;
   private readonly exchange: Exchange;
   private readonly pulls: Pulls;
-  private readonly heldBack: HeldBack<Reply<Value>> = new HeldBack();
+  private readonly heldBack: HeldBack<Reply<Value>>;
   private ready: Reply<Value>[] = [];
 
-  constructor(replica: Replica, exchange: Exchange, pulls: Pulls) {
+  /** @param awaits is such a read waited for? */
+  constructor(replica: Replica, exchange: Exchange, pulls: Pulls, awaits: (boot: number, id: number) => boolean) {
+    this.heldBack = new HeldBack((reply) => reply.type === "state" && !awaits(reply.boot, reply.id));
     this.replica = replica;
     this.exchange = exchange;
     this.pulls = pulls;
