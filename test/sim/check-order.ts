@@ -101,7 +101,11 @@ export class OrderChecker {
 
   private linkOf(dot: Dot): Link | undefined {
     const state = this.records.evidence.of(this.name, dot);
-    const round = this.records.ledger.round(this.name, dot);
+    const round = this.records.ledger.round(
+      this.name,
+      dot,
+      (mine) => this.records.evidence.of(this.name, mine) !== undefined,
+    );
     return state === undefined || round === undefined ? undefined : { state, round };
   }
 

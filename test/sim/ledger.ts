@@ -57,7 +57,8 @@ export interface Round {
 export class Ledger {
   private readonly all: (Applied | undefined)[] = [undefined];
   private readonly rounds: Map<string, Map<number, Round>> = new Map();
-  private readonly nameless: Map<number, Round> = new Map();
+  /** Of works that are none of the clients'. Two keys may have the same dot. */
+  private readonly nameless: Map<number, Round[]> = new Map();
   // The round that is being made up: everything within one turn of one node.
   private asked = false;
   private awaited = false;
@@ -85,10 +86,14 @@ export class Ledger {
     return this.all.push(applied) - 1;
   }
 
-  /** What was proposed under a ballot of a key. */
-  round(name: string, ballot: Dot): Round | undefined {
+  /** What was proposed under a ballot of a key. @param isItsDot has the key a state under this dot? */
+  round(name: string, ballot: Dot, isItsDot: (dot: Dot) => boolean): Round | undefined {
     const key = dotKey(ballot);
-    return this.rounds.get(name)?.get(key) ?? this.nameless.get(key);
+    const named = this.rounds.get(name)?.get(key);
+    const others = this.nameless.get(key);
+    if (named !== undefined || others === undefined) return named;
+    const fits = others.find(({ mine }) => mine !== undefined && isItsDot(mine));
+    return fits ?? others.find(({ mine }) => mine === undefined) ?? others.at(-1);
   }
 
   roundsOf(name: string): Iterable<Round> {
@@ -145,15 +150,15 @@ export class Ledger {
     const { name, mine, applied } = this;
     const round: Round = { ballot, mine, applied, wallMs };
     for (const each of applied) each.round = round;
-    let rounds = this.nameless;
-    if (name !== undefined) {
-      rounds = this.rounds.get(name) ?? new Map<number, Round>();
-      this.rounds.set(name, rounds);
-    }
     const key = dotKey(ballot);
-    if (name !== undefined && (rounds.get(key)?.applied.length ?? 0) > 0)
-      throw new Violation(`ledger: the ballot ${dotText(ballot)} of ${JSON.stringify(name)} was issued twice`);
-    rounds.set(key, round);
+    if (name === undefined) this.nameless.set(key, [...(this.nameless.get(key) ?? []), round]);
+    else {
+      const rounds = this.rounds.get(name) ?? new Map<number, Round>();
+      this.rounds.set(name, rounds);
+      if ((rounds.get(key)?.applied.length ?? 0) > 0)
+        throw new Violation(`ledger: the ballot ${dotText(ballot)} of ${JSON.stringify(name)} was issued twice`);
+      rounds.set(key, round);
+    }
     this.asked = false;
     this.awaited = false;
     this.name = undefined;
