@@ -99,7 +99,7 @@ export function refusalOf(session: Session, transaction: Transaction): string | 
 
 /** Was any watched key written to? The gate is then that of all that was looked at. */
 function hasChanged(transaction: Transaction, space: Context["space"]): boolean {
-  let gate = 0;
+  let { gate } = space;
   let changed = false;
   for (const watched of transaction.watched.values()) {
     const { db, key, version } = watched;
@@ -164,7 +164,7 @@ function watch(session: Session, c: Context): void {
   const transaction = (session.transaction ??= new Transaction());
   const { args, space } = c;
   if (queryTooLong(session, 0)) return;
-  let gate = 0;
+  let { gate } = space;
   for (let i = 1; i < args.count; i++) {
     const id = `${session.db} ${args.text(i)}`;
     if (transaction.watched.has(id)) continue;
