@@ -83,9 +83,10 @@ export class ServedStorage {
   }
 
   makeRoom(): boolean {
-    // Nothing can be evicted either; the command is refused for want of room on the disk.
-    if (this.engine.store.readOnly) return true;
-    return this.engine.store.eviction.makeRoom();
+    const { store, wal } = this.engine;
+    // Nothing can be evicted either; the command is refused for want of room on the disk. Or, as in Redis, since all is still loading.
+    if (store.readOnly || wal === undefined) return true;
+    return store.eviction.makeRoom();
   }
 
   nudge(): void {

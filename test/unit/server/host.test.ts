@@ -297,6 +297,20 @@ served("OOM, MISCONF and LOADING refuse, reads go on", { config: { maxmemory: 10
   assert.is(await c.ask("DEBUG", "SLEEP", "0").then((line) => line.slice(0, 31)), "-ERR DEBUG command not allowed.");
 });
 
+served("DEBUG while it loads, and with odd numbers", { config: { enableDebugCommand: "yes" } }, async (c, h) => {
+  (h.storage as { loading: unknown }).loading = { startedMs: 0, totalBytes: 10, loadedBytes: 5, etaSeconds: 3 };
+  for (const word of ["RELOAD", "LOADAOF"])
+    assert.is(await c.ask("DEBUG", word), "-LOADING Redis is loading the dataset in memory");
+  (h.storage as { loading: unknown }).loading = undefined;
+  for (const [length, answer] of [
+    ["-5", 0],
+    ["x", 0],
+    ["3", 3],
+    ["9999999999", 1 << 20],
+  ] as const)
+    assert.is(await c.ask("DEBUG", "STRINGMATCH-LEN", length, "*"), `:${answer}`);
+});
+
 served("BGSAVE and BGREWRITEAOF while a snapshot is running; WAITAOF's numbers", {}, async (c, h) => {
   assert.is(await c.ask("BGSAVE"), "+Background saving started");
   assert.is(await c.ask("BGREWRITEAOF"), "+Background append only file rewriting started");
