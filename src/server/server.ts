@@ -13,10 +13,10 @@ import { ALL_SPECS } from "../commands/table.js";
 import type { Config } from "../config/config.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
+import { lock, lockAnew } from "./access.js";
 import { NOBODY, newSession, refusalOf } from "./admission.js";
 import { Answers } from "./answers.js";
 import { checkTimes, LARGE_BYTES } from "./client-limits.js";
-import { GUARD_UNAUTHENTICATED } from "./client-state.js";
 import { ClusterDispatcher } from "./cluster-dispatch.js";
 import { ClusterFace } from "./cluster-face.js";
 import { Departures } from "./departures.js";
@@ -121,6 +121,7 @@ export class Server {
     this.monitors = new Monitors(this);
     this.dispatcher = parts.cluster === undefined ? new Dispatcher(this) : new ClusterDispatcher(this, parts.cluster);
     this.readConfig();
+    this.config.onChange("requirepass", () => void lockAnew(this));
     this.config.onChange("*", () => {
       this.readConfig();
       return undefined;
@@ -160,20 +161,8 @@ export class Server {
     }
     const session = newSession(this, this.nextId++, connection);
     this.sessions.set(session.id, session);
-    this.lock(session);
+    lock(session);
     return session;
-  }
-
-  /** A session that has not logged in (any more), where a password is set. */
-  lock(session: Session): void {
-    const locked = this.config.requirepass !== "";
-    session.parser.authenticated = !locked;
-    session.guards = locked ? session.guards | GUARD_UNAUTHENTICATED : session.guards & ~GUARD_UNAUTHENTICATED;
-  }
-
-  unlock(session: Session): void {
-    session.parser.authenticated = true;
-    session.guards &= ~GUARD_UNAUTHENTICATED;
   }
 
   forget(session: Session): void {
