@@ -40,6 +40,10 @@ export class Found {
   }
 
   write(reply: ReplyWriter): void {
+    if (this.keys.tooLong) {
+      reply.giveUp();
+      return;
+    }
     reply.array(this.count);
     reply.raw(this.keys.buf.subarray(0, this.keys.at));
   }

@@ -16,7 +16,7 @@ import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { lock, lockAnew } from "./access.js";
 import { NOBODY, newSession, refusalOf } from "./admission.js";
 import { Answers } from "./answers.js";
-import { checkTimes, LARGE_BYTES } from "./client-limits.js";
+import { checkTimes, LARGE_BYTES, replyTooLong } from "./client-limits.js";
 import { ClusterDispatcher } from "./cluster-dispatch.js";
 import { ClusterFace } from "./cluster-face.js";
 import { Departures } from "./departures.js";
@@ -108,6 +108,7 @@ export class Server {
     this.context = new Context(parts.space, parts.config);
     // What an EXEC does is done whole, or waits for room whole.
     this.context.roomFor = (bytes) => this.current?.inExec === true || this.storage.roomFor(bytes);
+    this.context.reply.onTooLong = () => replyTooLong(this);
     this.departures = new Departures(this.context.reply);
     this.turns = new Turns(parts.scheduler, () => {
       if (parts.cluster !== undefined) this.answers.serve();
