@@ -44,4 +44,31 @@ served(
     assert.is(await waits.ask("PING"), NOAUTH);
   },
 );
+const NARROW = { requirepass: "a", unauthenticatedArgsMax: 5, unauthenticatedBytesMax: 1024 };
+
+served("what may be sent before a login is as narrow as was said", { config: NARROW }, async (h) => {
+  const c = await h.client();
+  assert.is(await c.ask("SET", "a", "x".repeat(1024), "EX", "5"), NOAUTH);
+  for (const [words, error] of [
+    [["EXISTS", "1", "2", "3", "4", "5"], "multibulk"],
+    [["EXISTS", ...new Array(12).fill("1")], "multibulk"],
+    [["SET", "a", "x".repeat(1025)], "bulk"],
+  ] as const) {
+    const refused = await h.client();
+    assert.is(await refused.ask(...words), `-ERR Protocol error: unauthenticated ${error} length`);
+    await refused.closed();
+  }
+  assert.is(await c.ask("AUTH", "a"), "+OK");
+  assert.is(await c.ask("EXISTS", "1", "2", "3", "4", "5"), ":0");
+  assert.is(await c.ask("SET", "a", "x".repeat(1025)), "+OK");
+});
+
+const WIDE = { requirepass: "a", unauthenticatedArgsMax: 20, unauthenticatedBytesMax: 20_000 };
+
+served("and as wide", { config: WIDE }, async (h) => {
+  const c = await h.client();
+  assert.is(await c.ask("EXISTS", ...new Array(19).fill("1")), NOAUTH);
+  assert.is(await c.ask("SET", "a", "x".repeat(20_000)), NOAUTH);
+});
+
 test.run();
