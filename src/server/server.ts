@@ -140,7 +140,7 @@ export class Server {
     this.requestLimits.bulkBytesMax = config.maxValueBytes;
     this.requestLimits.lineBytesMax = config.inlineBytesMax;
     this.requestLimits.unauthenticatedArgsMax = config.unauthenticatedArgsMax;
-    this.requestLimits.unauthenticatedBytesMax = config.unauthenticatedBytesMax;
+    this.requestLimits.unauthenticatedBytesMax = Math.min(config.unauthenticatedBytesMax, config.maxValueBytes);
     this.setGuard(GUARD_MAXMEMORY, config.maxmemory > 0);
     const threshold = config.slowlogLogSlowerThan;
     this.timeAll = (threshold >= 0 && threshold < TIME_ALL_BELOW_US) || config.latencyMonitorThreshold > 0;

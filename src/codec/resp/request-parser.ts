@@ -118,26 +118,21 @@ export class RequestParser {
       let at = start + 1;
       // One digit and CR: all commands of up to 9 arguments.
       const digit = at + 2 < end ? bytes[at] - ZERO : 0;
-      if (
-        digit > 0 &&
-        digit <= 9 &&
-        bytes[at + 1] === CR &&
-        (this.authenticated || digit <= this.limits.unauthenticatedArgsMax)
-      ) {
+      if (digit > 0 && digit <= 9 && bytes[at + 1] === CR) {
         this.left = digit;
         at += 3;
       } else {
         const count = this.number(bytes, start, start, end, this.limits.argsMax);
         if (count < 0) return this.badCount(count, start);
         at = this.at;
-        if (count > this.limits.unauthenticatedArgsMax && !this.authenticated)
-          return this.fail(start, "Protocol error: unauthenticated multibulk length");
         if (count === 0) {
           start = at;
           continue;
         }
         this.left = count;
       }
+      if (!this.authenticated && this.left > this.limits.unauthenticatedArgsMax)
+        return this.fail(start, "Protocol error: unauthenticated multibulk length");
       const args = this.shared;
       args.bytes = bytes;
       args.count = 0;
@@ -164,9 +159,7 @@ export class RequestParser {
    */
   private bulks(args: Args, bytes: Buffer, base: number, at: number, end: number, shift: number, bulk: number): number {
     let left = this.left;
-    const max = this.authenticated
-      ? this.limits.bulkBytesMax
-      : Math.min(this.limits.bulkBytesMax, this.limits.unauthenticatedBytesMax);
+    const max = this.authenticated ? this.limits.bulkBytesMax : this.limits.unauthenticatedBytesMax;
     for (;;) {
       if (bulk < 0) {
         let i = at + 1;
