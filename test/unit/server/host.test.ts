@@ -6,7 +6,6 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { ALL_SPECS } from "../../../src/commands/table.js";
 import { HOSTS } from "../../../src/server/hosts.js";
-import { quoted } from "../../../src/server/shown.js";
 import { command, type Harness, type HarnessOptions, type RawClient, sleep, startServer } from "./harness.js";
 
 function served(name: string, options: HarnessOptions, body: (c: RawClient, h: Harness) => Promise<void>): void {
@@ -252,13 +251,29 @@ served("MONITOR shows commands, not secrets", {}, async (c, h) => {
   assert.match(await c.line(), / "auth" "\(redacted\)" "\(redacted\)"$/);
   assert.match(await c.line(), / "select" "2"$/);
   assert.match(await c.line(), / \[2 127\.0\.0\.1:\d+\] "get" "b"$/);
-  assert.is(quoted('"\\\r\t\x07\b\xff'), '"\\"\\\\\\r\\t\\a\\b\\xff"');
+  other.send("echo", '"\\\r\t\x07\b\x7f\xff ~');
+  assert.ok((await c.line()).endsWith(' "echo" "\\"\\\\\\r\\t\\a\\b\\x7f\\xff ~"'));
   other.write("multi\r\nget c\r\nexec\r\n");
   for (const word of ["multi", "get", "exec"]) assert.ok((await c.line()).includes(` "${word}"`), word);
   c.destroy();
   await sleep(20);
   assert.is(h.server.monitors.count, 0);
   assert.is(h.server.guards, 0);
+});
+
+served("MONITOR cuts long arguments and long lines", {}, async (c, h) => {
+  const other = await h.client();
+  assert.is(await c.ask("MONITOR"), "+OK");
+  // The whole of it, escaped, would be a line of 128 MiB.
+  const large = "\xff".repeat(32 * 1024 * 1024);
+  other.send("SET", "big", large);
+  const line = await c.line();
+  assert.ok(line.endsWith(` "SET" "big" "${"\\xff".repeat(1024)}... (${large.length - 1024} more bytes)"`));
+  await other.expect("+OK\r\n");
+  other.write(`*100001\r\n$6\r\nEXISTS\r\n${"$1\r\na\r\n".repeat(100_000)}`);
+  const [, shown = "", more] = /^[^"]*"EXISTS"((?: "a")*) \.\.\. \((\d+) more arguments\)$/.exec(await c.line()) ?? [];
+  assert.is(shown.length / 4 + Number(more), 100_000);
+  assert.ok(shown.length > 60_000 && shown.length < 70_000);
 });
 
 served("OOM, MISCONF and LOADING refuse, reads go on", { config: { maxmemory: 1024 * 1024 } }, async (c, h) => {
