@@ -182,7 +182,12 @@ function watch(session: Session, c: Context): void {
 
 function unwatch(session: Session, c: Context): void {
   forgetWatched(session);
-  session.transaction?.seen.clear();
+  const { transaction } = session;
+  if (transaction !== undefined) {
+    transaction.seen.clear();
+    // Nothing is queued: between MULTI and EXEC this is a queued command itself.
+    transaction.bytes = 0;
+  }
   c.reply.ok();
 }
 
