@@ -276,6 +276,77 @@ served("MONITOR cuts long arguments and long lines", {}, async (c, h) => {
   assert.ok(shown.length > 60_000 && shown.length < 70_000);
 });
 
+served("names of clients are short", {}, async (c) => {
+  const [fits, long] = ["n".repeat(1024), "n".repeat(1025)];
+  assert.is(await c.ask("CLIENT", "SETNAME", fits), "+OK");
+  assert.is(await c.ask("CLIENT", "SETNAME", long), "-ERR Client names cannot have more than 1024 bytes.");
+  assert.is(await c.ask("HELLO", "3", "SETNAME", long), "-ERR Client names cannot have more than 1024 bytes.");
+  for (const attribute of ["lib-name", "lib-ver"]) {
+    assert.is(await c.ask("CLIENT", "SETINFO", attribute, fits), "+OK");
+    assert.is(await c.ask("CLIENT", "SETINFO", attribute, long), `-ERR ${attribute} cannot have more than 1024 bytes.`);
+  }
+  c.send("CLIENT", "GETNAME");
+  assert.is(await c.bulk(), fits);
+});
+
+served(
+  "CLIENT LIST ID shows in the order asked, twice what is named twice, nothing of who is not there",
+  {},
+  async (c, h) => {
+    const other = await h.client();
+    const [mine, others] = [(await c.ask("CLIENT", "ID")).slice(1), (await other.ask("CLIENT", "ID")).slice(1)];
+    c.send("CLIENT", "LIST", "ID", others, "0", mine, "-1", "9223372036854775807", others);
+    const ids = [...(await c.bulk()).matchAll(/^id=(\d+)/gm)].map(([, id]) => id);
+    assert.equal(ids, [others, mine, others]);
+    for (const wrong of ["x", "9223372036854775808", "01", ""])
+      assert.is(await c.ask("CLIENT", "LIST", "ID", wrong), "-ERR Invalid client ID");
+  },
+);
+
+served("CLIENT KILL: of a filter that is given twice the last counts", {}, async (c, h) => {
+  const other = await h.client();
+  const id = (await other.ask("CLIENT", "ID")).slice(1);
+  const none = "9223372036854775807";
+  assert.is(await c.ask("CLIENT", "KILL", "ID", id, "ID", none), ":0");
+  assert.is(await c.ask("CLIENT", "KILL", "TYPE", "normal", "ID", id, "TYPE", "pubsub"), ":0");
+  assert.is(await c.ask("CLIENT", "KILL", "ADDR", "x", "LADDR", "x", "ID", id, "ADDR", "y"), ":0");
+  for (const wrong of ["0", "-1", "9223372036854775808"])
+    assert.is(await c.ask("CLIENT", "KILL", "ID", wrong, "SKIPME", "yes"), "-ERR client-id should be greater than 0");
+  assert.is(await c.ask("CLIENT", "KILL", "ID", none, "ID", id, "TYPE", "pubsub", "TYPE", "normal"), ":1");
+  await other.closed();
+});
+
+served(
+  "UNWATCH gives back what WATCH counted",
+  { config: { clientQueryBufferLimit: 2 ** 20, maxValueBytes: 2 ** 20 } },
+  async (c) => {
+    const key = "k".repeat(300_000);
+    for (let i = 0; i < 10; i++) {
+      assert.is(await c.ask("WATCH", key), "+OK");
+      assert.is(await c.ask("UNWATCH"), "+OK");
+    }
+    c.send("CLIENT", "LIST");
+    assert.match(await c.bulk(), / watch=0 .* multi-mem=0 /);
+  },
+);
+
+served("WAITAOF leaves no timer behind", {}, async (c, h) => {
+  let timers = 0;
+  const after = h.server.after.bind(h.server);
+  h.server.after = (ms, run) => {
+    timers++;
+    const cancel = after(ms, run);
+    return () => {
+      timers--;
+      cancel();
+    };
+  };
+  assert.is(await c.ask("SET", "a", "1"), "+OK");
+  assert.is(await c.ask("WAITAOF", "1", "0", "1000000"), "*2");
+  await c.expect(":1\r\n:0\r\n");
+  assert.is(timers, 0);
+});
+
 served("OOM, MISCONF and LOADING refuse, reads go on", { config: { maxmemory: 1024 * 1024 } }, async (c, h) => {
   h.storage.room = false;
   assert.is(await c.ask("SET", "a", "1"), "-OOM command not allowed when used memory > 'maxmemory'.");
