@@ -9,6 +9,9 @@ import type { Session } from "./session.js";
 /** From here on it is asked whether the disk has room for a command or an EXEC; smaller ones fit into what the log keeps free. */
 export const LARGE_BYTES: number = 64 * 1024;
 
+/** An argument may have to become text (a name, an option, part of an error), and the longest string has 24 characters less than 512 MiB. */
+export const ARG_BYTES_MAX: number = 512 * 1024 ** 2 - 4096;
+
 /** Replies of one run are written at once when they are so long, so that the shared buffer stays small. */
 export const FLUSH_BYTES: number = 64 * 1024;
 /** So many bytes of replies unsent: above the first reading stops, below the second it goes on. */

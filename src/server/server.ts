@@ -16,7 +16,7 @@ import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { lock, lockAnew } from "./access.js";
 import { NOBODY, newSession, refusalOf } from "./admission.js";
 import { Answers } from "./answers.js";
-import { checkTimes, LARGE_BYTES, replyTooLong } from "./client-limits.js";
+import { ARG_BYTES_MAX, checkTimes, LARGE_BYTES, replyTooLong } from "./client-limits.js";
 import { ClusterDispatcher } from "./cluster-dispatch.js";
 import { ClusterFace } from "./cluster-face.js";
 import { Departures } from "./departures.js";
@@ -137,7 +137,7 @@ export class Server {
   private readConfig(): void {
     const { config } = this;
     this.requestLimits.argsMax = config.commandArgsMax;
-    this.requestLimits.bulkBytesMax = config.maxValueBytes;
+    this.requestLimits.bulkBytesMax = Math.min(config.maxValueBytes, ARG_BYTES_MAX);
     this.requestLimits.lineBytesMax = config.inlineBytesMax;
     this.requestLimits.unauthenticatedArgsMax = config.unauthenticatedArgsMax;
     this.requestLimits.unauthenticatedBytesMax = Math.min(config.unauthenticatedBytesMax, config.maxValueBytes);

@@ -46,7 +46,7 @@ both(
     const clients: RawClient[] = [];
     for (let i = 0; i < 50; i++) {
       const c = await h.client();
-      c.write("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536870912\r\nabc");
+      c.write("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536866816\r\nabc");
       c.write("*1000000\r\n$1\r\n");
       clients.push(c);
     }
@@ -56,6 +56,16 @@ both(
     assert.is(await (await h.client()).ask("PING"), "+PONG");
   },
 );
+
+both("an argument is never longer than text may be", { config: { maxValueBytes: 512 * 1024 * 1024 } }, async (h) => {
+  // One that is: Buffer.alloc(2 ** 29).latin1Slice() throws.
+  for (const length of [2 ** 29, 2 ** 29 - 4095]) {
+    const c = await h.client();
+    c.write(`*3\r\n$6\r\nCLIENT\r\n$${length}\r\n`);
+    assert.is(await c.line(), "-ERR Protocol error: invalid bulk length");
+    await c.closed();
+  }
+});
 
 both("a client that never reads is not read from either, and harms nobody", {}, async (h) => {
   const value = "x".repeat(100_000);
