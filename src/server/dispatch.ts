@@ -53,7 +53,10 @@ const NEVER_PAUSED = 512;
 const AT_ONCE_NAMES = ["exec", "discard", "multi", "watch", "quit", "reset"];
 /** Not flagged "fast", because Redis's are not, and yet short. */
 const SHORT_NAMES = ["set", "setex", "psetex", "getset", "del", "unlink", "exists"];
-/** As Redis: these could be sent by the one who has to end the pause. */
+/**
+ * With these the one who has to end a pause can do so, see what is going on, and stop the server. Redis holds them back too while all
+ * commands are paused, and CLIENT UNPAUSE with them.
+ */
 const NEVER_PAUSED_PREFIX = [
   "client|",
   "client",

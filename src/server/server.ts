@@ -315,7 +315,7 @@ export class Server {
     const active = pause.endMs > this.nowMs;
     pause.all = active ? pause.all || all : all;
     pause.endMs = active ? Math.max(pause.endMs, endMs) : endMs;
-    this.setGuard(GUARD_PAUSED, true);
+    this.setPaused(true);
     this.awaitPauseEnd();
   }
 
@@ -332,10 +332,15 @@ export class Server {
   endPause(): void {
     if ((this.guards & GUARD_PAUSED) === 0) return;
     this.pause.endMs = 0;
-    this.setGuard(GUARD_PAUSED, false);
+    this.setPaused(false);
     const held = [...this.pausedSessions];
     this.pausedSessions.clear();
     for (const session of held) this.endOfTurn(() => session.resumeAfterPause());
+  }
+
+  private setPaused(on: boolean): void {
+    this.setGuard(GUARD_PAUSED, on);
+    this.storage.setPaused(on);
   }
 
   setMonitored(on: boolean): void {

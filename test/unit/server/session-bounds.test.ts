@@ -234,7 +234,10 @@ both("CLIENT PAUSE holds back and lets go", {}, async (h) => {
   assert.match(await admin.bulk(), /\r\nblocked_clients:1\r\n/);
   admin.send("CLIENT", "LIST");
   assert.match(await admin.bulk(), / flags=b .* cmd=set /);
+  // Nor is anything removed meanwhile.
+  assert.ok(h.storage.paused);
   assert.is(await admin.ask("CLIENT", "UNPAUSE"), "+OK");
+  assert.not.ok(h.storage.paused);
   await c.expect("+OK\r\n$1\r\n1\r\n");
   admin.send("INFO", "clients");
   assert.match(await admin.bulk(), /\r\nblocked_clients:0\r\n/);
@@ -242,6 +245,7 @@ both("CLIENT PAUSE holds back and lets go", {}, async (h) => {
   const started = performance.now();
   assert.is(await c.ask("PING"), "+PONG");
   assert.ok(performance.now() - started > 30);
+  assert.not.ok(h.storage.paused);
 });
 
 both("CLIENT PAUSE: a client that goes meanwhile, whole or by half, does not have its command run", {}, async (h) => {

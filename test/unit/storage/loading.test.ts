@@ -1,6 +1,6 @@
 /**
  * test/unit/storage/loading.test.ts: an engine whose recovery is under way and which is asked all the same: there is no log yet, so nothing that
- * reads may want to write.
+ * reads may want to write. And one whose clients are paused.
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -78,6 +78,28 @@ test("while it loads nothing is evicted, and nothing is refused for want of memo
     assert.is(storage.makeRoom(), policy !== "noeviction");
     engine.stop(() => {});
   }
+});
+
+test("while clients are paused nothing is removed either, neither by who reads nor by upkeep", () => {
+  const scheduler = new FakeScheduler();
+  const engine = openEngine(new SimDisk(scheduler), scheduler);
+  const storage = new ServedStorage(engine, 0, () => scheduler.monotonicMs());
+  storage.ready();
+  put(engine, "stays", 0);
+  put(engine, "goes", scheduler.nowMs() + 1000);
+  storage.setPaused(true);
+  engine.store.eviction.policy = "allkeys-lru";
+  engine.store.eviction.maxBytes = 1;
+  scheduler.advance(3000);
+  assert.not.ok(has(engine, "goes"));
+  assert.ok(has(engine, "stays"));
+  assert.ok(storage.makeRoom());
+  assert.is(engine.store.size(0), 2);
+  storage.setPaused(false);
+  engine.store.eviction.maxBytes = 0;
+  scheduler.advance(1000);
+  assert.is(engine.store.size(0), 1);
+  engine.stop(() => {});
 });
 
 test.run();
