@@ -68,7 +68,6 @@ export function checkTimes(session: Session, nowMs: number): void {
  */
 export function replyTooLong({ context, current, departures, parts, traffic }: Server): void {
   context.reply.at = departures.end;
-  context.reply.tooLong = false;
   if (current === undefined || current.closing) return;
   current.gate.clear();
   parts.log(

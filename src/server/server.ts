@@ -241,6 +241,7 @@ export class Server {
     this.space.forgetAhead?.();
     this.running = false;
     this.current = undefined;
+    this.context.reply.tooLong = false;
     this.storage.nudge();
   }
 

@@ -52,7 +52,7 @@ export class ReplyWriter {
   }
 
   private grow(bytes: number): void {
-    if (this.at + bytes > this.bytesMax) {
+    if (this.tooLong || this.at + bytes > this.bytesMax) {
       this.giveUp();
       if (this.at + bytes <= this.buf.length) return;
     }
@@ -64,8 +64,8 @@ export class ReplyWriter {
   }
 
   /**
-   * The reply is too long for anybody: what was written of it is dropped. The command runs on, since what it does must not stop halfway,
-   * and what it writes further is worth nothing.
+   * The reply is too long for anybody: what was written of it is dropped. The command runs on, since what it does must not stop halfway;
+   * what it writes further is worth nothing, and values are not copied any more.
    */
   giveUp(): void {
     this.tooLong = true;
@@ -165,7 +165,10 @@ export class ReplyWriter {
   bulk(bytes: Buffer, at: number, length: number): void {
     this.header(36, length);
     this.reserve(length + 2);
-    this.copy(bytes, at, length);
+    // After a reply that was given up there may be thousands of values more.
+    if (this.tooLong) return;
+    copyBytes(bytes, at, this.buf, this.at, length);
+    this.at += length;
     this.crlf();
   }
 

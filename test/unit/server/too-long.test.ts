@@ -99,6 +99,10 @@ test("a writer gives up at its bound, and writes what comes next", () => {
   assert.is(told, 1);
   assert.is(writer.buf.latin1Slice(0, 5), "+OK\r\n");
   assert.ok(writer.buf.length < 2200);
+  // Values that come behind cost nothing, neither room nor a copy.
+  for (let i = 0; i < 10_000; i++) writer.bulk(bytes, 0, 600);
+  assert.not.ok(writer.buf.includes("x".repeat(601)));
+  assert.ok(writer.at < writer.buf.length && writer.buf.length < 2200);
   assert.is(writtenIn(writer), TOO_LONG);
   writer.at = 0;
   writer.pong();
