@@ -25,6 +25,7 @@ import { execute } from "../commands/execute.js";
 import { type CommandSpec, KIND_EACH, KIND_KEY } from "../commands/spec.js";
 import { assert } from "../lib/assert.js";
 import type { KeyState, Keyspace } from "../ports/keyspace.js";
+import { writtenIn } from "./gathered.js";
 import { type Cast, rehearse } from "./rehearsal.js";
 import { StateSpace } from "./state-space.js";
 import {
@@ -148,8 +149,9 @@ export class Stage {
       c.args = args;
       c.db = db;
       execute(c, spec);
-      each(c.reply.buf.subarray(0, c.reply.at));
+      each(writtenIn(c.reply));
     }
+    if (c.reply.buf.length > GIVEN_BYTES_MIN) c.reply.give();
     return space.written;
   }
 
@@ -186,6 +188,7 @@ function fill(key: KeyState, state: KeyRegister): void {
 /** @returns the writer's bytes as a buffer of their own; the commonest reply is always the same one. */
 function taken(reply: ReplyWriter): Buffer {
   const { buf, at } = reply;
+  if (reply.tooLong) return writtenIn(reply);
   if (at === 5 && buf[0] === PLUS && OK.compare(buf, 0, 5) === 0) return OK;
   if (at > GIVEN_BYTES_MIN) return reply.give();
   return Buffer.from(buf.subarray(0, at));
