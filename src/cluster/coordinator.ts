@@ -127,8 +127,7 @@ export class Coordinator implements Cluster {
   }
 
   expiryMs(): number {
-    const { clocks } = this.options;
-    return clocks.compared ? clocks.nowMs() : 0;
+    return this.options.clocks.expiryMs();
   }
 
   // What clients ask.
