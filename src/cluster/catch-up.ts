@@ -4,12 +4,13 @@
  *
  * A shipped record goes through this node's acceptor like any other: LEARN when it is known to be chosen, else ACCEPT. What the acceptor
  * refuses, because it promised more or cannot know what it promised before it crashed, is pulled: read by a quorum, and learned.
- * Invariant: a batch is acknowledged when all that it changed here is durable.
+ * Invariant: a batch is acknowledged when all that it changed here is durable, and never when this node could not keep something in it.
  */
 import type { MessageReader } from "../codec/frame/message-reader.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
-import { decodeState, nameOfRecord } from "../storage/state-record.js";
+import { nameOfRecord } from "../storage/state-record.js";
 import type { Exchange } from "./exchange.js";
+import type { Foreign } from "./foreign.js";
 import { HeldBack } from "./held-back.js";
 import type { PeerLink } from "./peer-link.js";
 import type { Pulls } from "./pulls.js";
@@ -35,6 +36,7 @@ export interface CatchUpParts {
   readonly routing: Routing;
   readonly replica: Replica;
   readonly pulls: Pulls;
+  readonly foreign: Foreign;
   readonly scheduler: Scheduler;
   readonly selfIndex: number;
   /** By index: up to where of this node's log each peer was known to have everything, when that was last saved. */
@@ -130,19 +132,26 @@ export class CatchUp {
     // Not acknowledged, so it comes again.
     if (!this.parts.replica.hasRoom) return;
     let waits = 0;
-    while (reader.nextRecord()) waits = Math.max(waits, this.take(reader));
+    let whole = true;
+    while (reader.nextRecord()) {
+      const lsn = this.take(from, reader);
+      if (lsn < 0) whole = false;
+      else waits = Math.max(waits, lsn);
+    }
+    // Its sender is not to count on this node: it comes again.
+    if (!whole) return;
     const acknowledgement = { from, boot, id, lsn: lastLsn };
     if (waits > 0) this.heldBack.add(waits, acknowledgement);
     else this.acknowledge(acknowledgement);
   }
 
-  /** One record. @returns the position that it waits for, 0: none. */
-  private take(reader: MessageReader): number {
-    const { replica, routing, pulls, selfIndex } = this.parts;
-    const record = reader.keep();
-    const state = decodeState(record);
-    const key = nameOfRecord(record, 0);
-    if (state === undefined || !routing.isReplica(routing.partitionOf(key), selfIndex)) return 0;
+  /** One record. @returns the position that it waits for, 0: none; -1: this node cannot keep it. */
+  private take(from: number, reader: MessageReader): number {
+    const { replica, routing, pulls, foreign, selfIndex } = this.parts;
+    const state = foreign.record(from, reader);
+    if (state === undefined) return -1;
+    const key = nameOfRecord(state.record, 0);
+    if (!routing.isReplica(routing.partitionOf(key), selfIndex)) return 0;
     this.received++;
     const { ballot } = state;
     const type = reader.chosen ? "learn" : "accept";

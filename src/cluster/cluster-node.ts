@@ -113,6 +113,7 @@ export class ClusterNode {
       w,
       storage,
       logFrom,
+      onStrange: (member, why) => onTrouble(`${ids[member]}: ${why}`, true),
       onDamage: (error) => onTrouble(`the log cannot be read for a peer: ${error.message}`, true),
       positions: ids.map((id) => positions.get(id) ?? 0),
       clock,

@@ -25,6 +25,7 @@ import { type CoordinatorOptions, queuesOf } from "./coordinator-options.js";
 import { Exchange } from "./exchange.js";
 import { Explain } from "./explain.js";
 import { figuresOf } from "./figures.js";
+import { Foreign } from "./foreign.js";
 import { Forwarding } from "./forwarding.js";
 import { HeldBack } from "./held-back.js";
 import { Inbound } from "./inbound.js";
@@ -64,6 +65,7 @@ export class Coordinator implements Cluster {
   private readonly questions: Questions;
   private readonly explaining: Explain;
   private readonly inbound: Inbound;
+  private readonly foreign: Foreign;
   private readonly pulls: Pulls;
   readonly catchUp: CatchUp;
   private readonly proposer: Proposer<Value, Buffer>;
@@ -111,13 +113,12 @@ export class Coordinator implements Cluster {
       held: (name) => this.replica.held(name),
       read: (work, done) => this.perform(work, done),
     });
-    const { exchange, forwarding, questions, replica, routing, pulls } = this;
-    const { positions, logFrom, onDamage } = options;
-    const source = { storage, positions, logFrom, onDamage };
-    this.catchUp = new CatchUp({ ...source, exchange, routing, replica, pulls, scheduler, selfIndex });
+    this.foreign = new Foreign(options);
+    const { exchange, forwarding, questions, replica, routing, pulls, foreign } = this;
+    this.catchUp = new CatchUp({ ...options, exchange, routing, replica, pulls, foreign });
     const { catchUp } = this;
     exchange.onMissed = (peer) => catchUp.missed(peer);
-    const desks = { exchange, forwarding, questions, catchUp, replica, pulls, routing, selfIndex, clock };
+    const desks = { exchange, forwarding, questions, catchUp, replica, pulls, routing, selfIndex, foreign };
     this.inbound = new Inbound({ ...desks, deliver: (from, reply) => this.deliver(from, reply) });
   }
 
@@ -235,11 +236,11 @@ export class Coordinator implements Cluster {
   }
 
   figures(): Readonly<Record<string, number>> {
-    const { counts, exchange, forwarding, pulls, catchUp, inbound, replica, jobs, ownHeldBack } = this;
+    const { counts, exchange, forwarding, pulls, catchUp, foreign, replica, jobs, ownHeldBack } = this;
     const { tombstones } = this.options.storage;
     const held = { heldBack: ownHeldBack.size, tombstones, turnedAway: replica.turnedAway };
     const own = { inFlight: jobs.size, ...held, ...counts };
-    return figuresOf({ exchange, forwarding, pulls, catchUp, inbound, own });
+    return figuresOf({ exchange, forwarding, pulls, catchUp, foreign, own });
   }
 
   // Effects.

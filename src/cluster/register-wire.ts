@@ -165,7 +165,7 @@ export function readRequest(reader: MessageReader): WireRequest | undefined {
     return isBallot(ballot) ? { type: "prepare", key, epoch, ballot, have } : undefined;
   }
   if (type !== MESSAGE_ACCEPT && type !== MESSAGE_LEARN) return undefined;
-  const state = readState(reader);
+  const state = readRecord(reader);
   if (state === undefined) return undefined;
   const key = nameOfRecord(state.record, 0);
   const { ballot } = state;
@@ -290,7 +290,7 @@ function readStateReply(reader: MessageReader, asked: Asked): Reply<Value> | und
     const absent = !chosen && !hasState(reader);
     return absent ? { type: "state", key, boot, id, ballot, state: undefined, chosen, floor } : undefined;
   }
-  const state = hasState(reader) ? readState(reader) : undefined;
+  const state = hasState(reader) ? readRecord(reader) : undefined;
   if (!fits(reader, key, ballot, state)) return undefined;
   return { type: "state", key, boot, id, ballot, state, chosen, floor };
 }
@@ -303,7 +303,7 @@ function readPromise(reader: MessageReader, asked: Asked): Reply<Value> | undefi
   if (accepted === undefined) {
     return hasState(reader) ? undefined : { type: "promise", key, ballot, accepted, state: undefined, floor };
   }
-  const state = hasState(reader) ? readState(reader) : undefined;
+  const state = hasState(reader) ? readRecord(reader) : undefined;
   return fits(reader, key, accepted, state) ? { type: "promise", key, ballot, accepted, state, floor } : undefined;
 }
 
@@ -340,7 +340,7 @@ function isNameOf(record: Buffer, name: string): boolean {
 }
 
 /** The state in the record that the reader points at, in memory of its own. undefined: no node made it. */
-function readState(reader: MessageReader): RecordState | undefined {
+export function readRecord(reader: MessageReader): RecordState | undefined {
   const { bytes, at } = reader;
   // Flushes and ceilings are records of the log; and what this version cannot read after a restart, it must not keep.
   if (!isStateType(bytes[at + 4] & 15)) return undefined;
