@@ -65,7 +65,6 @@ export class Coordinator implements Cluster {
   private readonly questions: Questions;
   private readonly explaining: Explain;
   private readonly inbound: Inbound;
-  private readonly foreign: Foreign;
   private readonly pulls: Pulls;
   readonly catchUp: CatchUp;
   private readonly proposer: Proposer<Value, Buffer>;
@@ -108,13 +107,10 @@ export class Coordinator implements Cluster {
     this.questions = new Questions(this.exchange, scheduler, options.performer, selfIndex);
     const send = (to: number, message: ReadRequest): void => this.send({ type: "send", to, message, underCeiling: 0 });
     this.explaining = new Explain({ scheduler, boot, send, idOf: (node) => members[node].id });
-    this.pulls = new Pulls({
-      scheduler,
-      held: (name) => this.replica.held(name),
-      read: (work, done) => this.perform(work, done),
-    });
-    this.foreign = new Foreign(options);
-    const { exchange, forwarding, questions, replica, routing, pulls, foreign } = this;
+    const read = (work: Work, done: (answer: Answer) => void): void => this.perform(work, done);
+    this.pulls = new Pulls({ scheduler, held: (name) => this.replica.held(name), read });
+    const foreign = new Foreign(options);
+    const { exchange, forwarding, questions, replica, routing, pulls } = this;
     this.catchUp = new CatchUp({ ...options, exchange, routing, replica, pulls, foreign });
     const { catchUp } = this;
     exchange.onMissed = (peer) => catchUp.missed(peer);
@@ -176,7 +172,9 @@ export class Coordinator implements Cluster {
   }
 
   private preferred(partition: number): number {
-    return this.routing.preferred(partition, (node) => this.forwarding.usable(node));
+    return this.routing.preferred(partition, (node) =>
+      node === this.selfIndex ? !this.exchange.isAhead : this.forwarding.usable(node),
+    );
   }
 
   /** Refused before anything is sent, where that is sure to come to nothing. */
@@ -200,7 +198,7 @@ export class Coordinator implements Cluster {
   /** A work that another node forwarded: proposed here, whoever is preferred. */
   private take(work: Work, budgetMs: number, done: (answer: Answer) => void, asked: Asked): void {
     if (this.full(done)) return;
-    if (!this.options.storage.hasRoom) return done(NO_QUORUM);
+    if (!this.options.storage.hasRoom || this.exchange.isAhead) return done(NO_QUORUM);
     this.propose(this.job(work, Math.min(budgetMs, this.options.deadlineMs), done, asked));
     this.carryOut();
   }
@@ -236,11 +234,11 @@ export class Coordinator implements Cluster {
   }
 
   figures(): Readonly<Record<string, number>> {
-    const { counts, exchange, forwarding, pulls, catchUp, foreign, replica, jobs, ownHeldBack } = this;
+    const { counts, exchange, forwarding, pulls, catchUp, inbound, replica, jobs, ownHeldBack } = this;
     const { tombstones } = this.options.storage;
     const held = { heldBack: ownHeldBack.size, tombstones, turnedAway: replica.turnedAway };
     const own = { inFlight: jobs.size, ...held, ...counts };
-    return figuresOf({ exchange, forwarding, pulls, catchUp, foreign, own });
+    return figuresOf({ exchange, forwarding, pulls, catchUp, inbound, own });
   }
 
   // Effects.
@@ -357,11 +355,11 @@ export class Coordinator implements Cluster {
   private observe(): void {
     const { clocks, clock } = this.options;
     const nowMs = clocks.nowMs();
-    // Never back, unless what was shown before is known to have been wrong.
+    // Never back, unless what was shown before is known to have been wrong. Dots do not go back even then, and go by what is surely right.
     if (nowMs <= this.wallMs && clocks.correctionMs === this.correctionMs) return;
     this.correctionMs = clocks.correctionMs;
     this.wallMs = nowMs;
-    clock.observe(nowMs);
+    clock.observe(clocks.expiryMs());
   }
 
   // What peers say.

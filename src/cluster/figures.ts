@@ -3,8 +3,8 @@
  */
 import type { CatchUp } from "./catch-up.js";
 import type { Exchange } from "./exchange.js";
-import type { Foreign } from "./foreign.js";
 import type { Forwarding } from "./forwarding.js";
+import type { Inbound } from "./inbound.js";
 import type { Pulls } from "./pulls.js";
 
 export interface FiguresParts {
@@ -12,7 +12,7 @@ export interface FiguresParts {
   readonly forwarding: Forwarding;
   readonly pulls: Pulls;
   readonly catchUp: CatchUp;
-  readonly foreign: Foreign;
+  readonly inbound: Inbound;
   /** Of the coordinator itself. */
   readonly own: {
     readonly inFlight: number;
@@ -31,7 +31,7 @@ export function figuresOf({
   forwarding,
   pulls,
   catchUp,
-  foreign,
+  inbound,
   own,
 }: FiguresParts): Record<string, number> {
   return {
@@ -54,7 +54,7 @@ export function figuresOf({
     unsent: exchange.figures.unsent,
     expired_states: exchange.links.reduce((sum, link) => sum + (link?.expiredStates ?? 0), 0),
     declined: exchange.figures.declined,
-    strange_messages: foreign.strange,
+    strange_messages: inbound.strange,
     pulled: pulls.pulled,
     pulls_waiting: pulls.size,
     pulls_dropped: pulls.dropped,

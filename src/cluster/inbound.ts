@@ -56,16 +56,25 @@ export class Inbound {
   constructor(parts: InboundParts) {
     this.parts = parts;
     this.markBound = (key, ballot, epoch) => {
+      if (parts.foreign.isBeyond(ballot.hlc)) {
+        parts.foreign.strange++;
+        return;
+      }
       parts.replica.receive({ type: "chosen", key, epoch, ballot });
       parts.exchange.patience.over(key);
       if (!parts.replica.marked) parts.pulls.heard(key, ballot);
     };
   }
 
+  /** Messages that no member should have sent. */
+  get strange(): number {
+    return this.parts.foreign.strange;
+  }
+
   // HOT: once per message of a peer.
   /** @param from index of the peer. */
   message(from: number, reader: MessageReader): void {
-    const { exchange, forwarding, questions, catchUp, deliver } = this.parts;
+    const { exchange, forwarding, questions, catchUp, foreign, deliver } = this.parts;
     switch (reader.type) {
       case MESSAGE_READ:
       case MESSAGE_PREPARE:
@@ -80,6 +89,7 @@ export class Inbound {
       case MESSAGE_PROMISE:
       case MESSAGE_ACK:
       case MESSAGE_NACK: {
+        if (foreign.isAhead(reader)) return foreign.refuse(from, true);
         const reply = exchange.answer(from, reader);
         if (reply !== undefined) deliver(from, reply);
         break;
@@ -106,7 +116,7 @@ export class Inbound {
         catchUp.acknowledged(from, reader);
         break;
       default:
-        this.parts.foreign.strange++;
+        foreign.strange++;
         break;
     }
   }
@@ -116,6 +126,7 @@ export class Inbound {
     const { id, boot, budgetMs } = reader;
     const ahead = foreign.isAhead(reader);
     const request = ahead ? undefined : readRequest(reader);
+    if (ahead && id !== 0) exchange.decline(from, boot, id, reader.partition, "ahead");
     if (request === undefined) return foreign.refuse(from, ahead);
     const partition = routing.partitionOf(request.key);
     if (!routing.isReplica(partition, selfIndex)) {
@@ -123,7 +134,7 @@ export class Inbound {
       return;
     }
     if (reader.length > LARGE_BYTES && "state" in request) exchange.patience.began(request.key, reader.length, from);
-    if (replica.turnsAway(request) && id !== 0) exchange.decline(from, boot, id, partition);
+    if (replica.turnsAway(request) && id !== 0) exchange.decline(from, boot, id, partition, "busy");
     const reply = replica.receive(request);
     if (reply === undefined || id === 0) return;
     const leftMs = exchange.patience.stretch(request.key, budgetMs);

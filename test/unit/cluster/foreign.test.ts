@@ -11,9 +11,10 @@ import { encodeBody, FLAG_EXPIRES, FLAG_TOMBSTONE, TYPE_CEILING } from "../../..
 import type { Dot } from "../../../src/core/clock/dot.js";
 import { hlcAt } from "../../../src/core/clock/hlc.js";
 import { VersionVector } from "../../../src/core/clock/version-vector.js";
+import type { Reply } from "../../../src/core/register/messages.js";
 import type { RegisterState } from "../../../src/core/register/state.js";
 import { encodeState, type Value } from "../../../src/storage/state-record.js";
-import { ClusterWorld } from "../../lib/cluster-world.js";
+import { ClusterWorld, said, work } from "../../lib/cluster-world.js";
 
 const DAY_MS = 24 * 3600 * 1000;
 const END = Number.MAX_SAFE_INTEGER;
@@ -116,6 +117,90 @@ test("records that cannot be kept are dropped, by whatever message they come, an
     assert.is(n1.storage.held("\0k")?.ballot.hlc, nowHlc);
   }
   assert.equal(acknowledged, [11]);
+});
+
+/** Some keys, of which each node proposes some. */
+const KEYS = Array.from({ length: 40 }, (_, i) => `k${i}`);
+
+function writeAll(world: ClusterWorld, nodes: readonly number[], text: string): void {
+  for (const node of nodes) {
+    const asked = KEYS.map((key) => world.ask(node, work(key, `set ${text}`)));
+    world.scheduler.advance(200);
+    assert.equal([...new Set(asked.map(said))], ["OK"], `n${node + 1}`);
+  }
+  const read = KEYS.map((key) => world.ask(nodes[0] as number, work(key, "get")));
+  world.scheduler.advance(200);
+  assert.equal([...new Set(read.map(said))], [text]);
+}
+
+function clocksAreNear(world: ClusterWorld, nodes: readonly number[], ms: number): void {
+  for (const node of nodes)
+    assert.ok(world.nodes[node].clock.value() < hlcAt(world.scheduler.nowMs() + ms), `n${node + 1}`);
+}
+
+test("a node whose clock is two days ahead makes no dot by it once it sees a majority: all keys are written through all nodes", async () => {
+  const world = await ClusterWorld.start();
+  writeAll(world, [0, 1, 2], "before");
+  world.kill(2);
+  world.nodes[2].skewMs = 2 * DAY_MS;
+  world.boot(2);
+  world.scheduler.advance(3000);
+  writeAll(world, [0, 1, 2], "after");
+  clocksAreNear(world, [0, 1, 2], 10_000);
+  for (const node of [0, 1, 2]) assert.is(strange(world, node), 0);
+});
+
+test("a node that once issued dots two days ahead: the others write all keys, it leaves it to them, and the log names it once", async () => {
+  const world = await ClusterWorld.start();
+  writeAll(world, [0, 1, 2], "before");
+  world.kill(2);
+  const [n1, n2, n3] = world.nodes;
+  n3.storage.recoveredCeiling = hlcAt(world.scheduler.nowMs() + 2 * DAY_MS);
+  world.boot(2);
+  world.scheduler.advance(3000);
+  // What it begins itself is refused, until it knows.
+  const first = KEYS.map((key) => world.ask(2, work(key, "set first")));
+  world.scheduler.advance(3000);
+  for (const each of first) assert.ok(["OK", "no quorum"].includes(said(each)), said(each));
+  assert.ok(first.some((each) => said(each) === "OK"));
+  writeAll(world, [0, 1, 2], "after");
+  clocksAreNear(world, [0, 1], 10_000);
+  for (const { troubles } of [n1, n2])
+    assert.is(troubles.filter((text) => text.startsWith("n3: ") && text.includes("day ahead")).length, 1);
+  assert.ok((n3.alive.coordinator.figures()["declined"] as number) > 0);
+  // A day and some later nothing is too far ahead any more.
+  world.kill(2);
+  world.scheduler.stall(1.01 * DAY_MS);
+  world.boot(2);
+  world.scheduler.advance(70_000);
+  writeAll(world, [2, 1, 0], "later");
+  world.kill(0);
+  world.scheduler.advance(5000);
+  writeAll(world, [2, 1], "alone");
+});
+
+test("what a peer answers moves no clock beyond a day: neither a bound, nor a floor, nor what it says it accepted", async () => {
+  const bound = dot(END);
+  for (const answer of [
+    (key: string, ballot: Dot) => ({ type: "nack", key, ballot, phase: "prepare", bound }),
+    (key: string, ballot: Dot) => ({ type: "promise", key, ballot, accepted: undefined, state: undefined, floor: END }),
+    (key: string, ballot: Dot) => ({ type: "promise", key, ballot, accepted: bound, state: undefined, floor: 0 }),
+  ]) {
+    const world = await ClusterWorld.start();
+    const { replica } = world.nodes[1].alive.coordinator;
+    const receive = replica.receive.bind(replica);
+    replica.receive = (request) => {
+      if (request.type !== "prepare") return receive(request);
+      replica.afterLsn = 0;
+      return answer(request.key, request.ballot) as Reply<Value>;
+    };
+    // That node's own rounds are not to be had.
+    world.nodes[0].alive.coordinator["preferred"] = () => 0;
+    writeAll(world, [0], "v");
+    assert.ok(strange(world, 0) + strange(world, 2) > 0);
+    clocksAreNear(world, [0, 2], 10_000);
+    assert.ok(world.nodes[0].storage.recoveredCeiling < hlcAt(world.scheduler.nowMs() + DAY_MS));
+  }
 });
 
 test.run();
