@@ -15,6 +15,7 @@ import {
   type KeyChange,
   type KeyRegister,
   NO_DOT,
+  STATE_BYTES_MOST,
   WITHIN_ROUND,
   type Work,
 } from "../cluster/work.js";
@@ -27,6 +28,7 @@ import { assert } from "../lib/assert.js";
 import type { KeyState, Keyspace } from "../ports/keyspace.js";
 import { type Cast, rehearse } from "./rehearsal.js";
 import { StateSpace } from "./state-space.js";
+import { KEY_AND_VALUE_TOO_LONG } from "./texts.js";
 import {
   commandBytes,
   encodeState,
@@ -79,9 +81,11 @@ export class Stage {
   readonly context: Context;
   readonly space: StateSpace;
   private readonly args: Args = new Args();
+  private readonly stateBytesMost: number;
 
-  /** @param local this node's own keyspace. */
-  constructor(local: Keyspace, host: Host) {
+  /** @param local this node's own keyspace. @param stateBytesMost of a key and its value: what would be longer is refused. */
+  constructor(local: Keyspace, host: Host, stateBytesMost: number = STATE_BYTES_MOST) {
+    this.stateBytesMost = stateBytesMost;
     this.space = new StateSpace(local);
     this.context = new Context(this.space, host);
   }
@@ -111,7 +115,16 @@ export class Stage {
     const next = c.outcome === OUTCOME_NOTHING ? NOTHING : this.next(c, state);
     c.newIdleSeconds = -1;
     c.newFrequency = -1;
+    if (next?.value !== undefined && args.length[keyIndexOf(spec)] + next.value.bytes.length > this.stateBytesMost)
+      return this.tooLong();
     return { result: taken(reply), next };
+  }
+
+  private tooLong(): KeyChange {
+    const { reply } = this.context;
+    reply.at = 0;
+    reply.error(KEY_AND_VALUE_TOO_LONG);
+    return { result: taken(reply), next: NOTHING };
   }
 
   private next(c: Context, state: KeyRegister): KeyChange["next"] {
@@ -139,6 +152,7 @@ export class Stage {
     each: (reply: Buffer) => void,
   ): KnownState | undefined {
     const { context: c, space } = this;
+    const nameBytes = own === undefined ? 0 : own.length - 1;
     space.begin(own, states, now);
     c.space = space;
     c.now = now;
@@ -147,7 +161,13 @@ export class Stage {
       c.reply.at = 0;
       c.args = args;
       c.db = db;
+      const before = space.written;
       execute(c, spec);
+      const { written } = space;
+      if (written?.present === true && nameBytes + written.value.length > this.stateBytesMost) {
+        space.written = before;
+        this.tooLong();
+      }
       each(c.reply.buf.subarray(0, c.reply.at));
     }
     return space.written;
