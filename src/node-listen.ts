@@ -13,6 +13,9 @@ import { createNetwork } from "./platform/sockets.js";
 import { readTls } from "./platform/tls-files.js";
 import type { Accept, Listener, ListenOptions, Network, TlsOptions } from "./ports/network.js";
 
+/** How often a port that is free at the first address may be taken at another one. */
+const PORT_TRIES = 8;
+
 interface Common {
   readonly backlog: number;
   readonly keepAliveSeconds: () => number;
@@ -53,6 +56,7 @@ export async function listenForHttp(node: RunningNode, any: boolean): Promise<Ru
   }
 }
 
+/** Any free port (0) is one for all addresses: a name such as localhost may stand for each of them. */
 async function listenOnAll(
   network: Network,
   addresses: readonly string[],
@@ -61,15 +65,29 @@ async function listenOnAll(
   into: Listener[],
   option: string,
 ): Promise<void> {
-  for (const address of addresses) {
-    const host = hostOf(address);
-    try {
-      into.push(await network.listen({ ...options, host }, accept));
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (address.startsWith("-") && (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT")) continue;
-      throw listenError(error, `${host}:${options.port}`, option);
+  for (let tries = 1; ; tries++) {
+    let { port } = options;
+    const listening: Listener[] = [];
+    let failed: { readonly error: unknown; readonly where: string } | undefined;
+    for (const address of addresses) {
+      const host = hostOf(address);
+      try {
+        const listener = await network.listen({ ...options, host, port }, accept);
+        listening.push(listener);
+        port = listener.port;
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (address.startsWith("-") && (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT")) continue;
+        failed = { error, where: `${host}:${port}` };
+        break;
+      }
     }
+    // What has come in so far is the caller's to close, whatever becomes of the rest.
+    const again = failed !== undefined && options.port === 0 && listening.length > 0 && tries < PORT_TRIES;
+    if (again) for (const listener of listening) listener.close().catch(() => {});
+    else into.push(...listening);
+    if (failed !== undefined && !again) throw listenError(failed.error, failed.where, option);
+    if (!again) return;
   }
 }
 

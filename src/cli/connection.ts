@@ -71,7 +71,8 @@ export async function runCommand(
   const link = new Link(target, timeoutMs);
   try {
     await link.connected;
-    if (login.password !== undefined) await link.ask(["AUTH", login.password], false);
+    // An empty variable counts as not given, here as everywhere; an empty password would be none.
+    if ((login.password ?? "") !== "") await link.ask(["AUTH", login.password as string], false);
     if (login.db !== 0) await link.ask(["SELECT", String(login.db)], false);
     return await link.ask(words, true);
   } finally {

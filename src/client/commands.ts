@@ -90,7 +90,7 @@ export abstract class Commands {
     return (await this.call("MGET", ...keys)) as (string | null)[];
   }
 
-  /** All of them or none, at one moment. */
+  /** All of them or none, at one moment, on a node without peers; in a cluster key by key, and an error may have done a part. */
   async mset(pairs: Iterable<readonly [key: Argument, value: Argument]>): Promise<void> {
     await this.call("MSET", ...[...pairs].flat());
   }

@@ -14,7 +14,8 @@ import type { Option } from "./row.js";
 
 const PREFIX = "KVORUM_";
 const SECRET_BYTES_MAX = 64 * 1024;
-const OTHERS = /^KVORUM_(SERVICE_.*|PORT_[0-9]+_.*|NO_SKIP|SERVER|(TEST|BENCH|SIM|CI)_.*)$/;
+const OTHERS =
+  /^KVORUM_(SERVICE_.*|PORT_[0-9]+_.*|NO_SKIP|SERVER|CLI|SEED|COMMANDS|FUZZ_SECONDS|(TEST|TESTS|BENCH|SIM|CI)_.*)$/;
 
 /** KVORUM_MAXMEMORY_POLICY for maxmemory-policy. */
 export function envName(option: string): string {

@@ -49,6 +49,8 @@ async function get(parts: KvParts, request: FastifyRequest, reply: FastifyReply)
   const found = await unhurried(parts, request, () =>
     parts.pool.run(false, (client) => client.callBuffer("KV.GET", key), parts.bytesHeld(key)),
   );
+  // Nobody waits any more, and the close that would give the value's bytes back is over.
+  if (reply.raw.destroyed) return reply.hijack();
   if (found === null) throw missing();
   const [value, version, ms] = found as [Buffer, Buffer, number];
   const tag = version.toString();
@@ -137,10 +139,13 @@ function checkEncoding(encoding: string | undefined): void {
 }
 
 function wantsJson(accept: string | undefined): boolean {
-  const [, quality] = /(?:^|,)\s*application\/json\s*(?:;\s*q=([0-9.]+))?\s*(?:;|,|$)/i.exec(accept ?? "") ?? [
-    undefined,
-  ];
-  return accept !== undefined && /application\/json/i.test(accept) && Number(quality ?? 1) > 0;
+  for (const range of (accept ?? "").toLowerCase().split(",")) {
+    const [type, ...parameters] = range.split(";").map((part) => part.trim());
+    if (type !== "application/json") continue;
+    const quality = parameters.find((parameter) => parameter.startsWith("q="))?.slice(2);
+    return Number(quality ?? 1) > 0;
+  }
+  return false;
 }
 
 function secondsOf(ms: number): string {

@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { test } from "uvu";
@@ -24,6 +24,10 @@ async function inDirectory(body: (dir: string) => Promise<void>): Promise<void> 
   } finally {
     rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
+}
+
+function hasIpv6(): boolean {
+  return Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"));
 }
 
 async function failure(promise: Promise<unknown>): Promise<StoreError> {
@@ -170,7 +174,10 @@ test("a node with sockets serves clients of Redis, and says so", () =>
     const unixsocket = join(dir, "s");
     const node = await open({ dir: join(dir, "d"), port: 0, unixsocket, log: (_level, text) => said.push(text) });
     const embedded = node.client();
-    for (const url of [node.url as string, unixsocket]) {
+    const { port } = new URL(node.url as string);
+    // "localhost" may be either of them.
+    const everywhere = ["127.0.0.1", ...(hasIpv6() ? ["[::1]"] : [])].map((host) => `redis://${host}:${port}`);
+    for (const url of [...everywhere, unixsocket]) {
       const client = new Redis(url);
       await client.set("from", url);
       assert.is(await embedded.get("from"), url);

@@ -177,6 +177,23 @@ test("too many bytes at once: 503; the largest one alone goes through", () => {
   });
 });
 
+test("a client that went away before its value came takes nothing of the values' budget with it", () => {
+  const { client, calls } = manual();
+  return serving({ client, limits: { bytesMax: 1000 } }, async (base) => {
+    const gone = new Raw(base);
+    gone.send("GET /kv/a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await until(() => calls.length === 1);
+    gone.socket.destroy();
+    await gone.closed;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    calls[0]?.answer([Buffer.alloc(900), Buffer.from("v1"), -1]);
+    const next = http(base, "GET", "/kv/a");
+    await until(() => calls.length === 2);
+    calls[1]?.answer([Buffer.alloc(900, "x"), Buffer.from("v1"), -1]);
+    assert.is((await next).status, 200);
+  });
+});
+
 test("what the node says becomes a status: surely not applied is never 504, and nothing else is", () => {
   const { client, calls } = manual();
   const cases: [number, string, string, "no" | "maybe"][] = [

@@ -204,7 +204,8 @@ test("JSON in and out", async () => {
   const binary = json(bytes) as Record<string, unknown>;
   assert.equal([binary["value"], binary["encoding"], binary["ttl"]], ["AP8=", "base64", null]);
   assert.equal((await get("/kv/j", { accept: "*/*" })).body, Buffer.from([0, 255]));
-  assert.equal((await get("/kv/j", { accept: "application/json;q=0, */*" })).body, Buffer.from([0, 255]));
+  const others = ["json;q=0, */*", "json; charset=utf-8; q=0", "jsonl", "json-seq"].map((end) => `application/${end}`);
+  for (const accept of others) assert.equal((await get("/kv/j", { accept })).body, Buffer.from([0, 255]), accept);
   await put("/kv/j", '{"value":""}', JSON_TYPE);
   assert.is((await get("/kv/j")).body.length, 0);
   const wrong = ["", "x", "null", "[]", '"x"', "{}", '{"value":1}', '{"value":null}', '{"value":"x","more":1}'];

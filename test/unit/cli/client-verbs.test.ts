@@ -102,6 +102,8 @@ test("password and database come first; a refusal of them is a plain error", asy
   );
   assert.is(login.code, 0);
   assert.match(login.sent, /^\*2\r\n\$4\r\nAUTH\r\n\$2\r\npw\r\n\*2\r\n\$6\r\nSELECT\r\n\$1\r\n3\r\n\*3\r\n\$3\r\nSET/);
+  const none = await kvorum(["put", "k", "v", "-a", ""], always("+OK\r\n"));
+  assert.match(none.sent, /^\*3\r\n\$3\r\nSET/, "REDISCLI_AUTH= is no password");
   const wrong = await kvorum(["put", "k", "v", "-a", "pw"], always("-WRONGPASS invalid username-password pair\r\n"));
   assert.equal([wrong.code, wrong.err], [1, "kvorum: WRONGPASS invalid username-password pair\n"]);
 });

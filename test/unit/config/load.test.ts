@@ -93,6 +93,11 @@ test("an unknown variable is an error, because a slip may leave the store open",
     KVORUM_PORT: "tcp://10.0.0.1:6379",
     KVORUM_PORT_6379_TCP_ADDR: "10.0.0.1",
     KVORUM_MAXMEMORY: "",
+    // The project's own: README has them exported.
+    KVORUM_CLI: "dist/cli.js",
+    KVORUM_SEED: "1",
+    KVORUM_FUZZ_SECONDS: "20",
+    KVORUM_TESTS_BUILT: "/tmp",
     PATH: "/bin",
   });
   assert.is(config.port, 6379);
