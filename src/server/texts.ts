@@ -7,6 +7,7 @@ export const NO_PASSWORD_SET =
   "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?";
 export const HELLO_NEEDS_AUTH =
   "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
+export const STILL_LOADING = "LOADING Redis is loading the dataset in memory";
 export const NO_SUCH_CLIENT = "ERR No such client";
 export const BAD_CLIENT_NAME = "ERR Client names cannot contain spaces, newlines or special characters.";
 export const EXPLAINS_GET = "ERR KV.EXPLAIN explains GET key only";

@@ -26,6 +26,7 @@ import { execute } from "../commands/execute.js";
 import { type CommandSpec, KIND_EACH, KIND_KEY } from "../commands/spec.js";
 import { assert } from "../lib/assert.js";
 import type { KeyState, Keyspace } from "../ports/keyspace.js";
+import { writtenIn } from "./gathered.js";
 import { type Cast, rehearse } from "./rehearsal.js";
 import { StateSpace } from "./state-space.js";
 import { KEY_AND_VALUE_TOO_LONG } from "./texts.js";
@@ -116,15 +117,8 @@ export class Stage {
     c.newIdleSeconds = -1;
     c.newFrequency = -1;
     if (next?.value !== undefined && args.length[keyIndexOf(spec)] + next.value.bytes.length > this.stateBytesMost)
-      return this.tooLong();
+      return { result: taken(refused(reply)), next: NOTHING };
     return { result: taken(reply), next };
-  }
-
-  private tooLong(): KeyChange {
-    const { reply } = this.context;
-    reply.at = 0;
-    reply.error(KEY_AND_VALUE_TOO_LONG);
-    return { result: taken(reply), next: NOTHING };
   }
 
   private next(c: Context, state: KeyRegister): KeyChange["next"] {
@@ -166,10 +160,11 @@ export class Stage {
       const { written } = space;
       if (written?.present === true && nameBytes + written.value.length > this.stateBytesMost) {
         space.written = before;
-        this.tooLong();
+        refused(c.reply);
       }
-      each(c.reply.buf.subarray(0, c.reply.at));
+      each(writtenIn(c.reply));
     }
+    if (c.reply.buf.length > GIVEN_BYTES_MIN) c.reply.give();
     return space.written;
   }
 
@@ -206,9 +201,18 @@ function fill(key: KeyState, state: KeyRegister): void {
 /** @returns the writer's bytes as a buffer of their own; the commonest reply is always the same one. */
 function taken(reply: ReplyWriter): Buffer {
   const { buf, at } = reply;
+  if (reply.tooLong) return writtenIn(reply);
   if (at === 5 && buf[0] === PLUS && OK.compare(buf, 0, 5) === 0) return OK;
   if (at > GIVEN_BYTES_MIN) return reply.give();
   return Buffer.from(buf.subarray(0, at));
+}
+
+/** In place of what was written. */
+function refused(reply: ReplyWriter): ReplyWriter {
+  reply.at = 0;
+  reply.tooLong = false;
+  reply.error(KEY_AND_VALUE_TOO_LONG);
+  return reply;
 }
 
 export function knownOf(state: KeyRegister): KnownState {
