@@ -5,13 +5,14 @@
  * A shipped record goes through this node's acceptor like any other: LEARN when it is known to be chosen, else ACCEPT. What the acceptor
  * refuses, because it promised more or cannot know what it promised before it crashed, is pulled: read by a quorum, and learned.
  * Invariant: a batch is acknowledged when this replica holds all that was in it, or something later, durably. What was refused has to be pulled
- * first, so that a restart in between loses nothing; what found no room, or cannot be pulled for want of a quorum, comes again.
+ * first, so that a restart in between loses nothing; what found no room, or cannot be pulled for want of a quorum, or cannot be kept by this node, comes again.
  */
 import type { MessageReader } from "../codec/frame/message-reader.js";
 import type { Dot } from "../core/clock/dot.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
-import { decodeState, nameOfRecord } from "../storage/state-record.js";
+import { nameOfRecord } from "../storage/state-record.js";
 import type { Exchange } from "./exchange.js";
+import type { Foreign } from "./foreign.js";
 import type { PeerLink } from "./peer-link.js";
 import type { Pulls } from "./pulls.js";
 import type { Replica } from "./replica.js";
@@ -26,8 +27,7 @@ const ASKED_BYTES_MAX: number = 1024 * 1024;
 const SHIP_FROM_BYTES = 32;
 const SHIP_ACK_BYTES = 28;
 const SEND_MS = 5000;
-/** There was no room for a record. */
-const TURNED_AWAY = -1;
+const NOT_TAKEN = -1;
 /** Between two looks into the log that found nothing. */
 const LATER_MS = 1;
 
@@ -38,6 +38,7 @@ export interface CatchUpParts {
   readonly routing: Routing;
   readonly replica: Replica;
   readonly pulls: Pulls;
+  readonly foreign: Foreign;
   readonly scheduler: Scheduler;
   readonly selfIndex: number;
   /** By index: up to where of this node's log each peer was known to have everything, when that was last saved. */
@@ -145,13 +146,15 @@ export class CatchUp {
     // Not acknowledged, so it comes again.
     if (!this.parts.replica.hasRoom) return;
     let waits = 0;
+    let whole = true;
     const refused: Refused[] = [];
     while (reader.nextRecord()) {
-      const lsn = this.take(reader, refused);
-      // The room was used up on the way: the same.
-      if (lsn === TURNED_AWAY) return;
-      waits = Math.max(waits, lsn);
+      const lsn = this.take(from, reader, refused);
+      if (lsn === NOT_TAKEN) whole = false;
+      else waits = Math.max(waits, lsn);
     }
+    // Its sender is not to count on this node: it comes again.
+    if (!whole) return;
     // One batch of a peer is under way: another one says that nobody waits for the one before.
     this.taken[from] = { from, boot, id, lsn: lastLsn, waits, refused };
     this.proceed(from, this.parts.storage.durableLsn);
@@ -170,18 +173,18 @@ export class CatchUp {
     this.acknowledge(taken);
   }
 
-  /** One record. @returns the position that it waits for, 0: none; TURNED_AWAY: nothing was done. */
-  private take(reader: MessageReader, refused: Refused[]): number {
-    const { replica, routing, pulls, selfIndex } = this.parts;
-    const record = reader.keep();
-    const state = decodeState(record);
-    const key = nameOfRecord(record, 0);
-    if (state === undefined || !routing.isReplica(routing.partitionOf(key), selfIndex)) return 0;
+  /** One record. @returns the position that it waits for, 0: none; NOT_TAKEN: there is no room for it, or this node cannot keep it. */
+  private take(from: number, reader: MessageReader, refused: Refused[]): number {
+    const { replica, routing, pulls, foreign, selfIndex } = this.parts;
+    const state = foreign.record(from, reader);
+    if (state === undefined) return NOT_TAKEN;
+    const key = nameOfRecord(state.record, 0);
+    if (!routing.isReplica(routing.partitionOf(key), selfIndex)) return 0;
     this.received++;
     const { ballot } = state;
     const type = reader.chosen ? "learn" : "accept";
     const reply = replica.receive({ type, key, epoch: EPOCH, ballot, state });
-    if (reply === undefined) return TURNED_AWAY;
+    if (reply === undefined) return NOT_TAKEN;
     if (reply.type === "nack") {
       this.refused++;
       refused.push({ name: key, ballot });

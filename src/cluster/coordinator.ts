@@ -25,6 +25,7 @@ import { type CoordinatorOptions, queuesOf } from "./coordinator-options.js";
 import { Exchange } from "./exchange.js";
 import { Explain } from "./explain.js";
 import { figuresOf } from "./figures.js";
+import { Foreign } from "./foreign.js";
 import { Forwarding } from "./forwarding.js";
 import { Inbound } from "./inbound.js";
 import { type Asked, Job } from "./job.js";
@@ -106,19 +107,18 @@ export class Coordinator implements Cluster {
     this.questions = new Questions(this.exchange, scheduler, options.performer, selfIndex);
     const send = (to: number, message: ReadRequest): void => this.send({ type: "send", to, message, underCeiling: 0 });
     this.explaining = new Explain({ scheduler, boot, send, idOf: (node) => members[node].id });
-    this.pulls = new Pulls({
-      scheduler,
-      held: (name) => this.replica.held(name),
-      read: (work, done) => this.perform(work, done),
-      propose: (work, done) => this.take(work, options.deadlineMs, done),
-    });
+    const read = (work: Work, done: (answer: Answer) => void): void => this.perform(work, done);
+    const propose = (work: Work, done: (answer: Answer) => void): void => this.take(work, options.deadlineMs, done);
+    this.pulls = new Pulls({ scheduler, held: (name) => this.replica.held(name), read, propose });
+    const foreign = new Foreign(options);
     const { exchange, forwarding, questions, replica, routing, pulls } = this;
     this.own = new OwnReplica(replica, exchange, pulls, (life, id) => this.reader.awaits(life, id));
     const excused = (): boolean => exchange.patience.busyNow;
     this.logWatch = new LogWatch({ scheduler, log: storage, excused, onHang: () => this.handBack() });
-    this.catchUp = new CatchUp({ ...options, exchange, routing, replica, pulls });
-    exchange.onMissed = (peer) => this.catchUp.missed(peer);
-    const desks = { exchange, forwarding, questions, catchUp: this.catchUp, replica, pulls, routing, selfIndex, clock };
+    this.catchUp = new CatchUp({ ...options, exchange, routing, replica, pulls, foreign });
+    const { catchUp } = this;
+    exchange.onMissed = (peer) => catchUp.missed(peer);
+    const desks = { exchange, forwarding, questions, catchUp, replica, pulls, routing, selfIndex, foreign };
     this.inbound = new Inbound({ ...desks, deliver: (from, reply) => this.deliver(from, reply) });
   }
 
@@ -128,8 +128,7 @@ export class Coordinator implements Cluster {
   }
 
   expiryMs(): number {
-    const { clocks } = this.options;
-    return clocks.compared ? clocks.nowMs() : 0;
+    return this.options.clocks.expiryMs();
   }
 
   // HOT: once per command.
@@ -179,7 +178,7 @@ export class Coordinator implements Cluster {
   }
 
   private readonly usableBound = (node: number): boolean =>
-    node === this.selfIndex ? !this.logWatch.hangs : this.forwarding.usable(node);
+    node === this.selfIndex ? !this.logWatch.hangs && !this.exchange.isAhead : this.forwarding.usable(node);
 
   /** Refused before anything is sent, where that is sure to come to nothing. */
   private propose(job: Job): void {
@@ -203,7 +202,7 @@ export class Coordinator implements Cluster {
   private take(work: Work, budgetMs: number, done: (answer: Answer) => void, asked?: Asked): void {
     if (this.full(done)) return;
     this.wall.observe();
-    if (!this.options.storage.hasRoom || this.logWatch.hangs) return done(NO_QUORUM);
+    if (!this.options.storage.hasRoom || !this.usableBound(this.selfIndex)) return done(NO_QUORUM);
     this.propose(this.job(work, Math.min(budgetMs, this.options.deadlineMs), done, asked));
     this.carryOut();
   }
@@ -249,14 +248,8 @@ export class Coordinator implements Cluster {
     const { counts, exchange, forwarding, pulls, catchUp, inbound, replica, jobs } = this;
     const { tombstones } = this.options.storage;
     const held = { heldBack: this.own.waiting, tombstones, turnedAway: replica.turnedAway };
-    return figuresOf({
-      exchange,
-      forwarding,
-      pulls,
-      catchUp,
-      inbound,
-      own: { inFlight: jobs.size, ...held, ...counts },
-    });
+    const own = { inFlight: jobs.size, ...held, ...counts };
+    return figuresOf({ exchange, forwarding, pulls, catchUp, inbound, own });
   }
 
   /** Do what proposer and reader want done, and what follows from that, until there is nothing left. */

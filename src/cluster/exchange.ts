@@ -16,7 +16,7 @@ import { LARGE_BYTES, Patience } from "./patience.js";
 import type { PeerLink } from "./peer-link.js";
 import {
   type Asked,
-  BUSY_BYTES,
+  DECLINED_BYTES,
   declinedOf,
   isAnnounced,
   readReply,
@@ -24,7 +24,7 @@ import {
   requestBytes,
   type WireRequest,
   withRecord,
-  writeBusy,
+  writeDeclined,
   writeReply,
   writeRequest,
 } from "./register-wire.js";
@@ -39,6 +39,8 @@ const STATE_MS = 2000;
 const CHOSEN_ITEMS_MAX = 4096;
 const CHOSEN_BYTES_MAX: number = 512 * 1024;
 const NEVER: number = Number.POSITIVE_INFINITY;
+/** How long a node whose ballots are too far ahead for a peer leaves it to others to propose. */
+const AHEAD_MS = 60_000;
 
 interface Outgoing {
   readonly to: number;
@@ -85,6 +87,7 @@ export class Exchange {
   private lastId = 0;
   /** By index: the latest ACCEPT that was given up unanswered for want of room; 0: none was. */
   private readonly givenUp: Uint32Array;
+  private aheadUntilMs = 0;
   private lastRequest: AcceptRequest<Value> | LearnRequest<Value> | undefined;
   private lastRecorded: AcceptRequest<Value> | LearnRequest<Value> | undefined;
   private readonly chosen: ChosenList[];
@@ -201,7 +204,7 @@ export class Exchange {
       if (request?.type === "accept" || request?.type === "learn") {
         if (large) this.patience.arrived(to, request.key, request.ballot);
         this.onMissed(to);
-      } else if (large && request === undefined) this.decline(to, boot, id, partition);
+      } else if (large && request === undefined) this.decline(to, boot, id, partition, "busy");
     } else if (request === undefined) {
       writeReply(writer, id, partition, reply as Reply<Value>);
       // Small ones leave first. Announced and then not sent, it would be waited for.
@@ -258,8 +261,10 @@ export class Exchange {
   }
 
   private declined(from: number, asked: Asked, reader: MessageReader): void {
-    if (declinedOf(reader) === undefined) return;
+    const why = declinedOf(reader);
+    if (why === undefined) return;
     this.figures.declined++;
+    if (why === "ahead") this.aheadUntilMs = this.scheduler.monotonicMs() + AHEAD_MS;
     // Nothing of it is on its way any more, in either direction.
     this.patience.turnedAway(asked.key, from);
     if (asked.type !== "accept") return;
@@ -267,12 +272,17 @@ export class Exchange {
     this.onMissed(from);
   }
 
-  /** Nothing was done for a request, for want of room: no statement about ballots. */
-  decline(to: number, boot: number, id: number, partition: number): void {
+  /** Did a peer refuse what this node issued, since its clock was far ahead? Then another one had better propose. */
+  get isAhead(): boolean {
+    return this.aheadUntilMs > 0 && this.aheadUntilMs > this.scheduler.monotonicMs();
+  }
+
+  /** Nothing was done for a request: no statement about ballots. */
+  decline(to: number, boot: number, id: number, partition: number, why: "busy" | "ahead"): void {
     const link = this.links[to];
     if (link === undefined || link.peerBoot !== boot) return;
-    const writer = link.claim(BUSY_BYTES, this.scheduler.monotonicMs() + STATE_MS);
-    if (writer !== undefined) writeBusy(writer, id, partition);
+    const writer = link.claim(DECLINED_BYTES, this.scheduler.monotonicMs() + STATE_MS);
+    if (writer !== undefined) writeDeclined(writer, why, id, partition);
   }
 
   // HOT: once per answer from a peer.

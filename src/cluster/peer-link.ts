@@ -347,7 +347,8 @@ export class PeerLink implements ConnectionOwner {
     if (reader.echoMs === 0) return;
     const { scheduler, times } = this.options;
     const sinceSentMs = (stamp(nowMs) - reader.echoMs + STAMPS) % STAMPS;
-    this.roundTripMs = (sinceSentMs - reader.heldMs + STAMPS) % STAMPS;
+    // Two steady clocks, and one a little faster: a short trip would come out below 0, and as 49 days.
+    this.roundTripMs = Math.max(0, sinceSentMs - reader.heldMs);
     this.peerLessSteadyMs = reader.wallMs + this.roundTripMs / 2 - scheduler.monotonicMs();
     this.options.events.measured(this);
     if (this.state === "suspect" && sinceSentMs < times.suspectMs) this.become("up");

@@ -21,10 +21,10 @@ export class WallTime {
   observe(): void {
     const { clocks } = this;
     const nowMs = clocks.nowMs();
-    // Never back, unless what was shown before is known to have been wrong.
+    // Never back, unless what was shown before is known to have been wrong. Dots do not go back even then, and go by what is surely right.
     if (nowMs <= this.ms && clocks.correctionMs === this.correctionMs) return;
     this.correctionMs = clocks.correctionMs;
     this.ms = nowMs;
-    this.clock.observe(nowMs);
+    this.clock.observe(clocks.expiryMs());
   }
 }

@@ -52,7 +52,11 @@ export interface Round {
   readonly applied: readonly Applied[];
   /** The highest that any wall clock had shown. */
   readonly wallMs: number;
+  /** The highest that the median of all wall clocks had been. */
+  readonly medianMs: number;
 }
+
+export type WallClocks = Pick<Round, "wallMs" | "medianMs">;
 
 export class Ledger {
   private readonly all: (Applied | undefined)[] = [undefined];
@@ -100,8 +104,8 @@ export class Ledger {
     return this.rounds.get(name)?.values() ?? [];
   }
 
-  /** Listen to a proposer. @param wallMs the highest that any wall clock has shown. */
-  watched(rules: ProposerRules, wallMs: () => number): ProposerRules {
+  /** Listen to a proposer. @param clocks as a round has them. */
+  watched(rules: ProposerRules, clocks: () => WallClocks): ProposerRules {
     return {
       ...rules,
       verdict: (attempts, mine, cut) => {
@@ -115,7 +119,7 @@ export class Ledger {
         return early;
       },
       issueUnderCeiling: (ballot) => {
-        if (this.asked) this.proposed(ballot, wallMs());
+        if (this.asked) this.proposed(ballot, clocks());
         return rules.issueUnderCeiling(ballot);
       },
     };
@@ -146,9 +150,9 @@ export class Ledger {
   }
 
   /** A ballot may be noted before anything was applied (of a round that came to nothing), and once after it. @throws {Violation} */
-  private proposed(ballot: Dot, wallMs: number): void {
+  private proposed(ballot: Dot, { wallMs, medianMs }: WallClocks): void {
     const { name, mine, applied } = this;
-    const round: Round = { ballot, mine, applied, wallMs };
+    const round: Round = { ballot, mine, applied, wallMs, medianMs };
     for (const each of applied) each.round = round;
     const key = dotKey(ballot);
     if (name === undefined) this.nameless.set(key, [...(this.nameless.get(key) ?? []), round]);

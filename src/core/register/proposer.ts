@@ -222,7 +222,7 @@ export class Proposer<V, R> {
       ballot,
       entry.queue,
       now,
-      isExpired(base, now) && this.surroundings.expires(),
+      isExpired(base, now) && this.surroundings.expires(base.expireAt),
       this.rules,
     );
     entry.queue = [];

@@ -233,7 +233,7 @@ test("a large state that its replica had no room for is not taken to be on its w
   send();
   send();
   assert.equal(there.types(), [MESSAGE_ACCEPT], "the second is the first, which is on its way");
-  replica.decline(0, 1, there.last().id, 0);
+  replica.decline(0, 1, there.last().id, 0, "busy");
   assert.is(asker.answer(1, back.last()), undefined);
   send();
   assert.equal(there.types(), [MESSAGE_ACCEPT, MESSAGE_ACCEPT]);
