@@ -161,6 +161,8 @@ function commandDocs(c: Context): void {
 function writeDocsOf(c: Context, specs: readonly CommandSpec[]): void {
   c.reply.map(specs.length);
   for (const spec of specs) {
+    // There may be a million names.
+    if (c.reply.tooLong) return;
     c.reply.bulkText(spec.fullName);
     writeDocs(c, spec);
   }

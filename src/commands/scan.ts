@@ -40,6 +40,10 @@ export class Found {
   }
 
   write(reply: ReplyWriter): void {
+    if (this.keys.tooLong) {
+      reply.giveUp();
+      return;
+    }
     reply.array(this.count);
     reply.raw(this.keys.buf.subarray(0, this.keys.at));
   }
@@ -109,13 +113,19 @@ export function writeScan(reply: ReplyWriter, next: number, found: Found): void 
 }
 
 const UINT64_MAX = 0xffffffffffffffffn;
+const UINT64_DIGITS = 20;
+const ZERO = 48;
 
 /** A cursor as strtoul reads it: a sign is allowed, nothing counts as 0. @returns undefined when it is not one. */
 function parseCursor(text: string): number | undefined {
   if (text === "") return 0;
-  const match = /^([+-]?)(\d+)$/.exec(text);
-  if (match === null) return undefined;
-  const value = BigInt(match[2]);
+  const signed = text[0] === "+" || text[0] === "-";
+  let at = signed ? 1 : 0;
+  while (at < text.length - 1 && text.charCodeAt(at) === ZERO) at++;
+  // Looked at only when it may be one: making a number of a million digits takes long.
+  const digits = text.slice(at);
+  if (digits.length > UINT64_DIGITS || !/^\d+$/.test(digits)) return undefined;
+  const value = BigInt(digits);
   if (value > UINT64_MAX) return undefined;
-  return Number(match[1] === "-" ? BigInt.asUintN(64, -value) : value);
+  return Number(text[0] === "-" ? BigInt.asUintN(64, -value) : value);
 }

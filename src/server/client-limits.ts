@@ -3,10 +3,14 @@
  * Normal replies are held back long before these limits by not reading on (session.ts); they are for pushed messages,
  * for single commands of any size, and for limits that were set low on purpose.
  */
+import type { Server } from "./server.js";
 import type { Session } from "./session.js";
 
 /** From here on it is asked whether the disk has room for a command or an EXEC; smaller ones fit into what the log keeps free. */
 export const LARGE_BYTES: number = 64 * 1024;
+
+/** An argument may have to become text (a name, an option, part of an error), and the longest string has 24 characters less than 512 MiB. */
+export const ARG_BYTES_MAX: number = 512 * 1024 ** 2 - 4096;
 
 /** Replies of one run are written at once when they are so long, so that the shared buffer stays small. */
 export const FLUSH_BYTES: number = 64 * 1024;
@@ -56,4 +60,20 @@ export function checkTimes(session: Session, nowMs: number): void {
   const idle = timeout > 0 && nowMs - session.activeMs > timeout * 1000;
   const waits = session.blocked || session.worksInFlight > 0;
   if (idle && !waits && !session.monitor) session.destroy();
+}
+
+/**
+ * The client that runs is answered more than anybody can be sent at once. Its command runs to its end, and nobody hears of it: `at` goes back
+ * to where the replies to the clients before it end.
+ */
+export function replyTooLong({ context, current, departures, parts, traffic }: Server): void {
+  context.reply.at = departures.end;
+  if (current === undefined || current.closing) return;
+  current.gate.clear();
+  parts.log(
+    "warning",
+    `client ${current.id} ${current.connection.remote}: a reply of more than ${context.reply.bytesMax} bytes: closed`,
+  );
+  traffic.outputLimitDisconnections++;
+  current.destroy();
 }

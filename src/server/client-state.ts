@@ -37,6 +37,8 @@ export class ClientState {
   skipping = false;
   /** Where the current command's reply begins in the shared writer. */
   replyFrom = 0;
+  /** It may do more than log in, whatever password is set from now on. */
+  letIn = true;
   /** When it came, ms since the epoch. */
   createdMs = 0;
   /** When the last bytes came, ms since the epoch: for timeout and CLIENT LIST. */

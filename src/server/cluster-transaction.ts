@@ -17,6 +17,7 @@ import { GUARD_MULTI, REPLY_OFF, REPLY_SKIP_NEXT } from "./client-state.js";
 import type { Surroundings } from "./cluster-dispatch.js";
 import type { ClusterSession } from "./cluster-session.js";
 import { GUARD_MONITORED } from "./dispatch.js";
+import { Gathered } from "./gathered.js";
 import { ASKERS, type Asker, EMPTYING } from "./keyspace-calls.js";
 import { performSteps, readOnly, severalError, split } from "./several-call.js";
 import { hasChanged, type Seen } from "./steps-work.js";
@@ -247,7 +248,9 @@ class Exec {
     }
     const head = new ReplyWriter(16);
     head.array(parts.length);
-    this.end(Buffer.concat([head.buf.subarray(0, head.at), ...(this.replies as Buffer[])]));
+    const gathered = new Gathered();
+    const replies = (this.replies as Buffer[]).map((reply) => gathered.take(reply));
+    this.end(Buffer.concat([head.buf.subarray(0, head.at), ...replies]));
   }
 
   /** Its place among the replies has come: the commands that this node runs are run. */

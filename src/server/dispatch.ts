@@ -25,6 +25,7 @@ import {
 import { HOSTS, type HostHandler } from "./hosts.js";
 import type { Server } from "./server.js";
 import type { Session } from "./session.js";
+import { STILL_LOADING } from "./texts.js";
 import { endTransaction } from "./transaction.js";
 
 // What the dispatcher has to look at because of the server's state.
@@ -52,7 +53,10 @@ const NEVER_PAUSED = 512;
 const AT_ONCE_NAMES = ["exec", "discard", "multi", "watch", "quit", "reset"];
 /** Not flagged "fast", because Redis's are not, and yet short. */
 const SHORT_NAMES = ["set", "setex", "psetex", "getset", "del", "unlink", "exists"];
-/** As Redis: these could be sent by the one who has to end the pause. */
+/**
+ * With these the one who has to end a pause can do so, see what is going on, and stop the server. Redis holds them back too while all
+ * commands are paused, and CLIENT UNPAUSE with them.
+ */
 const NEVER_PAUSED_PREFIX = [
   "client|",
   "client",
@@ -169,8 +173,7 @@ export class Dispatcher {
         spec,
         `MISCONF Errors writing to the log: ${server.storage.refusal ?? "No space left on device"}`,
       );
-    if ((guards & GUARD_LOADING) !== 0 && (bits & LOADING) === 0)
-      return this.refuse(session, spec, "LOADING Redis is loading the dataset in memory");
+    if ((guards & GUARD_LOADING) !== 0 && (bits & LOADING) === 0) return this.refuse(session, spec, STILL_LOADING);
     const multi = (guards & GUARD_MULTI) !== 0;
     if (multi && (bits & NO_MULTI) !== 0)
       return this.refuse(session, spec, "ERR Command not allowed inside a transaction");
@@ -279,6 +282,7 @@ export class Dispatcher {
   /** The command that ran is not to be answered. */
   protected takeBack(session: Session): void {
     this.context.reply.at = session.replyFrom;
+    session.gate.owe(this.server.space.gate);
   }
 }
 

@@ -14,6 +14,7 @@ import type { CommandSpec } from "../commands/spec.js";
 import { Call, Tally } from "./call.js";
 import type { Surroundings } from "./cluster-dispatch.js";
 import type { ClusterSession } from "./cluster-session.js";
+import { TOO_LONG } from "./gathered.js";
 import { CommandWork, encodeCommandWork, type Stage } from "./works.js";
 
 /** Works of one command under way at a time. */
@@ -42,6 +43,9 @@ class EachCall {
   private underWay = 0;
   private starting = false;
   private held = false;
+  /** Of the replies so far. Those of writes are short. */
+  private bytes = 0;
+  private tooLong = false;
   /** What one step is shown: [name, key, (value)]. */
   private readonly one: Args = new Args();
 
@@ -85,14 +89,33 @@ class EachCall {
     session.perform(new CommandWork(this.stage, spec, name, bytes), bytes.length, (answer) => {
       this.underWay--;
       this.tally.add(answer);
-      if (answer.applied === "yes") this.replies[index] = answer.result;
+      if (answer.applied === "yes") this.keep(index, answer.result);
       if (--this.left === 0) this.end();
       else if (this.next < this.replies.length) this.start();
     });
   }
 
+  /** Of a reply that is too long already no more is fetched, and nothing kept. */
+  private keep(index: number, reply: Buffer): void {
+    this.bytes += reply.length;
+    if (this.tooLong) return;
+    if (this.bytes <= this.call.session.server.context.reply.bytesMax) {
+      this.replies[index] = reply;
+      return;
+    }
+    this.tooLong = true;
+    this.replies.fill(NO_BYTES);
+    this.left -= this.replies.length - this.next;
+    this.next = this.replies.length;
+  }
+
   private end(): void {
     const { call, replies } = this;
+    if (this.tooLong) {
+      call.answer(TOO_LONG);
+      if (this.held) call.session.letGo();
+      return;
+    }
     const failure = this.tally.reply ?? replies.find((reply) => reply[0] === MINUS);
     call.answer(failure ?? joined(call.spec, replies));
     if (this.held) call.session.letGo();

@@ -17,7 +17,18 @@ export function setClientName(session: Session, c: Context, name: string): boole
     c.reply.error(BAD_CLIENT_NAME);
     return false;
   }
+  if (tooLong(c, "Client names", name)) return false;
   session.name = name;
+  return true;
+}
+
+/** Every client keeps three of them, and CLIENT LIST makes one text of all. */
+const NAME_BYTES_MAX = 1024;
+
+/** @returns true after an error reply. */
+function tooLong(c: Context, what: string, text: string): boolean {
+  if (text.length <= NAME_BYTES_MAX) return false;
+  c.reply.error(`ERR ${what} cannot have more than ${NAME_BYTES_MAX} bytes.`);
   return true;
 }
 
@@ -46,6 +57,7 @@ function setinfo(session: Session, c: Context): void {
     reply.error(`ERR ${attribute} cannot contain spaces, newlines or special characters.`);
     return;
   }
+  if (tooLong(c, attribute, value)) return;
   if (attribute === "lib-name") session.libName = value;
   else session.libVersion = value;
   reply.ok();
@@ -72,16 +84,17 @@ function list(session: Session, c: Context): void {
     }
     if (type !== "normal") chosen = [];
   } else if (args.count > 3 && args.lower(2) === "id") {
-    const ids = new Set<number>();
+    // As in Redis: in the order of the arguments, and one that is named twice is shown twice.
+    chosen = [];
     for (let i = 3; i < args.count; i++) {
-      const number = parseInteger(args, i);
-      if (number === undefined || number < 1) {
+      const number = parseLong(args, i);
+      if (number === undefined) {
         reply.error("ERR Invalid client ID");
         return;
       }
-      ids.add(number);
+      const named = session.server.sessions.get(Number(number));
+      if (named !== undefined) chosen.push(named);
     }
-    chosen = chosen.filter((other) => ids.has(other.id));
   } else if (args.count !== 2) {
     reply.error(SYNTAX);
     return;
@@ -89,51 +102,70 @@ function list(session: Session, c: Context): void {
   reply.verbatim(chosen.map((other) => `${clientLine(other)}\n`).join(""));
 }
 
-type Filter = (other: Session) => boolean;
+/** CLIENT KILL's filters; all that are given must hold. Of one that is given twice the last counts, as in Redis. */
+interface Filters {
+  id?: bigint;
+  maxAgeSeconds?: number;
+  type?: string;
+  remote?: string;
+  local?: string;
+  skipMe: boolean;
+}
 
-/** CLIENT KILL's filters; all must hold. An error text when they are wrong. */
-function filters(session: Session, args: Args): Filter[] | string {
-  const all: Filter[] = [];
-  let skipMe = true;
+/** @returns an error text when they are wrong. */
+function filters(args: Args): Filters | string {
+  const given: Filters = { skipMe: true };
   if (args.count % 2 !== 0) return SYNTAX;
   for (let i = 2; i < args.count; i += 2) {
     const value = args.text(i + 1);
     switch (args.lower(i)) {
       case "id": {
-        const number = parseInteger(args, i + 1);
-        if (number === undefined || number < 1) return "ERR client-id should be greater than 0";
-        all.push((other) => other.id === number);
+        const number = parseLong(args, i + 1);
+        if (number === undefined || number < 1n) return "ERR client-id should be greater than 0";
+        given.id = number;
         break;
       }
       case "maxage": {
         const seconds = parseInteger(args, i + 1);
         if (seconds === undefined || seconds < 1) return "ERR maxage is not an integer or out of range";
-        all.push((other) => session.server.nowMs - other.createdMs >= seconds * 1000);
+        given.maxAgeSeconds = seconds;
         break;
       }
       case "type":
         if (!TYPES.includes(value.toLowerCase())) return `ERR Unknown client type '${value}'`;
-        all.push(() => value.toLowerCase() === "normal");
+        given.type = value.toLowerCase();
         break;
       case "addr":
-        all.push((other) => other.connection.remote === value);
+        given.remote = value;
         break;
       case "laddr":
-        all.push((other) => other.connection.local === value);
+        given.local = value;
         break;
       case "user":
         if (value !== "default") return `ERR No such user '${value}'`;
         break;
       case "skipme":
         if (!/^(yes|no)$/i.test(value)) return SYNTAX;
-        skipMe = value.toLowerCase() === "yes";
+        given.skipMe = value.toLowerCase() === "yes";
         break;
       default:
         return SYNTAX;
     }
   }
-  if (skipMe) all.push((other) => other !== session);
-  return all;
+  return given;
+}
+
+function passes(
+  session: Session,
+  other: Session,
+  { id, maxAgeSeconds, type, remote, local, skipMe }: Filters,
+): boolean {
+  if (skipMe && other === session) return false;
+  if (id !== undefined && BigInt(other.id) !== id) return false;
+  if (maxAgeSeconds !== undefined && session.server.nowMs - other.createdMs < maxAgeSeconds * 1000) return false;
+  if (type !== undefined && type !== "normal") return false;
+  if (remote !== undefined && other.connection.remote !== remote) return false;
+  return local === undefined || other.connection.local === local;
 }
 
 function kill(session: Session, c: Context): void {
@@ -150,12 +182,12 @@ function kill(session: Session, c: Context): void {
     end(session, victim);
     return;
   }
-  const chosen = filters(session, args);
+  const chosen = filters(args);
   if (typeof chosen === "string") {
     reply.error(chosen);
     return;
   }
-  const victims = sessions.filter((other) => chosen.every((matches) => matches(other)));
+  const victims = sessions.filter((other) => passes(session, other, chosen));
   reply.int(victims.length);
   for (const victim of victims) end(session, victim);
 }

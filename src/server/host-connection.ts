@@ -5,6 +5,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context } from "../commands/context.js";
 import { selectArg } from "../commands/keys.js";
+import { lock, unlock } from "./access.js";
 import { GUARD_SILENT, GUARD_UNAUTHENTICATED, REPLY_ON } from "./client-state.js";
 import { setClientName } from "./host-client.js";
 import type { HostHandler } from "./hosts.js";
@@ -41,7 +42,7 @@ function auth(session: Session, c: Context): void {
     reply.error(WRONG_PASSWORD);
     return;
   }
-  session.server.unlock(session);
+  unlock(session);
   reply.ok();
 }
 
@@ -81,7 +82,7 @@ function hello(session: Session, c: Context): void {
       reply.error(WRONG_PASSWORD);
       return;
     }
-    session.server.unlock(session);
+    unlock(session);
   }
   if ((session.guards & GUARD_UNAUTHENTICATED) !== 0) {
     reply.error(HELLO_NEEDS_AUTH);
@@ -137,7 +138,7 @@ function reset(session: Session, c: Context): void {
   session.replyMode = REPLY_ON;
   session.skipping = false;
   session.guards &= ~GUARD_SILENT;
-  session.server.lock(session);
+  lock(session);
   c.reply.simple("RESET");
 }
 

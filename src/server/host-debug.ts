@@ -8,6 +8,7 @@ import type { HostHandler } from "./hosts.js";
 import { parseInteger } from "./numbers.js";
 import { putOff } from "./put-off.js";
 import type { Session } from "./session.js";
+import { STILL_LOADING } from "./texts.js";
 
 const NOT_ALLOWED =
   'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.';
@@ -33,6 +34,9 @@ const HELP: readonly string[] = [
   "HELP",
   "    Print this help.",
 ];
+
+/** Nothing is matched, so that nothing takes long. */
+const STRINGMATCH_LENGTH_MAX: number = 1 << 20;
 
 const state: KeyState = new KeyState();
 
@@ -68,8 +72,8 @@ function debug(session: Session, c: Context): void {
       reply.ok();
       return;
     case "stringmatch-len 4": {
-      const text = "a".repeat(Math.min(parseInteger(args, 2) ?? 0, 1 << 20));
-      reply.int(text.length);
+      const length = parseInteger(args, 2) ?? 0;
+      reply.int(Math.max(0, Math.min(length, STRINGMATCH_LENGTH_MAX)));
       return;
     }
     case "quicklist-packed-threshold 3":
@@ -92,6 +96,10 @@ function debug(session: Session, c: Context): void {
  */
 function whenSaved(session: Session, c: Context, snapshot: boolean): void {
   const { storage } = session.server;
+  if (storage.loading !== undefined) {
+    c.reply.error(STILL_LOADING);
+    return;
+  }
   if (session.inExec) {
     c.reply.ok();
     return;

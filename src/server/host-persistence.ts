@@ -102,9 +102,12 @@ function waitaof(session: Session, c: Context): void {
     return;
   }
   const answer = putOff(session, c);
-  const done = (): void => answer(write);
+  const done = (): void => {
+    cancel();
+    answer(write);
+  };
+  const cancel = timeoutMs > 0 ? server.after(timeoutMs, done) : (): void => {};
   storage.sync(done);
-  if (timeoutMs > 0) server.after(timeoutMs, done);
 }
 
 function shutdown(session: Session, c: Context): void {

@@ -14,6 +14,7 @@ import { lookup } from "../commands/table.js";
 import { assert } from "../lib/assert.js";
 import { Call, Tally } from "./call.js";
 import type { Route, Surroundings } from "./cluster-dispatch.js";
+import { writtenIn } from "./gathered.js";
 import { inWindow, listKeys, listPage } from "./listing.js";
 import { decodeCount, encodeCountQuestion, type PageQuestion, type SeenEntry } from "./questions.js";
 import { countArgs, listArgs } from "./slot-args.js";
@@ -48,7 +49,7 @@ function replyOf(proto: number, write: (reply: ReplyWriter) => void): Buffer {
   const reply = new ReplyWriter(64);
   reply.proto = proto;
   write(reply);
-  return reply.buf.subarray(0, reply.at);
+  return writtenIn(reply);
 }
 
 /** Read arguments as handlers do. @returns what was read, or the error reply. */

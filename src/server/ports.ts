@@ -56,6 +56,8 @@ export interface Storage {
    */
   readonly backup?: (directory: string, done: (error: Error | undefined, lsn: number) => void) => boolean;
   setActiveExpire(on: boolean): void;
+  /** Clients are paused: meanwhile no key is removed because it expired or to make room. Expired ones are absent all the same. */
+  setPaused(on: boolean): void;
   figures(): StorageFigures;
   /** CONFIG RESETSTAT: hits, misses, expired and evicted begin at 0 again. */
   resetFigures(): void;

@@ -4,6 +4,7 @@
  */
 import type { Context } from "../commands/context.js";
 import { assert } from "../lib/assert.js";
+import { GUARD_SILENT } from "./client-state.js";
 import type { Session } from "./session.js";
 
 const MINUS = 45;
@@ -16,6 +17,8 @@ export function putOff(session: Session, c: Context): (answer: () => void) => vo
   const { server, lastCommand } = session;
   assert(lastCommand !== undefined, "an answer is put off and there is no command");
   const { reply } = c;
+  // What holds now, as for every command: CLIENT REPLY ON may come before the answer does.
+  const silent = (session.guards & GUARD_SILENT) !== 0;
   const args = c.args.clone();
   const startMs = server.monotonicMs();
   const token = session.block();
@@ -27,5 +30,6 @@ export function putOff(session: Session, c: Context): (answer: () => void) => vo
       server.statistics.took(lastCommand.index, usec);
       if (reply.buf[before] === MINUS) server.dispatcher.countError(lastCommand);
       server.noteSlow(session, lastCommand, args, usec);
+      if (silent) reply.at = before;
     });
 }

@@ -13,10 +13,10 @@ import { ALL_SPECS } from "../commands/table.js";
 import type { Config } from "../config/config.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
+import { lock, lockAnew } from "./access.js";
 import { NOBODY, newSession, refusalOf, roomFor } from "./admission.js";
 import { Answers } from "./answers.js";
-import { checkTimes, LARGE_BYTES } from "./client-limits.js";
-import { GUARD_UNAUTHENTICATED } from "./client-state.js";
+import { ARG_BYTES_MAX, checkTimes, LARGE_BYTES, replyTooLong } from "./client-limits.js";
 import { ClusterDispatcher } from "./cluster-dispatch.js";
 import { ClusterFace } from "./cluster-face.js";
 import { Departures } from "./departures.js";
@@ -107,6 +107,7 @@ export class Server {
     this.face = new ClusterFace(parts);
     this.context = new Context(parts.space, parts.config);
     this.context.roomFor = (bytes) => roomFor(this, bytes);
+    this.context.reply.onTooLong = () => replyTooLong(this);
     this.departures = new Departures(this.context.reply);
     this.turns = new Turns(parts.scheduler, () => {
       if (parts.cluster !== undefined) this.answers.serve();
@@ -120,6 +121,7 @@ export class Server {
     this.monitors = new Monitors(this);
     this.dispatcher = parts.cluster === undefined ? new Dispatcher(this) : new ClusterDispatcher(this, parts.cluster);
     this.readConfig();
+    this.config.onChange("requirepass", () => void lockAnew(this));
     this.config.onChange("*", () => {
       this.readConfig();
       return undefined;
@@ -134,8 +136,10 @@ export class Server {
   private readConfig(): void {
     const { config } = this;
     this.requestLimits.argsMax = config.commandArgsMax;
-    this.requestLimits.bulkBytesMax = config.maxValueBytes;
+    this.requestLimits.bulkBytesMax = Math.min(config.maxValueBytes, ARG_BYTES_MAX);
     this.requestLimits.lineBytesMax = config.inlineBytesMax;
+    this.requestLimits.unauthenticatedArgsMax = config.unauthenticatedArgsMax;
+    this.requestLimits.unauthenticatedBytesMax = Math.min(config.unauthenticatedBytesMax, config.maxValueBytes);
     this.setGuard(GUARD_MAXMEMORY, config.maxmemory > 0);
     const threshold = config.slowlogLogSlowerThan;
     this.timeAll = (threshold >= 0 && threshold < TIME_ALL_BELOW_US) || config.latencyMonitorThreshold > 0;
@@ -159,20 +163,8 @@ export class Server {
     }
     const session = newSession(this, this.nextId++, connection);
     this.sessions.set(session.id, session);
-    this.lock(session);
+    lock(session);
     return session;
-  }
-
-  /** A session that has not logged in (any more), where a password is set. */
-  lock(session: Session): void {
-    const locked = this.config.requirepass !== "";
-    session.parser.authenticated = !locked;
-    session.guards = locked ? session.guards | GUARD_UNAUTHENTICATED : session.guards & ~GUARD_UNAUTHENTICATED;
-  }
-
-  unlock(session: Session): void {
-    session.parser.authenticated = true;
-    session.guards &= ~GUARD_UNAUTHENTICATED;
   }
 
   forget(session: Session): void {
@@ -248,6 +240,7 @@ export class Server {
     this.space.forgetAhead?.();
     this.running = false;
     this.current = undefined;
+    this.context.reply.tooLong = false;
     this.storage.nudge();
   }
 
@@ -322,7 +315,7 @@ export class Server {
     const active = pause.endMs > this.nowMs;
     pause.all = active ? pause.all || all : all;
     pause.endMs = active ? Math.max(pause.endMs, endMs) : endMs;
-    this.setGuard(GUARD_PAUSED, true);
+    this.setPaused(true);
     this.awaitPauseEnd();
   }
 
@@ -339,10 +332,15 @@ export class Server {
   endPause(): void {
     if ((this.guards & GUARD_PAUSED) === 0) return;
     this.pause.endMs = 0;
-    this.setGuard(GUARD_PAUSED, false);
+    this.setPaused(false);
     const held = [...this.pausedSessions];
     this.pausedSessions.clear();
     for (const session of held) this.endOfTurn(() => session.resumeAfterPause());
+  }
+
+  private setPaused(on: boolean): void {
+    this.setGuard(GUARD_PAUSED, on);
+    this.storage.setPaused(on);
   }
 
   setMonitored(on: boolean): void {

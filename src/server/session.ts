@@ -41,7 +41,7 @@ export class Session extends ClientState implements ConnectionHandler {
   private postponed: Args | undefined = undefined;
   /** Counts block(). */
   private blockToken = 0;
-  private readonly gate: Gate = new Gate();
+  readonly gate: Gate = new Gate();
   /** It is on the server's list of those that wait for the log. */
   private waiting = false;
   /** Bytes of replies that leave when the turn ends; what is in the outbox comes behind them. */
@@ -165,9 +165,9 @@ export class Session extends ClientState implements ConnectionHandler {
     const { space } = server;
     const before = server.context.reply.at;
     this.replyFrom = before;
-    space.gate = 0;
+    space.gate = this.gate.owed;
     server.dispatcher.command(this, args);
-    this.gate.after(before, space.gate, space.durableLsn);
+    if (server.context.reply.at > before) this.gate.after(before, space.gate, space.durableLsn);
   }
 
   /** End a run: hand on its replies, and stop reading if the client does not take them. */
@@ -188,7 +188,7 @@ export class Session extends ClientState implements ConnectionHandler {
     const { reply } = server.context;
     const from = departures.end;
     const total = reply.at;
-    if (total === from) return;
+    if (total === from) return gate.clear();
     server.traffic.outBytes += total - from;
     const gated = gate.waitsFrom(total, server.space.durableLsn);
     const waitingBefore = this.sendingBytes;
@@ -252,9 +252,9 @@ export class Session extends ClientState implements ConnectionHandler {
   logFailed(): void {
     this.waiting = false;
     if (this.closed) return;
-    const { outbox } = this;
-    const lost = outbox.dropUndurable(this.server.space.durableLsn);
-    for (let i = 0; i < lost; i++) outbox.push(UNCERTAIN, 0, UNCERTAIN.length, 0, 1);
+    this.gate.owed = 0;
+    const lost = this.outbox.dropUndurable(this.server.space.durableLsn);
+    for (let i = 0; i < lost; i++) this.outbox.push(UNCERTAIN, 0, UNCERTAIN.length, 0, 1);
     this.release();
   }
 

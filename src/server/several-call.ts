@@ -10,6 +10,7 @@ import type { CommandSpec } from "../commands/spec.js";
 import { Call, failureOf, fetchAll } from "./call.js";
 import type { Surroundings } from "./cluster-dispatch.js";
 import type { ClusterSession } from "./cluster-session.js";
+import { Gathered } from "./gathered.js";
 import { repliesOf, type Steps, StepsWork } from "./steps-work.js";
 import { CROSS_SLOT, SEVERAL_OF_SLOT } from "./texts.js";
 import type { KnownState } from "./work-bytes.js";
@@ -68,8 +69,9 @@ export function split(names: ReadonlyMap<string, boolean>): { written: string[];
 /** Run commands on what was read. @returns their replies. */
 export function readOnly(stage: Stage, { commands, known, proto }: Steps, now: number): Buffer[] {
   const replies: Buffer[] = [];
+  const gathered = new Gathered();
   const states: ReadonlyMap<string, KnownState> = known;
-  stage.steps(commands, undefined, states, proto, now, (reply) => replies.push(Buffer.from(reply)));
+  stage.steps(commands, undefined, states, proto, now, (reply) => replies.push(Buffer.from(gathered.take(reply))));
   return replies;
 }
 

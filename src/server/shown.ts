@@ -5,10 +5,10 @@
 import type { Args } from "../codec/resp/args.js";
 import { findOption } from "../config/options.js";
 
-const REDACTED = "(redacted)";
+export const REDACTED = "(redacted)";
 
 /** The argument as text, or REDACTED. */
-export function shownArg(args: Args, index: number): string {
+function shownArg(args: Args, index: number): string {
   return isSecret(args, index) ? REDACTED : args.text(index);
 }
 
@@ -23,7 +23,7 @@ export function shownPart(args: Args, index: number, charsMax: number): string {
   return `${args.bytes.latin1Slice(start, start + charsMax)}... (${more} more bytes)`;
 }
 
-function isSecret(args: Args, index: number): boolean {
+export function isSecret(args: Args, index: number): boolean {
   if (index === 0) return false;
   switch (args.lower(0)) {
     case "auth":
@@ -39,11 +39,6 @@ function isSecret(args: Args, index: number): boolean {
   }
 }
 
-/** In double quotes, with escapes for what is not printable. */
-export function quoted(text: string): string {
-  return `"${text.replace(/[^\x20-\x7e]|["\\]/g, escapeOf)}"`;
-}
-
 const NAMED: Readonly<Record<string, string>> = {
   "\\": "\\\\",
   '"': '\\"',
@@ -54,6 +49,24 @@ const NAMED: Readonly<Record<string, string>> = {
   "\b": "\\b",
 };
 
-function escapeOf(char: string): string {
-  return NAMED[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+/** How each byte is shown, in ESCAPE_BYTES_MAX bytes of a table, and how many of them it takes. */
+export const ESCAPE_BYTES_MAX = 4;
+const ESCAPES: Buffer = Buffer.alloc(256 * ESCAPE_BYTES_MAX);
+const ESCAPE_BYTES: Uint8Array = new Uint8Array(256);
+for (let byte = 0; byte < 256; byte++) {
+  const char = String.fromCharCode(byte);
+  const plain = byte >= 0x20 && byte <= 0x7e;
+  const shown = NAMED[char] ?? (plain ? char : `\\x${byte.toString(16).padStart(2, "0")}`);
+  ESCAPE_BYTES[byte] = ESCAPES.latin1Write(shown, byte * ESCAPE_BYTES_MAX);
+}
+
+/** Write bytes[from .. to) with escapes for what is not printable. @returns where it ends in `target`, which has room. */
+export function escapeInto(target: Buffer, at: number, bytes: Buffer, from: number, to: number): number {
+  let end = at;
+  for (let i = from; i < to; i++) {
+    const entry = bytes[i] * ESCAPE_BYTES_MAX;
+    const length = ESCAPE_BYTES[bytes[i]];
+    for (let j = 0; j < length; j++) target[end++] = ESCAPES[entry + j];
+  }
+  return end;
 }

@@ -6,6 +6,7 @@
  */
 import type { KeyChange, KeyRegister, Work } from "../cluster/work.js";
 import { readU32, writeU32 } from "../codec/record/record.js";
+import { Gathered } from "./gathered.js";
 import type { KnownState } from "./work-bytes.js";
 import {
   commandBytes,
@@ -77,7 +78,10 @@ export class StepsWork implements Work {
 class Replies {
   private readonly parts: Buffer[] = [Buffer.from([DONE])];
 
-  readonly add = (reply: Buffer): void => {
+  private readonly gathered: Gathered = new Gathered();
+
+  readonly add = (made: Buffer): void => {
+    const reply = this.gathered.take(made);
     const length = Buffer.allocUnsafe(4);
     writeU32(length, 0, reply.length);
     this.parts.push(length, Buffer.from(reply));

@@ -7,6 +7,7 @@ export const NO_PASSWORD_SET =
   "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?";
 export const HELLO_NEEDS_AUTH =
   "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
+export const STILL_LOADING = "LOADING Redis is loading the dataset in memory";
 export const NO_SUCH_CLIENT = "ERR No such client";
 export const BAD_CLIENT_NAME = "ERR Client names cannot contain spaces, newlines or special characters.";
 export const EXPLAINS_GET = "ERR KV.EXPLAIN explains GET key only";
@@ -45,6 +46,8 @@ export const UNCERTAIN_QUORUM: Buffer = Buffer.from(
 export const UNCERTAIN_PARTLY: Buffer = Buffer.from(
   "-UNCERTAIN too few replicas answered in time: it may have been applied to some of the keys\r\n",
 );
+/** No message between nodes could carry it. */
+export const KEY_AND_VALUE_TOO_LONG = "ERR key and value together are longer than several nodes can hold (513 MiB)";
 const ONE_KEY =
   "on several nodes all that one command or transaction writes must be one key; it may read others, but WATCH only the one that it writes";
 /** Clients look at the code alone, so it is the same where the keys do share a slot. */

@@ -99,7 +99,7 @@ export function refusalOf(session: Session, transaction: Transaction): string | 
 
 /** Was any watched key written to? The gate is then that of all that was looked at. */
 function hasChanged(transaction: Transaction, space: Context["space"]): boolean {
-  let gate = 0;
+  let { gate } = space;
   let changed = false;
   for (const watched of transaction.watched.values()) {
     const { db, key, version } = watched;
@@ -166,7 +166,7 @@ function watch(session: Session, c: Context): void {
   const transaction = (session.transaction ??= new Transaction());
   const { args, space } = c;
   if (queryTooLong(session, 0)) return;
-  let gate = 0;
+  let { gate } = space;
   for (let i = 1; i < args.count; i++) {
     const id = `${session.db} ${args.text(i)}`;
     if (transaction.watched.has(id)) continue;
@@ -184,7 +184,12 @@ function watch(session: Session, c: Context): void {
 
 function unwatch(session: Session, c: Context): void {
   forgetWatched(session);
-  session.transaction?.seen.clear();
+  const { transaction } = session;
+  if (transaction !== undefined) {
+    transaction.seen.clear();
+    // Nothing is queued: between MULTI and EXEC this is a queued command itself.
+    transaction.bytes = 0;
+  }
   c.reply.ok();
 }
 

@@ -7,10 +7,13 @@ import type { Log } from "./log.js";
 import type { LogView } from "./snapshotter.js";
 import type { Wal } from "./wal.js";
 
-/** Before the log is open nothing may be written. */
+/** Before the log is open nothing may be written: an expired key is absent and stays, as where the disk is full. */
 export class NoLog implements Log {
   readonly appendedLsn = 0;
   readonly durableLsn = 0;
+  outOfSpace(): boolean {
+    return true;
+  }
   append(): number {
     throw new DiskError("the log is not open yet", "loading");
   }

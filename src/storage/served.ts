@@ -89,9 +89,11 @@ export class ServedStorage {
   }
 
   makeRoom(): boolean {
-    // Nothing can be evicted either; the command is refused for want of room on the disk.
-    if (this.engine.store.readOnly) return true;
-    return this.engine.store.eviction.makeRoom();
+    const { store, wal } = this.engine;
+    // Nothing can be evicted either; the command is refused for want of room on the disk. Or, as in Redis, since all is
+    // still loading, or clients are paused: then it is held back, and asks again.
+    if (store.readOnly || store.paused || wal === undefined) return true;
+    return store.eviction.makeRoom();
   }
 
   nudge(): void {
@@ -112,6 +114,10 @@ export class ServedStorage {
 
   setActiveExpire(on: boolean): void {
     this.engine.store.activeExpire = on;
+  }
+
+  setPaused(on: boolean): void {
+    this.engine.store.paused = on;
   }
 
   figures(): StorageFigures {

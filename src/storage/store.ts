@@ -1,11 +1,10 @@
 /**
  * storage/store.ts: one node's keyspace: the memory table, the log under it, and the rule that ties them: what a reply says must
  * be durable before it leaves. Serves the Keyspace port when alone; storage/register-store.ts is what is left of it in a cluster.
- *
  * Every change is encoded once, into the table, and appended to the log from there. `gate` gathers what the current command depends on: the
  * position of a record read (when not durable yet), of the last removal in its partition when the answer is "absent", of what was written.
  * Invariants: a change is in the table and in the open batch, or in neither; `now` never steps back, and an expired key that was seen as
- * gone is removed and logged at once, so that no clock brings it back; positions only grow.
+ * gone is removed and logged at once (but where `frozen`), so that no clock brings it back; positions only grow.
  */
 import {
   bodyBytesOf,
@@ -53,6 +52,7 @@ export class Store implements Keyspace {
   activeExpire = true;
   /** There is no log to take a change, for want of room: an expired key is absent, and stays until there is one. */
   readOnly = false;
+  paused = false;
   touching = true;
   readonly absences: Absences = new Absences();
   private gateLsn = 0;
@@ -134,9 +134,9 @@ export class Store implements Keyspace {
     return 0;
   }
 
-  /** Expired keys are absent but stay: where there is no room for a record, nobody who reads is to depend on one. */
+  /** Expired keys are absent but stay: where there is no room for a record, nobody who reads is to depend on one; or since clients are paused. */
   get frozen(): boolean {
-    return this.readOnly || this.log.outOfSpace?.() === true;
+    return this.readOnly || this.paused || this.log.outOfSpace?.() === true;
   }
 
   protected fill(state: KeyState): void {

@@ -136,7 +136,7 @@ if (HAS_PROC) {
       await connection.ask("SET", "a", "1");
       const before = server.memory();
       const sockets = await Promise.all(Array.from({ length: 50 }, () => opened(server.port)));
-      const begun = `*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${512 * MB}\r\nonly this`;
+      const begun = `*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${512 * MB - 4096}\r\nonly this`;
       for (const socket of sockets) socket.write(begun);
       await serverHasRead(connection, sockets.length * begun.length);
       assert.is(await connection.ask("GET", "a"), "1");

@@ -1,7 +1,7 @@
 /**
  * codec/resp/reply-writer.ts: replies to bytes, in RESP2 and RESP3, into one growing buffer that is reused.
  * Must never: touch a socket, build a string on a hot path, or know a command.
- * Invariants: at <= buf.length; every method writes whole replies or a header that the caller completes; `proto` may
+ * Invariants: at <= buf.length; no reply is longer than bytesMax; every method writes whole replies or a header that the caller completes; `proto` may
  * change between replies (HELLO), never within one. Types that RESP2 lacks fall back as Redis does: a map is a flat
  * array, a set an array, a double a bulk string, a null a null bulk, a verbatim string a bulk string, a push an array.
  * Source: RESP3 specification (redis/redis-specifications), Redis 7.2 networking.c for the RESP2 forms.
@@ -15,6 +15,8 @@ const ZERO = 48;
 const SCALAR_BYTES_MAX = 40;
 const SPARE_BYTES = 1024;
 const START_BYTES = 65536;
+/** More is not gathered: a buffer has an end (4 GiB), and copying so much stops everybody. */
+export const REPLY_BYTES_MAX: number = 1024 ** 3;
 
 const OK: Buffer = Buffer.from("+OK\r\n");
 const QUEUED: Buffer = Buffer.from("+QUEUED\r\n");
@@ -33,6 +35,13 @@ export class ReplyWriter {
   /** First word of the last error, for errorstats. */
   lastErrorCode = "";
 
+  /** Longer ones are given up. */
+  bytesMax: number = REPLY_BYTES_MAX;
+  /** A reply was given up. Reset by the caller. */
+  tooLong = false;
+  /** Told of it; may set `at` to where what must stay ends. */
+  onTooLong: () => void = () => {};
+
   constructor(bytes: number = START_BYTES) {
     this.buf = viewed(Buffer.allocUnsafeSlow(bytes));
   }
@@ -43,11 +52,25 @@ export class ReplyWriter {
   }
 
   private grow(bytes: number): void {
+    if (this.tooLong || this.at + bytes > this.bytesMax) {
+      this.giveUp();
+      if (this.at + bytes <= this.buf.length) return;
+    }
     // With some room for what follows a large value, or that would be copied once more.
-    const size = Math.max(this.buf.length * 2, this.at + bytes + SPARE_BYTES);
+    const size = Math.max(Math.min(this.buf.length * 2, this.bytesMax), this.at + bytes + SPARE_BYTES);
     const bigger = viewed(Buffer.allocUnsafeSlow(size));
     this.buf.copy(bigger, 0, 0, this.at);
     this.buf = bigger;
+  }
+
+  /**
+   * The reply is too long for anybody: what was written of it is dropped. The command runs on, since what it does must not stop halfway;
+   * what it writes further is worth nothing, and values are not copied any more.
+   */
+  giveUp(): void {
+    this.tooLong = true;
+    this.at = 0;
+    this.onTooLong();
   }
 
   /** What was written, in the writer's own buffer, which is the caller's from now on: the writer has a small one again. */
@@ -142,7 +165,10 @@ export class ReplyWriter {
   bulk(bytes: Buffer, at: number, length: number): void {
     this.header(36, length);
     this.reserve(length + 2);
-    this.copy(bytes, at, length);
+    // After a reply that was given up there may be thousands of values more.
+    if (this.tooLong) return;
+    copyBytes(bytes, at, this.buf, this.at, length);
+    this.at += length;
     this.crlf();
   }
 

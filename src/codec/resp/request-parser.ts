@@ -14,6 +14,7 @@
  * As in Redis the byte after a header's CR and the two after an argument are skipped, not compared. A malformed header is
  * an error only once its CR has come. Escapes of a line are undone in place: the text never becomes longer.
  */
+import { VALUE_BYTES_MOST } from "../../lib/limits.js";
 import { Args } from "./args.js";
 
 export const INCOMPLETE = 0;
@@ -28,18 +29,20 @@ export interface RequestLimits {
   bulkBytesMax: number;
   /** Bytes of an inline command, and of a header line that has no end. */
   lineBytesMax: number;
+  /** Of one command, and bytes of one argument, before AUTH. */
+  unauthenticatedArgsMax: number;
+  unauthenticatedBytesMax: number;
 }
 
 /** Redis's constants. proto-max-bulk-len is an option; the caller keeps `bulkBytesMax` at its value. */
 export const LIMITS_DEFAULT: Readonly<RequestLimits> = {
   argsMax: 1024 * 1024,
-  bulkBytesMax: 512 * 1024 * 1024,
+  bulkBytesMax: VALUE_BYTES_MOST,
   lineBytesMax: 64 * 1024,
+  // Since 6.2.6 (CVE-2021-32675): enough for HELLO 3 AUTH user password SETNAME name.
+  unauthenticatedArgsMax: 10,
+  unauthenticatedBytesMax: 16384,
 };
-
-/** Before AUTH (Redis 6.2.6 and later, CVE-2021-32675): enough for HELLO 3 AUTH user password SETNAME name. */
-const ARGS_MAX_UNAUTHENTICATED = 10;
-const BULK_BYTES_MAX_UNAUTHENTICATED = 16384;
 
 const LF = 10;
 const CR = 13;
@@ -123,14 +126,14 @@ export class RequestParser {
         const count = this.number(bytes, start, start, end, this.limits.argsMax);
         if (count < 0) return this.badCount(count, start);
         at = this.at;
-        if (count > ARGS_MAX_UNAUTHENTICATED && !this.authenticated)
-          return this.fail(start, "Protocol error: unauthenticated multibulk length");
         if (count === 0) {
           start = at;
           continue;
         }
         this.left = count;
       }
+      if (!this.authenticated && this.left > this.limits.unauthenticatedArgsMax)
+        return this.fail(start, "Protocol error: unauthenticated multibulk length");
       const args = this.shared;
       args.bytes = bytes;
       args.count = 0;
@@ -157,7 +160,7 @@ export class RequestParser {
    */
   private bulks(args: Args, bytes: Buffer, base: number, at: number, end: number, shift: number, bulk: number): number {
     let left = this.left;
-    const max = this.authenticated ? this.limits.bulkBytesMax : BULK_BYTES_MAX_UNAUTHENTICATED;
+    const max = this.authenticated ? this.limits.bulkBytesMax : this.limits.unauthenticatedBytesMax;
     for (;;) {
       if (bulk < 0) {
         let i = at + 1;
@@ -235,7 +238,7 @@ export class RequestParser {
     else if (bytes[at] !== DOLLAR)
       this.fail(at, `Protocol error: expected '$', got '${String.fromCharCode(bytes[at])}'`);
     else if (length < 0) this.fail(at, "Protocol error: invalid bulk length");
-    else if (length > BULK_BYTES_MAX_UNAUTHENTICATED && !this.authenticated)
+    else if (length > this.limits.unauthenticatedBytesMax && !this.authenticated)
       this.fail(at, "Protocol error: unauthenticated bulk length");
     else return length;
     return NOT_A_NUMBER;

@@ -1,6 +1,7 @@
 /**
  * config/rows/network.ts: options about listening, clients and access. Rows only, no code.
  */
+import { VALUE_BYTES_MOST } from "../../lib/limits.js";
 import type { ClassLimits, Rows } from "../row.js";
 
 export interface NetworkValues {
@@ -144,7 +145,7 @@ export const limitRows: Rows<LimitValues> = {
     kind: "bytes",
     default: 64 * 1024 ** 2,
     min: 1024,
-    max: 512 * 1024 ** 2,
+    max: VALUE_BYTES_MOST,
     scope: "cluster",
     change: "reloadable",
     aliases: ["proto-max-bulk-len"],
@@ -155,17 +156,18 @@ export const limitRows: Rows<LimitValues> = {
     kind: "bytes",
     default: 1024 ** 3,
     min: 1024 ** 2,
-    max: Number.MAX_SAFE_INTEGER,
+    max: 2047 * 1024 ** 2,
+    redis: { min: 1024n ** 2n, max: 2n ** 63n - 1n },
     change: "reloadable",
-    doc: "Bytes of one unfinished command of one client; more closes the connection. At least max-value-bytes.",
+    doc: "Bytes of one unfinished command of one client; more closes the connection. At least max-value-bytes; places in a command have 31 bits.",
   },
   clientOutputBytesMax: {
     kind: "bytes",
     default: 256 * 1024 ** 2,
     min: 64 * 1024,
-    max: Number.MAX_SAFE_INTEGER,
+    max: 2 * 1024 ** 3,
     change: "reloadable",
-    doc: "Reply bytes that may wait for one slow reader of any class before it is cut off; a single larger reply is still sent when nothing else waits.",
+    doc: "Reply bytes that may wait for one slow reader of any class before it is cut off; a single larger reply, of up to 1 GiB, is still sent when nothing else waits.",
   },
   clientOutputBufferLimit: {
     kind: "limits",

@@ -22,6 +22,25 @@ test("integers are added up, values collected, one OK for all", () => {
   assert.is(driver.text("EXISTS a"), ":0\r\n", "nothing was stored");
 });
 
+test("a cursor of SCAN is what strtoul reads, however many digits it has", () => {
+  const driver = new CommandDriver(new ModelKeyspace());
+  const end = "*2\r\n$1\r\n0\r\n*0\r\n";
+  const zeros = "0".repeat(4 << 20);
+  for (const cursor of [
+    "0",
+    "00000000000000000000000",
+    "+0",
+    "-0",
+    "18446744073709551615",
+    `+${zeros}18446744073709551615`,
+  ])
+    assert.is(driver.text(`SCAN ${cursor}`), end, cursor.slice(-30));
+  const before = performance.now();
+  for (const cursor of ["18446744073709551616", "+", "-", "x", `${zeros}x`, "9".repeat(4 << 20), "0x1"])
+    assert.is(driver.text(`SCAN ${cursor}`), "-ERR invalid cursor\r\n", cursor.slice(-30));
+  assert.ok(performance.now() - before < 2000);
+});
+
 test("many keys add up to more than one digit", () => {
   const driver = new CommandDriver(new ModelKeyspace());
   driver.text("SET a 1");

@@ -40,6 +40,12 @@ const WIDER: readonly (readonly [name: string, given: string, becomes: string, h
   ["slowlog-max-len", "10000000", "1000000", "is lowered to 1000000, the most slowlog-max-len allows"],
   ["slowlog-max-len", "9223372036854775807", "1000000", "is lowered to 1000000, the most slowlog-max-len allows"],
   ["tcp-backlog", "100000", "65535", "is lowered to 65535, the most tcp-backlog allows"],
+  [
+    "client-query-buffer-limit",
+    "3gb",
+    "2146435072",
+    "is lowered to 2146435072, the most client-query-buffer-limit allows",
+  ],
   ["proto-max-bulk-len", "1gb", "536870912", "is lowered to 536870912, the most max-value-bytes allows"],
 ];
 

@@ -63,6 +63,7 @@ export class FakeStorage implements Storage {
   room = true;
   congested = false;
   syncedLsn = 0;
+  paused = false;
   snapshots = 0;
   snapshotsNext = 0;
   snapshotBusy = false;
@@ -106,6 +107,9 @@ export class FakeStorage implements Storage {
     this.snapshotsNext++;
   }
   setActiveExpire(): void {}
+  setPaused(on: boolean): void {
+    this.paused = on;
+  }
   resetFigures(): void {}
   figures(): StorageFigures {
     return {

@@ -6,7 +6,6 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { ALL_SPECS } from "../../../src/commands/table.js";
 import { HOSTS } from "../../../src/server/hosts.js";
-import { quoted } from "../../../src/server/shown.js";
 import { command, type Harness, type HarnessOptions, type RawClient, sleep, startServer } from "./harness.js";
 
 function served(name: string, options: HarnessOptions, body: (c: RawClient, h: Harness) => Promise<void>): void {
@@ -252,13 +251,100 @@ served("MONITOR shows commands, not secrets", {}, async (c, h) => {
   assert.match(await c.line(), / "auth" "\(redacted\)" "\(redacted\)"$/);
   assert.match(await c.line(), / "select" "2"$/);
   assert.match(await c.line(), / \[2 127\.0\.0\.1:\d+\] "get" "b"$/);
-  assert.is(quoted('"\\\r\t\x07\b\xff'), '"\\"\\\\\\r\\t\\a\\b\\xff"');
+  other.send("echo", '"\\\r\t\x07\b\x7f\xff ~');
+  assert.ok((await c.line()).endsWith(' "echo" "\\"\\\\\\r\\t\\a\\b\\x7f\\xff ~"'));
   other.write("multi\r\nget c\r\nexec\r\n");
   for (const word of ["multi", "get", "exec"]) assert.ok((await c.line()).includes(` "${word}"`), word);
   c.destroy();
   await sleep(20);
   assert.is(h.server.monitors.count, 0);
   assert.is(h.server.guards, 0);
+});
+
+served("MONITOR cuts long arguments and long lines", {}, async (c, h) => {
+  const other = await h.client();
+  assert.is(await c.ask("MONITOR"), "+OK");
+  // The whole of it, escaped, would be a line of 128 MiB.
+  const large = "\xff".repeat(32 * 1024 * 1024);
+  other.send("SET", "big", large);
+  const line = await c.line();
+  assert.ok(line.endsWith(` "SET" "big" "${"\\xff".repeat(1024)}... (${large.length - 1024} more bytes)"`));
+  await other.expect("+OK\r\n");
+  other.write(`*100001\r\n$6\r\nEXISTS\r\n${"$1\r\na\r\n".repeat(100_000)}`);
+  const [, shown = "", more] = /^[^"]*"EXISTS"((?: "a")*) \.\.\. \((\d+) more arguments\)$/.exec(await c.line()) ?? [];
+  assert.is(shown.length / 4 + Number(more), 100_000);
+  assert.ok(shown.length > 60_000 && shown.length < 70_000);
+});
+
+served("names of clients are short", {}, async (c) => {
+  const [fits, long] = ["n".repeat(1024), "n".repeat(1025)];
+  assert.is(await c.ask("CLIENT", "SETNAME", fits), "+OK");
+  assert.is(await c.ask("CLIENT", "SETNAME", long), "-ERR Client names cannot have more than 1024 bytes.");
+  assert.is(await c.ask("HELLO", "3", "SETNAME", long), "-ERR Client names cannot have more than 1024 bytes.");
+  for (const attribute of ["lib-name", "lib-ver"]) {
+    assert.is(await c.ask("CLIENT", "SETINFO", attribute, fits), "+OK");
+    assert.is(await c.ask("CLIENT", "SETINFO", attribute, long), `-ERR ${attribute} cannot have more than 1024 bytes.`);
+  }
+  c.send("CLIENT", "GETNAME");
+  assert.is(await c.bulk(), fits);
+});
+
+served(
+  "CLIENT LIST ID shows in the order asked, twice what is named twice, nothing of who is not there",
+  {},
+  async (c, h) => {
+    const other = await h.client();
+    const [mine, others] = [(await c.ask("CLIENT", "ID")).slice(1), (await other.ask("CLIENT", "ID")).slice(1)];
+    c.send("CLIENT", "LIST", "ID", others, "0", mine, "-1", "9223372036854775807", others);
+    const ids = [...(await c.bulk()).matchAll(/^id=(\d+)/gm)].map(([, id]) => id);
+    assert.equal(ids, [others, mine, others]);
+    for (const wrong of ["x", "9223372036854775808", "01", ""])
+      assert.is(await c.ask("CLIENT", "LIST", "ID", wrong), "-ERR Invalid client ID");
+  },
+);
+
+served("CLIENT KILL: of a filter that is given twice the last counts", {}, async (c, h) => {
+  const other = await h.client();
+  const id = (await other.ask("CLIENT", "ID")).slice(1);
+  const none = "9223372036854775807";
+  assert.is(await c.ask("CLIENT", "KILL", "ID", id, "ID", none), ":0");
+  assert.is(await c.ask("CLIENT", "KILL", "TYPE", "normal", "ID", id, "TYPE", "pubsub"), ":0");
+  assert.is(await c.ask("CLIENT", "KILL", "ADDR", "x", "LADDR", "x", "ID", id, "ADDR", "y"), ":0");
+  for (const wrong of ["0", "-1", "9223372036854775808"])
+    assert.is(await c.ask("CLIENT", "KILL", "ID", wrong, "SKIPME", "yes"), "-ERR client-id should be greater than 0");
+  assert.is(await c.ask("CLIENT", "KILL", "ID", none, "ID", id, "TYPE", "pubsub", "TYPE", "normal"), ":1");
+  await other.closed();
+});
+
+served(
+  "UNWATCH gives back what WATCH counted",
+  { config: { clientQueryBufferLimit: 2 ** 20, maxValueBytes: 2 ** 20 } },
+  async (c) => {
+    const key = "k".repeat(300_000);
+    for (let i = 0; i < 10; i++) {
+      assert.is(await c.ask("WATCH", key), "+OK");
+      assert.is(await c.ask("UNWATCH"), "+OK");
+    }
+    c.send("CLIENT", "LIST");
+    assert.match(await c.bulk(), / watch=0 .* multi-mem=0 /);
+  },
+);
+
+served("WAITAOF leaves no timer behind", {}, async (c, h) => {
+  let timers = 0;
+  const after = h.server.after.bind(h.server);
+  h.server.after = (ms, run) => {
+    timers++;
+    const cancel = after(ms, run);
+    return () => {
+      timers--;
+      cancel();
+    };
+  };
+  assert.is(await c.ask("SET", "a", "1"), "+OK");
+  assert.is(await c.ask("WAITAOF", "1", "0", "1000000"), "*2");
+  await c.expect(":1\r\n:0\r\n");
+  assert.is(timers, 0);
 });
 
 served("OOM, MISCONF and LOADING refuse, reads go on", { config: { maxmemory: 1024 * 1024 } }, async (c, h) => {
@@ -295,6 +381,20 @@ served("OOM, MISCONF and LOADING refuse, reads go on", { config: { maxmemory: 10
   assert.match(text, /\r\nloading_eta_seconds:3\r\n/);
   (h.storage as { loading: unknown }).loading = undefined;
   assert.is(await c.ask("DEBUG", "SLEEP", "0").then((line) => line.slice(0, 31)), "-ERR DEBUG command not allowed.");
+});
+
+served("DEBUG while it loads, and with odd numbers", { config: { enableDebugCommand: "yes" } }, async (c, h) => {
+  (h.storage as { loading: unknown }).loading = { startedMs: 0, totalBytes: 10, loadedBytes: 5, etaSeconds: 3 };
+  for (const word of ["RELOAD", "LOADAOF"])
+    assert.is(await c.ask("DEBUG", word), "-LOADING Redis is loading the dataset in memory");
+  (h.storage as { loading: unknown }).loading = undefined;
+  for (const [length, answer] of [
+    ["-5", 0],
+    ["x", 0],
+    ["3", 3],
+    ["9999999999", 1 << 20],
+  ] as const)
+    assert.is(await c.ask("DEBUG", "STRINGMATCH-LEN", length, "*"), `:${answer}`);
 });
 
 served("BGSAVE and BGREWRITEAOF while a snapshot is running; WAITAOF's numbers", {}, async (c, h) => {

@@ -47,7 +47,7 @@ both(
     const clients: RawClient[] = [];
     for (let i = 0; i < 50; i++) {
       const c = await h.client();
-      c.write("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536870912\r\nabc");
+      c.write("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536866816\r\nabc");
       c.write("*1000000\r\n$1\r\n");
       clients.push(c);
     }
@@ -57,6 +57,16 @@ both(
     assert.is(await (await h.client()).ask("PING"), "+PONG");
   },
 );
+
+both("an argument is never longer than text may be", { config: { maxValueBytes: 512 * 1024 * 1024 } }, async (h) => {
+  // One that is: Buffer.alloc(2 ** 29).latin1Slice() throws.
+  for (const length of [2 ** 29, 2 ** 29 - 4095]) {
+    const c = await h.client();
+    c.write(`*3\r\n$6\r\nCLIENT\r\n$${length}\r\n`);
+    assert.is(await c.line(), "-ERR Protocol error: invalid bulk length");
+    await c.closed();
+  }
+});
 
 both("a client that never reads is not read from either, and harms nobody", {}, async (h) => {
   const value = "x".repeat(100_000);
@@ -119,7 +129,7 @@ both("a monitor that never reads is cut off", { config: { clientOutputBytesMax: 
   monitor.socket.pause();
   const c = await h.client();
   for (let i = 0; i < 400 && h.server.sessions.size === 2; i++)
-    assert.is(await c.ask("SET", "k", "x".repeat(30_000)), "+OK");
+    assert.is(await c.ask("EXISTS", ...new Array(5000).fill("kkk")), ":0");
   assert.is(h.server.sessions.size, 1);
   assert.is(await c.ask("PING"), "+PONG");
 });
@@ -264,7 +274,10 @@ both("CLIENT PAUSE holds back and lets go", {}, async (h) => {
   assert.match(await admin.bulk(), /\r\nblocked_clients:1\r\n/);
   admin.send("CLIENT", "LIST");
   assert.match(await admin.bulk(), / flags=b .* cmd=set /);
+  // Nor is anything removed meanwhile.
+  assert.ok(h.storage.paused);
   assert.is(await admin.ask("CLIENT", "UNPAUSE"), "+OK");
+  assert.not.ok(h.storage.paused);
   await c.expect("+OK\r\n$1\r\n1\r\n");
   admin.send("INFO", "clients");
   assert.match(await admin.bulk(), /\r\nblocked_clients:0\r\n/);
@@ -272,6 +285,7 @@ both("CLIENT PAUSE holds back and lets go", {}, async (h) => {
   const started = performance.now();
   assert.is(await c.ask("PING"), "+PONG");
   assert.ok(performance.now() - started > 30);
+  assert.not.ok(h.storage.paused);
 });
 
 both("CLIENT PAUSE: a client that goes meanwhile, whole or by half, does not have its command run", {}, async (h) => {
