@@ -6,6 +6,7 @@
  * more to the same place, with a sync (after a failed sync and a crash the page cache may hold what the disk never got: reading
  * it back proves nothing). Both are idempotent, so a crash in the middle changes nothing.
  */
+import { hlcOf, keyLength, TYPE_FLUSH } from "../codec/record/record.js";
 import { CorruptionError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { WalEnd } from "./log.js";
@@ -14,6 +15,7 @@ import { replay } from "./replay.js";
 import { SNAPSHOT_TEMP_NAME, snapshotLsn } from "./snapshot-format.js";
 import { SnapshotReader } from "./snapshot-reader.js";
 import type { Store } from "./store.js";
+import { DATABASES } from "./table.js";
 
 import { BATCH_FIRST_BYTE, SECTOR_BYTES, STAMP_AT, segmentLsn } from "./wal-format.js";
 import { WalReader } from "./wal-reader.js";
@@ -33,6 +35,8 @@ export class Recovery {
   private snapshot: SnapshotReader | undefined;
   private wal: WalReader | undefined;
   private snapshotBytes = 0;
+  /** Of the records read so far. */
+  private highestHlc = -1;
 
   /** @param registers those of `store`, where it is a replica's. */
   constructor(disk: Disk, store: Store, registers: Registers | undefined) {
@@ -64,12 +68,29 @@ export class Recovery {
   private apply(body: Buffer, at: number, length: number, lsn: number): void {
     const { hlc, table, usage } = this.store;
     if (this.registers !== undefined) this.registers.replay(body, at, length, lsn);
-    else replay(table, hlc, body, at, length, lsn, usage.fresh());
+    else if (!this.flushed(body, at)) replay(table, hlc, body, at, length, lsn, usage.fresh());
     this.records++;
+  }
+
+  /**
+   * FLUSHALL and FLUSHDB, where nothing that was read so far is newer: the databases are empty at once, as when it ran, and their memory goes step by
+   * step. A snapshot that was under way may hold newer keys: then they are gone through one by one. @returns whether it was one, and is done.
+   */
+  private flushed(body: Buffer, at: number): boolean {
+    const hlc = hlcOf(body, at);
+    const older = this.highestHlc < hlc;
+    if (older) this.highestHlc = hlc;
+    if ((body[at + 4] & 15) !== TYPE_FLUSH || !older) return false;
+    this.store.hlc.witness(hlc);
+    const only = keyLength(body, at) > 0 ? -1 : body[at + 4] >>> 4;
+    for (let db = 0; db < DATABASES; db++) if (only < 0 || db === only) this.store.detach(db, 0);
+    return true;
   }
 
   /** Load a block or a batch. @returns false when everything is loaded. @throws CorruptionError, FormatError */
   step(): boolean {
+    const { detached, table } = this.store;
+    if (table.releaseDropped() || detached.free(() => true)) return true;
     if (this.snapshot !== undefined) {
       if (this.snapshot.step()) return true;
       this.store.hlc.witness(this.snapshot.hlc);

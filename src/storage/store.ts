@@ -341,7 +341,7 @@ export class Store implements Keyspace {
     this.changed(lsn);
   }
 
-  private detach(db: number, lsn: number): void {
+  detach(db: number, lsn: number): void {
     for (const index of this.table.detach(db, lsn)) this.detached.add(index);
     if (this.table.arena.extents < DROP_EXTENTS_MIN || !this.table.keys.every((keys) => keys === 0)) return;
     // Nothing is left anywhere: the memory goes as a whole, extent by extent, without looking at a record.
