@@ -4,7 +4,8 @@
  * the watched version first. Keys that it only reads are read before, each by a linearizable read; commands that ask no key run on this
  * node afterwards, when it is known that the transaction was not broken off. An EXEC that only reads goes key by key.
  * WATCH is a linearizable read that remembers the key's version, a deleted key's too.
- * Invariants: a refused EXEC has done nothing; the session runs nothing else until an EXEC of more than one work is over.
+ * Invariants: a refused EXEC has done nothing; the session runs nothing else until an EXEC of more than one work is over, and one that has
+ * commands for this node is over when its reply leaves: then they run.
  */
 import { nameOf } from "../cluster/work.js";
 import { Args } from "../codec/resp/args.js";
@@ -242,8 +243,11 @@ class Exec {
       if (reply !== undefined && reply[0] === MINUS) countError(this.session, parts[i].spec, reply);
     }
     if (parts.some(({ how }) => how === "here")) {
-      this.call.answerBy((c) => this.write(c));
-      this.session.letGo();
+      // What comes behind has to find what they did: the database, the protocol, what is watched.
+      this.call.answerBy((c) => {
+        this.write(c);
+        this.session.letGo();
+      });
       return;
     }
     const head = new ReplyWriter(16);

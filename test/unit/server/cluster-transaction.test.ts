@@ -169,6 +169,44 @@ inCluster("a SELECT that fails changes no database", {}, async (h, cluster) => {
   assert.equal(cluster.keys(0), ["a"]);
 });
 
+inCluster(
+  "what an EXEC changes of the client holds for the commands behind it, while one before it is not answered",
+  { manual: true },
+  async (h, cluster) => {
+    const c = await h.client();
+    c.write(command("GET", "k") + queue("SELECT 1", "HELLO 3") + command("SET", "x", "y") + command("GET", "k"));
+    await until(() => cluster.underWay === 1, "the first read");
+    await sleep(10);
+    assert.is(cluster.performed, 1, "nothing of it runs before");
+    cluster.release();
+    await until(() => cluster.underWay === 2, "what is behind");
+    cluster.release();
+    assert.equal([cluster.keys(0), cluster.keys(1)], [[], ["x"]]);
+    await c.until(() => c.received.includes("modules") && c.received.includes("+OK\r\n_\r\n"), "protocol 3");
+    c.received = Buffer.alloc(0);
+    // RESET is not undone by what stands before it.
+    c.write(command("GET", "k") + queue("SELECT 2") + command("RESET") + command("SET", "z", "y"));
+    await until(() => cluster.underWay === 1, "the next read");
+    cluster.release();
+    await until(() => cluster.underWay === 1, "the write");
+    cluster.release();
+    await c.expect(`_\r\n${queued(1)}*1\r\n+OK\r\n+RESET\r\n+OK\r\n`);
+    assert.equal(cluster.keys(0), ["z"]);
+    // Nor does an UNWATCH end a WATCH behind it.
+    c.write(command("GET", "k") + queue("UNWATCH") + command("WATCH", "z"));
+    await until(() => cluster.underWay === 1, "the read");
+    cluster.release();
+    await until(() => cluster.underWay === 1, "the WATCH");
+    cluster.release();
+    await c.expect(`$-1\r\n${queued(1)}*1\r\n+OK\r\n+OK\r\n`);
+    cluster.set("z", "other");
+    c.write(queue("INCR z"));
+    await until(() => cluster.underWay === 1, "the EXEC");
+    cluster.release();
+    await c.expect(`${queued(1)}*-1\r\n`);
+  },
+);
+
 inCluster("errors of single commands stand in the reply", {}, async (h) => {
   const c = await h.client();
   c.write(queue("SET a x", "INCR a", "STRLEN a"));
