@@ -29,6 +29,11 @@ export interface Work {
   apply(state: KeyRegister, now: number): KeyChange;
   /** As bytes, for Performer.decode on another node. */
   encode(): Buffer;
+  /**
+   * Of one that reads and tells the key's version: does this result tell one that no chosen state has (WITHIN_ROUND)? Whoever made the work asks, not the
+   * cluster. Absent: it tells none.
+   */
+  readonly isPassing?: ((result: Buffer) => boolean) | undefined;
   /** The same, where its end is large and need not be copied. */
   readonly parts?: WorkParts;
 }

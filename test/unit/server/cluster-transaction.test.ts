@@ -273,6 +273,26 @@ inCluster("WATCH", {}, async (h, cluster) => {
   await c.expect("+OK\r\n-ERR WATCH inside MULTI is not allowed\r\n+OK\r\n");
 });
 
+inCluster("a version that is told behind writes of the same pipeline is the one that is there", {}, async (h) => {
+  const c = await h.client();
+  const before = command("SET", "k", "0") + command("EXPIRE", "k", "60");
+  c.write(before + command("WATCH", "k") + queue("INCR k"));
+  await c.expect(`+OK\r\n:1\r\n+OK\r\n${queued(1)}*1\r\n:1\r\n`);
+  c.write(before + command("KV.GET", "k") + command("GET", "k"));
+  await c.expect("+OK\r\n:1\r\n*3\r\n$1\r\n0\r\n");
+  const version = await c.bulk();
+  assert.match(await c.line(), /^:\d+$/);
+  await c.expect("$1\r\n0\r\n");
+  c.send("KV.SET", "k", "1", "IFMATCH", version);
+  await c.expect("*2\r\n$-1\r\n:0\r\n");
+  c.write(before + queue("KV.GET k"));
+  await c.expect(`+OK\r\n:1\r\n${queued(1)}*1\r\n*3\r\n$1\r\n0\r\n`);
+  const inExec = await c.bulk();
+  await c.line();
+  c.send("KV.DEL", "k", "IFMATCH", inExec);
+  await c.expect(":1\r\n");
+});
+
 inCluster("WATCH of a key that is not the one written", {}, async (h, cluster) => {
   const c = await h.client();
   assert.is(await c.ask("WATCH", "a", "b"), "+OK");
