@@ -273,6 +273,28 @@ inCluster("WATCH", {}, async (h, cluster) => {
   await c.expect("+OK\r\n-ERR WATCH inside MULTI is not allowed\r\n+OK\r\n");
 });
 
+inCluster(
+  "keys that are watched, or read before something is written, are read some at a time",
+  {},
+  async (h, cluster) => {
+    const c = await h.client();
+    const names = Array.from({ length: 2000 }, (_, i) => `k${i}`);
+    for (const name of names) cluster.set(name, "a");
+    assert.is(await c.ask("WATCH", ...names), "+OK");
+    c.write(queue("PING"));
+    await c.expect(`${queued(1)}*1\r\n+PONG\r\n`);
+    assert.is(await c.ask("BITOP", "OR", "all", ...names), ":1");
+    c.write(command("MULTI") + command("MGET", ...names) + command("EXEC"));
+    await c.expect(`${queued(1)}*1\r\n*2000\r\n${"$1\r\na\r\n".repeat(2000)}`);
+    assert.ok(cluster.mostUnderWay <= 128, `${cluster.mostUnderWay} at a time`);
+    // Of a call that has failed no further keys are read.
+    const before = cluster.performed;
+    cluster.forced.push(NO_QUORUM);
+    assert.is(await c.ask("WATCH", ...names), "-CLUSTERDOWN The cluster is down");
+    assert.ok(cluster.performed - before <= 256, `${cluster.performed - before} reads`);
+  },
+);
+
 inCluster("a version that is told behind writes of the same pipeline is the one that is there", {}, async (h) => {
   const c = await h.client();
   const before = command("SET", "k", "0") + command("EXPIRE", "k", "60");
