@@ -89,7 +89,10 @@ export interface Cluster {
   replicas(partition: number): readonly number[];
   /** `done` is called exactly once, perhaps before this returns. Within the command deadline (2 s). */
   perform(work: Work, done: (answer: Answer) => void): void;
-  /** Ask a member, which may be this one. `done` with undefined: no answer came in time, or it cannot be given. Exactly once. */
+  /**
+   * Ask a member, which may be this one. `done` with undefined: no answer came in time, or it cannot be given. Exactly once; with an answer never before
+   * this returns, without one perhaps.
+   */
   ask(member: number, kind: number, bytes: Buffer, done: (answer: Buffer | undefined) => void): void;
   /** What each replica of a key says, for KV.EXPLAIN. */
   explain(name: string, done: (text: string) => void): void;
