@@ -281,6 +281,9 @@ inCluster(
     const names = Array.from({ length: 2000 }, (_, i) => `k${i}`);
     for (const name of names) cluster.set(name, "a");
     assert.is(await c.ask("WATCH", ...names), "+OK");
+
+    c.send("CLIENT", "INFO");
+    assert.match(await c.bulk(), / watch=2000 /);
     c.write(queue("PING"));
     await c.expect(`${queued(1)}*1\r\n+PONG\r\n`);
     assert.is(await c.ask("BITOP", "OR", "all", ...names), ":1");
