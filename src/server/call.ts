@@ -55,6 +55,11 @@ export class Call {
     this.session.answerBy(this.place, () => write(server.context));
   }
 
+  /** The client wants the answer after all (CLIENT REPLY ON in an EXEC). */
+  unmute(): void {
+    this.place.muted = false;
+  }
+
   private note(reply: Buffer | undefined): void {
     const { session, spec } = this;
     const { server } = session;

@@ -14,7 +14,7 @@ import type { Context } from "../commands/context.js";
 import { type CommandSpec, KIND_KEY } from "../commands/spec.js";
 import { Call, countError, fetchAll } from "./call.js";
 import { queryTooLong } from "./client-limits.js";
-import { GUARD_MULTI, REPLY_OFF, REPLY_SKIP_NEXT } from "./client-state.js";
+import { GUARD_MULTI, REPLY_OFF, REPLY_ON, REPLY_SKIP_NEXT } from "./client-state.js";
 import type { Surroundings } from "./cluster-dispatch.js";
 import type { ClusterSession } from "./cluster-session.js";
 import { GUARD_MONITORED } from "./dispatch.js";
@@ -134,6 +134,10 @@ function keysOf(stage: Stage, spec: CommandSpec, args: Args, db: number, now: nu
 function selected(args: Args, db: number, { databases, oneDatabase }: Context): number {
   const text = args.text(1);
   return /^(0|[1-9]\d?)$/.test(text) && Number(text) < (oneDatabase ? 1 : databases) ? Number(text) : db;
+}
+
+function turnsOn({ spec, args }: Part): boolean {
+  return spec.fullName === "client|reply" && args.lower(2) === "on";
 }
 
 class Exec {
@@ -277,6 +281,7 @@ class Exec {
     const skip = session.replyMode === REPLY_SKIP_NEXT;
     if (skip) session.skipping = true;
     if (skip || session.replyMode === REPLY_OFF) c.reply.at = from;
+    else if (session.replyMode === REPLY_ON && parts.some(turnsOn)) this.call.unmute();
   }
 
   private abort(): void {

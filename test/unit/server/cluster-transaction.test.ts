@@ -281,7 +281,6 @@ inCluster(
     const names = Array.from({ length: 2000 }, (_, i) => `k${i}`);
     for (const name of names) cluster.set(name, "a");
     assert.is(await c.ask("WATCH", ...names), "+OK");
-
     c.send("CLIENT", "INFO");
     assert.match(await c.bulk(), / watch=2000 /);
     c.write(queue("PING"));
@@ -412,6 +411,13 @@ inCluster("CLIENT REPLY inside EXEC withholds all of its answer, SKIP the next c
   await c.expect(`${queued(2)}$3\r\nyes\r\n`);
   c.write(queue("SET a 1", "CLIENT REPLY OFF") + command("ECHO", "no") + command("CLIENT", "REPLY", "ON"));
   await c.expect(`${queued(2)}+OK\r\n`);
+  // ON gives all of it after OFF; a mistake does not, nor does an ON that is taken back.
+  c.write(command("CLIENT", "REPLY", "OFF") + queue("SET a 2", "CLIENT REPLY ON", "GET a") + command("ECHO", "yes"));
+  await c.expect("*3\r\n+OK\r\n+OK\r\n$1\r\n2\r\n$3\r\nyes\r\n");
+  c.write(command("CLIENT", "REPLY", "OFF") + queue("CLIENT REPLY ON", "CLIENT REPLY OFF", "PING"));
+  c.write(queue("CLIENT REPLY maybe", "PING") + command("CLIENT", "REPLY", "ON"));
+  await c.expect("+OK\r\n");
+  assert.is(await c.ask("PING"), "+PONG");
 });
 
 inCluster("MONITOR shows what an EXEC does", {}, async (h) => {
