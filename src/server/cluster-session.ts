@@ -51,6 +51,11 @@ export class ClusterSession extends Session {
     return this.sendingBytes + this.replies.bytes + this.replies.count;
   }
 
+  /** Also of what is no work of its own: FLUSHALL, KEYS. */
+  override get awaits(): boolean {
+    return super.awaits || this.replies.first?.known === false;
+  }
+
   protected override command(args: Args): void {
     const before = this.server.context.reply.at;
     this.replyFrom = before;
@@ -156,6 +161,8 @@ export class ClusterSession extends Session {
   }
 
   private list(): void {
+    // Its reply leaves when the turn ends: until then it would seem to have been idle.
+    this.activeMs = this.server.nowMs;
     if (!this.listed) this.server.answers.add(this);
   }
 
@@ -169,8 +176,6 @@ export class ClusterSession extends Session {
     this.lines.perform(work, (answer) => {
       this.worksInFlight--;
       this.readsInFlight -= reads;
-      // Its reply leaves when the turn ends: until then it would seem to have been idle.
-      this.activeMs = this.server.nowMs;
       this.worksBytes -= bytes;
       if (answer.applied === "maybe" && work.writes) this.doubtful = true;
       done(answer);

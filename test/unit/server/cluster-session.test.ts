@@ -345,14 +345,24 @@ inCluster(
   "a client that waits is not idle",
   { manual: true },
   async (h, cluster) => {
-    const c = await h.client();
-    c.send("GET", "a");
-    await until(() => cluster.underWay === 1, "under way");
+    cluster.set("b", "x");
+    const [reads, empties, held, pauses] = [await h.client(), await h.client(), await h.client(), await h.client()];
+    reads.send("GET", "a");
+    empties.send("FLUSHALL");
+    await until(() => cluster.underWay === 2, "under way");
+    assert.is(await pauses.ask("CLIENT", "PAUSE", "60000", "WRITE"), "+OK");
+    held.send("SET", "a", "1");
     await sleep(2500);
-    assert.not(c.ended);
+    assert.equal([reads.ended, empties.ended, held.ended, pauses.ended], [false, false, false, true]);
     cluster.release();
-    await c.expect("$-1\r\n");
-    await c.closed();
+    await reads.expect("$-1\r\n");
+    await empties.expect("+OK\r\n");
+    const other = await h.client();
+    assert.is(await other.ask("CLIENT", "UNPAUSE"), "+OK");
+    await until(() => cluster.underWay === 1, "it goes on");
+    cluster.release();
+    await held.expect("+OK\r\n");
+    for (const c of [reads, empties, held]) await c.closed();
   },
   { config: { timeout: 1 } },
 );
