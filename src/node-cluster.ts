@@ -101,6 +101,7 @@ export class Member {
     this.cluster.open(node.coordinator, () => ({
       clock_off_ms: node.clocks.offMs,
       clock_corrected_ms: node.clocks.correctionMs,
+      clock_doubt_ms: node.clocks.doubtMs,
       expires_keys: node.clocks.compared ? 1 : 0,
     }));
     node.start();
@@ -108,6 +109,7 @@ export class Member {
       scheduler,
       offMs: () => node.clocks.offMs,
       corrected: () => node.clocks.correctionMs !== 0,
+      doubtMs: () => node.clocks.doubtMs,
       log: this.parts.log,
     });
     this.clock.start();

@@ -4,13 +4,15 @@
  *
  * A shipped record goes through this node's acceptor like any other: LEARN when it is known to be chosen, else ACCEPT. What the acceptor
  * refuses, because it promised more or cannot know what it promised before it crashed, is pulled: read by a quorum, and learned.
- * Invariant: a batch is acknowledged when all that it changed here is durable.
+ * Invariant: a batch is acknowledged when this replica holds all that was in it, or something later, durably. What was refused has to be pulled
+ * first, so that a restart in between loses nothing; what found no room, or cannot be pulled for want of a quorum, or cannot be kept by this node, comes again.
  */
 import type { MessageReader } from "../codec/frame/message-reader.js";
+import type { Dot } from "../core/clock/dot.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
-import { decodeState, nameOfRecord } from "../storage/state-record.js";
+import { nameOfRecord } from "../storage/state-record.js";
 import type { Exchange } from "./exchange.js";
-import { HeldBack } from "./held-back.js";
+import type { Foreign } from "./foreign.js";
 import type { PeerLink } from "./peer-link.js";
 import type { Pulls } from "./pulls.js";
 import type { Replica } from "./replica.js";
@@ -25,6 +27,7 @@ const ASKED_BYTES_MAX: number = 1024 * 1024;
 const SHIP_FROM_BYTES = 32;
 const SHIP_ACK_BYTES = 28;
 const SEND_MS = 5000;
+const NOT_TAKEN = -1;
 /** Between two looks into the log that found nothing. */
 const LATER_MS = 1;
 
@@ -35,6 +38,7 @@ export interface CatchUpParts {
   readonly routing: Routing;
   readonly replica: Replica;
   readonly pulls: Pulls;
+  readonly foreign: Foreign;
   readonly scheduler: Scheduler;
   readonly selfIndex: number;
   /** By index: up to where of this node's log each peer was known to have everything, when that was last saved. */
@@ -42,11 +46,22 @@ export interface CatchUpParts {
   readonly onDamage: (error: Error) => void;
 }
 
-interface Acknowledgement {
+/** A state that was refused here. */
+interface Refused {
+  readonly name: string;
+  readonly ballot: Dot;
+}
+
+/** A batch that was not acknowledged yet. */
+interface Taken {
   readonly from: number;
   readonly boot: number;
   readonly id: number;
+  /** At the sender: what is acknowledged. */
   readonly lsn: number;
+  /** Of this node's log. */
+  readonly waits: number;
+  readonly refused: Refused[];
 }
 
 export class CatchUp {
@@ -55,7 +70,8 @@ export class CatchUp {
   refused = 0;
   private readonly parts: CatchUpParts;
   private readonly peers: (Shipping | undefined)[];
-  private readonly heldBack: HeldBack<Acknowledgement> = new HeldBack();
+  /** By index of the peer that shipped it. */
+  private readonly taken: (Taken | undefined)[] = [];
   private timer: Cancel | undefined;
 
   constructor(parts: CatchUpParts) {
@@ -130,31 +146,54 @@ export class CatchUp {
     // Not acknowledged, so it comes again.
     if (!this.parts.replica.hasRoom) return;
     let waits = 0;
-    while (reader.nextRecord()) waits = Math.max(waits, this.take(reader));
-    const acknowledgement = { from, boot, id, lsn: lastLsn };
-    if (waits > 0) this.heldBack.add(waits, acknowledgement);
-    else this.acknowledge(acknowledgement);
+    let whole = true;
+    const refused: Refused[] = [];
+    while (reader.nextRecord()) {
+      const lsn = this.take(from, reader, refused);
+      if (lsn === NOT_TAKEN) whole = false;
+      else waits = Math.max(waits, lsn);
+    }
+    // Its sender is not to count on this node: it comes again.
+    if (!whole) return;
+    // One batch of a peer is under way: another one says that nobody waits for the one before.
+    this.taken[from] = { from, boot, id, lsn: lastLsn, waits, refused };
+    this.proceed(from, this.parts.storage.durableLsn);
   }
 
-  /** One record. @returns the position that it waits for, 0: none. */
-  private take(reader: MessageReader): number {
-    const { replica, routing, pulls, selfIndex } = this.parts;
-    const record = reader.keep();
-    const state = decodeState(record);
-    const key = nameOfRecord(record, 0);
-    if (state === undefined || !routing.isReplica(routing.partitionOf(key), selfIndex)) return 0;
+  /** Acknowledge what was taken from a peer, if it has all come: what was logged for it, and what was refused, or something later. */
+  private proceed(from: number, durableLsn: number): void {
+    const taken = this.taken[from];
+    if (taken === undefined || taken.waits > durableLsn) return;
+    const { refused } = taken;
+    for (let last = refused.at(-1); last !== undefined; last = refused.at(-1)) {
+      if (!this.parts.replica.reaches(last.name, last.ballot)) return;
+      refused.pop();
+    }
+    this.taken[from] = undefined;
+    this.acknowledge(taken);
+  }
+
+  /** One record. @returns the position that it waits for, 0: none; NOT_TAKEN: there is no room for it, or this node cannot keep it. */
+  private take(from: number, reader: MessageReader, refused: Refused[]): number {
+    const { replica, routing, pulls, foreign, selfIndex } = this.parts;
+    const state = foreign.record(from, reader);
+    if (state === undefined) return NOT_TAKEN;
+    const key = nameOfRecord(state.record, 0);
+    if (!routing.isReplica(routing.partitionOf(key), selfIndex)) return 0;
     this.received++;
     const { ballot } = state;
     const type = reader.chosen ? "learn" : "accept";
     const reply = replica.receive({ type, key, epoch: EPOCH, ballot, state });
-    if (reply?.type === "nack") {
+    if (reply === undefined) return NOT_TAKEN;
+    if (reply.type === "nack") {
       this.refused++;
-      pulls.heard(key, ballot);
+      refused.push({ name: key, ballot });
+      pulls.refused(key, ballot);
     }
     return replica.afterLsn;
   }
 
-  private acknowledge({ from, boot, id, lsn }: Acknowledgement): void {
+  private acknowledge({ from, boot, id, lsn }: Taken): void {
     const link = this.parts.exchange.links[from];
     if (link === undefined || link.peerBoot !== boot) return;
     link.claim(SHIP_ACK_BYTES, this.parts.scheduler.monotonicMs() + SEND_MS)?.shipAck(id, lsn);
@@ -167,7 +206,7 @@ export class CatchUp {
   }
 
   durable(lsn: number): void {
-    this.heldBack.release(lsn, (acknowledgement) => this.acknowledge(acknowledgement));
+    for (let from = 0; from < this.taken.length; from++) this.proceed(from, lsn);
   }
 
   stop(): void {

@@ -21,7 +21,7 @@ import { Peers } from "./peers.js";
 import type { ReplicaStorage } from "./replica.js";
 import type { SendLimits } from "./send-queue.js";
 import type { LogReader, ShippedStorage } from "./ship-source.js";
-import type { Performer } from "./work.js";
+import { type Performer, STATE_BYTES_MOST } from "./work.js";
 
 const HANDSHAKE_MS = 2000;
 const LINGER_MS = 1000;
@@ -33,13 +33,8 @@ const BYTES_MAX: number = 16 * 1024 * 1024;
 /** Of large messages, borrowed: most of them refer to what the node holds anyway. */
 const LARGE_BYTES_MAX: number = 64 * 1024 * 1024;
 const LARGE_MESSAGES = 8;
-/**
- * The most that max-value-bytes can be. That option is for what clients send, and changes at run time: what was accepted under another limit, here or at a
- * peer, has to get through all the same, or the log could be shipped no further than to there.
- */
-const VALUE_BYTES_MOST: number = 512 * 1024 * 1024;
-/** Beside the value: key, vector, headers. */
-const MESSAGE_OVERHEAD_BYTES: number = 1024 * 1024;
+/** Beside key and value: vector, headers, and what else is in the batch when a record is shipped. */
+const MESSAGE_OVERHEAD_BYTES: number = 2 * 1024 * 1024;
 
 /** What is known of peers, kept durably. */
 export interface PeerRecords {
@@ -113,6 +108,7 @@ export class ClusterNode {
       w,
       storage,
       logFrom,
+      onStrange: (member, why) => onTrouble(`${ids[member]}: ${why}`, true),
       onDamage: (error) => onTrouble(`the log cannot be read for a peer: ${error.message}`, true),
       positions: ids.map((id) => positions.get(id) ?? 0),
       clock,
@@ -153,7 +149,8 @@ export class ClusterNode {
           onState(link.peerId, state);
         },
         measured: () => this.clocks.look(),
-        lost: (link) => this.coordinator.lost(link),
+        lost: (link) => this.coordinator.lost(link, false),
+        left: (link) => this.coordinator.lost(link, true),
         missed: (link) => this.coordinator.missed(link),
         trouble: ({ peerId }, why, refused) => onTrouble(`${peerId}: ${why}`, refused),
       },
@@ -222,6 +219,6 @@ function limitsFor(valueBytesMax: number): SendLimits {
     messagesMax: MESSAGES_MAX,
     bytesMax: BYTES_MAX,
     largeBytesMax: Math.max(LARGE_BYTES_MAX, LARGE_MESSAGES * (valueBytesMax + MESSAGE_OVERHEAD_BYTES)),
-    messageBytesMax: VALUE_BYTES_MOST + MESSAGE_OVERHEAD_BYTES,
+    messageBytesMax: STATE_BYTES_MOST + MESSAGE_OVERHEAD_BYTES,
   };
 }

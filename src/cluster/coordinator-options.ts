@@ -36,6 +36,8 @@ export interface CoordinatorOptions {
   readonly logFrom: (lsn: number) => LogReader;
   /** The log cannot be read where it is to be shipped from. */
   readonly onDamage: (error: Error) => void;
+  /** A member sent what this node cannot take over. Once a reason. */
+  readonly onStrange: (member: number, why: string) => void;
   /** The storage's own; above the recovered ceiling. */
   readonly clock: Hlc;
   /** This life of the process, durable before it is used. */

@@ -25,11 +25,13 @@ import { type CoordinatorOptions, queuesOf } from "./coordinator-options.js";
 import { Exchange } from "./exchange.js";
 import { Explain } from "./explain.js";
 import { figuresOf } from "./figures.js";
+import { Foreign } from "./foreign.js";
 import { Forwarding } from "./forwarding.js";
-import { HeldBack } from "./held-back.js";
 import { Inbound } from "./inbound.js";
 import { type Asked, Job } from "./job.js";
+import { LogWatch } from "./log-watch.js";
 import { memberViews } from "./member-view.js";
+import { OwnReplica } from "./own-replica.js";
 import { AGAIN_MS, type Due } from "./patience.js";
 import type { PeerLink } from "./peer-link.js";
 import { Pulls } from "./pulls.js";
@@ -39,6 +41,7 @@ import { Replica } from "./replica.js";
 import { Routing } from "./routing.js";
 import { NodeSurroundings } from "./surroundings.js";
 import { Timers } from "./timers.js";
+import { WallTime } from "./wall-time.js";
 import type { Answer, Cluster, MemberView, Work } from "./work.js";
 
 /** Works in flight, of this node's clients and of other nodes. */
@@ -56,7 +59,6 @@ export class Coordinator implements Cluster {
   readonly clusterId: string;
   readonly replica: Replica;
   private readonly options: CoordinatorOptions;
-  private readonly worksMax: number;
   private readonly routing: Routing;
   private readonly exchange: Exchange;
   private readonly reach: Reach;
@@ -69,20 +71,18 @@ export class Coordinator implements Cluster {
   private readonly proposer: Proposer<Value, Buffer>;
   private readonly reader: Reader<Value, Buffer>;
   private readonly timers: Timers<Due>;
+  private readonly logWatch: LogWatch;
   private readonly jobs: Numbered<Job> = new Numbered();
   private readonly out: Effect<Value, Buffer>[] = [];
-  private readonly own: Reply<Value>[] = [];
-  private readonly ownHeldBack: HeldBack<Reply<Value>> = new HeldBack();
+  private readonly own: OwnReplica;
   private working = false;
-  private wallMs = 0;
-  private correctionMs = 0;
+  private readonly wall: WallTime;
   private stopped = false;
   private readonly counts = { reads: 0, writes: 0, refused: 0, uncertain: 0 };
 
   constructor(options: CoordinatorOptions) {
     const { selfIndex, ring, r, w, storage, clock, boot, scheduler, members, proposerRules: rules } = options;
     const { bounds = {} } = options;
-    this.worksMax = bounds.works ?? WORKS_MAX;
     this.options = options;
     this.selfIndex = selfIndex;
     this.partitions = ring.placement.partitions;
@@ -90,6 +90,7 @@ export class Coordinator implements Cluster {
     this.r = r;
     this.w = w;
     this.clusterId = options.clusterId;
+    this.wall = new WallTime(options.clocks, clock);
     this.routing = new Routing(ring, selfIndex, r, w);
     this.exchange = new Exchange(scheduler, members.length, bounds.asked);
     this.reach = new Reach(this.routing, this.exchange.links, scheduler, selfIndex);
@@ -106,18 +107,18 @@ export class Coordinator implements Cluster {
     this.questions = new Questions(this.exchange, scheduler, options.performer, selfIndex);
     const send = (to: number, message: ReadRequest): void => this.send({ type: "send", to, message, underCeiling: 0 });
     this.explaining = new Explain({ scheduler, boot, send, idOf: (node) => members[node].id });
-    this.pulls = new Pulls({
-      scheduler,
-      held: (name) => this.replica.held(name),
-      read: (work, done) => this.perform(work, done),
-    });
+    const read = (work: Work, done: (answer: Answer) => void): void => this.perform(work, done);
+    const propose = (work: Work, done: (answer: Answer) => void): void => this.take(work, options.deadlineMs, done);
+    this.pulls = new Pulls({ scheduler, held: (name) => this.replica.held(name), read, propose });
+    const foreign = new Foreign(options);
     const { exchange, forwarding, questions, replica, routing, pulls } = this;
-    const { positions, logFrom, onDamage } = options;
-    const source = { storage, positions, logFrom, onDamage };
-    this.catchUp = new CatchUp({ ...source, exchange, routing, replica, pulls, scheduler, selfIndex });
+    this.own = new OwnReplica(replica, exchange, pulls, (life, id) => this.reader.awaits(life, id));
+    const excused = (): boolean => exchange.patience.busyNow;
+    this.logWatch = new LogWatch({ scheduler, log: storage, excused, onHang: () => this.handBack() });
+    this.catchUp = new CatchUp({ ...options, exchange, routing, replica, pulls, foreign });
     const { catchUp } = this;
     exchange.onMissed = (peer) => catchUp.missed(peer);
-    const desks = { exchange, forwarding, questions, catchUp, replica, pulls, routing, selfIndex, clock };
+    const desks = { exchange, forwarding, questions, catchUp, replica, pulls, routing, selfIndex, foreign };
     this.inbound = new Inbound({ ...desks, deliver: (from, reply) => this.deliver(from, reply) });
   }
 
@@ -127,16 +128,13 @@ export class Coordinator implements Cluster {
   }
 
   expiryMs(): number {
-    const { clocks } = this.options;
-    return clocks.compared ? clocks.nowMs() : 0;
+    return this.options.clocks.expiryMs();
   }
-
-  // What clients ask.
 
   // HOT: once per command.
   perform(work: Work, done: (answer: Answer) => void): void {
     if (this.full(done)) return;
-    this.observe();
+    this.wall.observe();
     const job = this.job(work, this.options.deadlineMs, done);
     if (work.writes) {
       this.counts.writes++;
@@ -150,7 +148,7 @@ export class Coordinator implements Cluster {
   }
 
   private full(done: (answer: Answer) => void): boolean {
-    if (this.jobs.size < this.worksMax && !this.stopped) return false;
+    if (this.jobs.size < (this.options.bounds?.works ?? WORKS_MAX) && !this.stopped) return false;
     this.counts.refused++;
     done({ applied: "no", why: "too many" });
     return true;
@@ -170,26 +168,29 @@ export class Coordinator implements Cluster {
       job.away = this.forwarding.forward(target, partition, job.work, job.untilMs, (outcome) =>
         this.returned(job, outcome),
       );
-      if (job.away) return;
+      if (job.away > 0) return;
     }
     this.propose(job);
   }
 
   private preferred(partition: number): number {
-    return this.routing.preferred(partition, (node) => this.forwarding.usable(node));
+    return this.routing.preferred(partition, this.usableBound);
   }
+
+  private readonly usableBound = (node: number): boolean =>
+    node === this.selfIndex ? !this.logWatch.hangs && !this.exchange.isAhead : this.forwarding.usable(node);
 
   /** Refused before anything is sent, where that is sure to come to nothing. */
   private propose(job: Job): void {
     const { name } = job.work;
     if (this.reach.lacks(name, true)) this.settle(job.id, NO_QUORUM);
-    else this.proposer.submit(name, job, this.wallMs, this.out);
+    else this.proposer.submit(name, job, this.wall.ms, this.out);
   }
 
   /** Another node was asked to do it. @param outcome undefined: the link broke before it answered. */
   private returned(job: Job, outcome: Answer | undefined): void {
     if (!this.jobs.has(job.id)) return;
-    job.away = false;
+    job.away = 0;
     const leftMs = job.untilMs - this.options.scheduler.monotonicMs();
     if (outcome === undefined) this.settle(job.id, { applied: "maybe" });
     else if (outcome.applied === "no" && leftMs > RETRY_LEFT_MS) this.propose(job);
@@ -198,10 +199,18 @@ export class Coordinator implements Cluster {
   }
 
   /** A work that another node forwarded: proposed here, whoever is preferred. */
-  private take(work: Work, budgetMs: number, done: (answer: Answer) => void, asked: Asked): void {
+  private take(work: Work, budgetMs: number, done: (answer: Answer) => void, asked?: Asked): void {
     if (this.full(done)) return;
-    if (!this.options.storage.hasRoom) return done(NO_QUORUM);
+    this.wall.observe();
+    if (!this.options.storage.hasRoom || !this.usableBound(this.selfIndex)) return done(NO_QUORUM);
     this.propose(this.job(work, Math.min(budgetMs, this.options.deadlineMs), done, asked));
+    this.carryOut();
+  }
+
+  /** The log hangs: what other nodes forwarded goes back to them, in time. */
+  private handBack(): void {
+    for (const [, { asker, work }] of this.jobs.entries())
+      if (asker !== undefined) this.proposer.handBack(work.name, this.out);
     this.carryOut();
   }
 
@@ -236,25 +245,22 @@ export class Coordinator implements Cluster {
   }
 
   figures(): Readonly<Record<string, number>> {
-    const { counts, exchange, forwarding, pulls, catchUp, inbound, replica, jobs, ownHeldBack } = this;
+    const { counts, exchange, forwarding, pulls, catchUp, inbound, replica, jobs } = this;
     const { tombstones } = this.options.storage;
-    const held = { heldBack: ownHeldBack.size, tombstones, turnedAway: replica.turnedAway };
+    const held = { heldBack: this.own.waiting, tombstones, turnedAway: replica.turnedAway };
     const own = { inFlight: jobs.size, ...held, ...counts };
     return figuresOf({ exchange, forwarding, pulls, catchUp, inbound, own });
   }
-
-  // Effects.
 
   /** Do what proposer and reader want done, and what follows from that, until there is nothing left. */
   private carryOut(): void {
     if (this.working) return;
     this.working = true;
     const { out, own } = this;
-    while (out.length > 0 || own.length > 0) {
+    while (out.length > 0 || own.answers > 0) {
       for (let i = 0; i < out.length; i++) this.effect(out[i]);
       out.length = 0;
-      const replies = own.splice(0);
-      for (const reply of replies) this.deliver(this.selfIndex, reply);
+      for (const reply of own.take()) this.deliver(this.selfIndex, reply);
     }
     this.working = false;
   }
@@ -274,14 +280,7 @@ export class Coordinator implements Cluster {
   }
 
   private send({ to, message, underCeiling }: Send<Value>): void {
-    if (to === this.selfIndex) {
-      this.exchange.patience.told(message);
-      const reply = this.replica.receive(this.exchange.shared(message));
-      if (reply === undefined) return this.pulls.told(message, this.replica.marked);
-      if (this.replica.afterLsn > 0) this.ownHeldBack.add(this.replica.afterLsn, reply);
-      else this.own.push(reply);
-      return;
-    }
+    if (to === this.selfIndex) return this.own.ask(message);
     if (underCeiling > 0 && !this.replica.canCover(underCeiling)) return;
     const lsn = underCeiling > 0 ? this.replica.cover(underCeiling) : 0;
     const after = lsn > this.options.storage.durableLsn ? lsn : 0;
@@ -289,7 +288,8 @@ export class Coordinator implements Cluster {
   }
 
   private deliver(from: number, reply: Reply<Value>): void {
-    const { proposer, reader, out, wallMs } = this;
+    const { proposer, reader, out } = this;
+    const wallMs = this.wall.ms;
     if (reply.type === "state") {
       if (!this.explaining.receive(from, reply)) reader.receive(from, reply, wallMs, out);
     } else if (reply.type === "promise") proposer.receive(from, reply, wallMs, out);
@@ -301,13 +301,13 @@ export class Coordinator implements Cluster {
 
   private due(due: Due): void {
     if (this.stopped) return;
-    this.observe();
+    this.wall.observe();
     if (typeof due === "number" && due > 0) this.expire(due);
     else if (this.exchange.patience.holds(due, this.reader)) return this.timers.set(AGAIN_MS, due);
     else if (typeof due === "object") {
       if (due.what === "retry" && this.reach.lacks(due.key, true)) this.proposer.abandon(due.key, this.out);
-      this.proposer.timer(due, this.wallMs, this.out);
-    } else this.reader.timer(-due, this.wallMs, this.out);
+      this.proposer.timer(due, this.wall.ms, this.out);
+    } else this.reader.timer(-due, this.wall.ms, this.out);
     this.carryOut();
   }
 
@@ -319,8 +319,10 @@ export class Coordinator implements Cluster {
       return this.timers.set(AGAIN_MS, id);
     const nowMs = this.options.scheduler.monotonicMs();
     job.deadline = nowMs;
-    if (job.away) this.settle(id, { applied: "maybe" });
-    else {
+    if (job.away > 0) {
+      this.forwarding.forget(job.away);
+      this.settle(id, { applied: "maybe" });
+    } else {
       if (job.readId > 0) this.reader.expire(job.readId, this.out);
       this.proposer.expire(name, nowMs, this.out);
     }
@@ -331,46 +333,35 @@ export class Coordinator implements Cluster {
     if (this.stopped) return;
     const { durableLsn } = this.options.storage;
     this.replica.durable();
+    this.logWatch.durable();
     this.exchange.durable(durableLsn);
     this.catchUp.durable(durableLsn);
     this.forwarding.durable(durableLsn);
-    this.ownHeldBack.release(durableLsn, (reply) => this.own.push(reply));
-    if (this.own.length === 0) return;
-    this.observe();
+    this.own.durable(durableLsn);
+    if (this.own.answers === 0) return;
+    this.wall.observe();
     this.carryOut();
   }
 
   /** Answers and messages that the log holds back: as many as the next flush serves. */
   get waitingForLog(): number {
-    return this.exchange.waiting + this.ownHeldBack.size;
+    return this.exchange.waiting + this.own.waiting;
   }
 
   /** Stop in good order: nothing new is taken, and what is in flight is answered by what is known of it. */
   stop(): void {
     this.stopped = true;
-    this.timers.stop();
-    this.pulls.stop();
-    this.catchUp.stop();
+    for (const part of [this.timers, this.pulls, this.catchUp, this.logWatch]) part.stop();
     for (const [id] of this.jobs.entries()) this.settle(id, { applied: "maybe" });
+    // A goodbye would tell them that what has no answer was not done.
+    for (const node of this.forwarding.owed) this.exchange.links[node]?.sever("this node stops, and owes it answers");
   }
-
-  private observe(): void {
-    const { clocks, clock } = this.options;
-    const nowMs = clocks.nowMs();
-    // Never back, unless what was shown before is known to have been wrong.
-    if (nowMs <= this.wallMs && clocks.correctionMs === this.correctionMs) return;
-    this.correctionMs = clocks.correctionMs;
-    this.wallMs = nowMs;
-    clock.observe(nowMs);
-  }
-
-  // What peers say.
 
   // HOT: once per message of a peer.
   message(link: PeerLink, reader: MessageReader): void {
     const from = this.exchange.links.indexOf(link);
     if (from < 0 || this.stopped) return;
-    this.observe();
+    this.wall.observe();
     this.inbound.message(from, reader);
     this.carryOut();
   }
@@ -380,13 +371,15 @@ export class Coordinator implements Cluster {
     if (!this.stopped) this.catchUp.up(link);
   }
 
-  lost(link: PeerLink): void {
+  /** @param left the peer said goodbye, and has answered all that it took. Else what was under way may be lost. */
+  lost(link: PeerLink, left: boolean): void {
     const from = this.exchange.links.indexOf(link);
     if (from < 0 || this.stopped) return;
-    this.observe();
-    this.forwarding.lost(from);
+    this.wall.observe();
+    if (left) this.forwarding.left(from);
+    else this.forwarding.lost(from);
     this.questions.lost(from);
-    this.missed(link);
+    if (!left) this.missed(link);
     this.carryOut();
   }
 

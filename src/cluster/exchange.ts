@@ -16,7 +16,7 @@ import { LARGE_BYTES, Patience } from "./patience.js";
 import type { PeerLink } from "./peer-link.js";
 import {
   type Asked,
-  BUSY_BYTES,
+  DECLINED_BYTES,
   declinedOf,
   isAnnounced,
   readReply,
@@ -24,7 +24,7 @@ import {
   requestBytes,
   type WireRequest,
   withRecord,
-  writeBusy,
+  writeDeclined,
   writeReply,
   writeRequest,
 } from "./register-wire.js";
@@ -39,6 +39,8 @@ const STATE_MS = 2000;
 const CHOSEN_ITEMS_MAX = 4096;
 const CHOSEN_BYTES_MAX: number = 512 * 1024;
 const NEVER: number = Number.POSITIVE_INFINITY;
+/** How long a node whose ballots are too far ahead for a peer leaves it to others to propose. */
+const AHEAD_MS = 60_000;
 
 interface Outgoing {
   readonly to: number;
@@ -63,6 +65,11 @@ export interface ExchangeFigures {
   declined: number;
 }
 
+/** Numbers begin anew after the highest. */
+function isLater(id: number, than: number): boolean {
+  return ((id - than) | 0) > 0;
+}
+
 export class Exchange {
   readonly figures: ExchangeFigures = { read: 0, prepare: 0, accept: 0, learn: 0, replies: 0, unsent: 0, declined: 0 };
   /** By index of the member; undefined: this node. */
@@ -72,12 +79,15 @@ export class Exchange {
   /** A state did not get to a peer. */
   onMissed: (peer: number) => void = () => {};
   private readonly scheduler: Scheduler;
-  private readonly heldBack: HeldBack<Outgoing> = new HeldBack();
+  private readonly heldBack: HeldBack<Outgoing> = new HeldBack((outgoing) => this.isOver(outgoing));
   private readonly asked: (Asked | undefined)[];
   private readonly askedWhom: Uint16Array;
   private readonly askedIds: Uint32Array;
   private readonly askedMask: number;
   private lastId = 0;
+  /** By index: the latest ACCEPT that was given up unanswered for want of room; 0: none was. */
+  private readonly givenUp: Uint32Array;
+  private aheadUntilMs = 0;
   private lastRequest: AcceptRequest<Value> | LearnRequest<Value> | undefined;
   private lastRecorded: AcceptRequest<Value> | LearnRequest<Value> | undefined;
   private readonly chosen: ChosenList[];
@@ -91,6 +101,7 @@ export class Exchange {
     this.askedWhom = new Uint16Array(askedMax);
     this.askedIds = new Uint32Array(askedMax);
     this.askedMask = askedMax - 1;
+    this.givenUp = new Uint32Array(members);
     this.links = new Array(members).fill(undefined);
     this.patience = new Patience(scheduler, this.links);
     this.chosen = Array.from({ length: members }, () => new ChosenList(CHOSEN_ITEMS_MAX, CHOSEN_BYTES_MAX));
@@ -104,6 +115,24 @@ export class Exchange {
   nextId(): number {
     this.lastId = (this.lastId + 1) >>> 0 || 1;
     return this.lastId;
+  }
+
+  /** Of the latest request. */
+  get lastNumber(): number {
+    return this.lastId;
+  }
+
+  /** Was an ACCEPT to the peer, behind the request `after` and up to `until`, not answered (yet)? */
+  awaits(peer: number, after: number, until: number): boolean {
+    const { asked, askedIds, askedWhom, askedMask } = this;
+    const lost = this.givenUp[peer];
+    if (lost !== 0 && isLater(lost, after)) return true;
+    // Those before are not remembered.
+    for (let left = Math.min((until - after) >>> 0, asked.length), id = until; left > 0; left--, id = (id - 1) >>> 0) {
+      const at = id & askedMask;
+      if (askedIds[at] === id && askedWhom[at] === peer && asked[at]?.type === "accept") return true;
+    }
+    return false;
   }
 
   // HOT: once per request to a peer.
@@ -148,6 +177,15 @@ export class Exchange {
     this.heldBack.release(lsn, this.sendBound);
   }
 
+  /** Its time has passed while the log stood still. */
+  private isOver({ to, request, deadlineMs }: Outgoing): boolean {
+    // A large one may have more time than that: it is looked at when it is sent.
+    if (deadlineMs > this.scheduler.monotonicMs() || this.patience.busyNow) return false;
+    this.figures.unsent++;
+    if (request?.type === "accept" || request?.type === "learn") this.onMissed(to);
+    return true;
+  }
+
   private readonly sendBound = (outgoing: Outgoing): void => this.send(outgoing);
 
   private send(outgoing: Outgoing): void {
@@ -159,29 +197,29 @@ export class Exchange {
     }
     const bytes = request === undefined ? replyBytes(reply as Reply<Value>) : requestBytes(request);
     const large = bytes > LARGE_BYTES;
-    if (large && !this.prepareLarge(link, outgoing, bytes)) return;
+    if (large && request !== undefined && !this.isNew(to, request, bytes)) return;
     const writer = link.claim(bytes, large ? this.patience.deadlineMs(bytes, deadlineMs) : deadlineMs);
     if (writer === undefined) {
       this.figures.unsent++;
       if (request?.type === "accept" || request?.type === "learn") {
         if (large) this.patience.arrived(to, request.key, request.ballot);
         this.onMissed(to);
-      }
-    } else if (request === undefined) writeReply(writer, id, partition, reply as Reply<Value>);
-    else {
+      } else if (large && request === undefined) this.decline(to, boot, id, partition, "busy");
+    } else if (request === undefined) {
+      writeReply(writer, id, partition, reply as Reply<Value>);
+      // Small ones leave first. Announced and then not sent, it would be waited for.
+      if (large) this.announce(link, outgoing);
+    } else {
       // Not before there was room: a round whose state was sent to nobody is begun again as soon as any other.
       if (large && "state" in request) this.patience.began(request.key, bytes, to);
       writeRequest(writer, request.type === "learn" ? 0 : this.remember(to, request), partition, request);
     }
   }
 
-  /** @returns false: it is on its way already. */
-  private prepareLarge(link: PeerLink, outgoing: Outgoing, bytes: number): boolean {
-    const { to, request } = outgoing;
-    if (request === undefined) this.announce(link, outgoing);
-    else if (request.type === "accept" || request.type === "learn")
-      return !this.patience.isUnderWay(to, request.key, request.ballot, bytes);
-    return true;
+  /** @returns false: this large state is on its way already. */
+  private isNew(to: number, request: WireRequest, bytes: number): boolean {
+    if (request.type !== "accept" && request.type !== "learn") return true;
+    return !this.patience.isUnderWay(to, request.key, request.ballot, bytes);
   }
 
   /** A large state that was asked for is named ahead: it may take a while until it is durable, and until its first bytes leave. */
@@ -207,6 +245,7 @@ export class Exchange {
     const id = this.nextId();
     const at = id & this.askedMask;
     const { key } = request;
+    if (this.asked[at]?.type === "accept") this.givenUp[this.askedWhom[at]] = this.askedIds[at];
     this.asked[at] =
       request.type === "read"
         ? request
@@ -221,18 +260,29 @@ export class Exchange {
     return id;
   }
 
-  private declined(from: number, type: Asked["type"], reader: MessageReader): void {
-    if (declinedOf(reader) === undefined) return;
+  private declined(from: number, asked: Asked, reader: MessageReader): void {
+    const why = declinedOf(reader);
+    if (why === undefined) return;
     this.figures.declined++;
-    if (type === "accept") this.onMissed(from);
+    if (why === "ahead") this.aheadUntilMs = this.scheduler.monotonicMs() + AHEAD_MS;
+    // Nothing of it is on its way any more, in either direction.
+    this.patience.turnedAway(asked.key, from);
+    if (asked.type !== "accept") return;
+    this.patience.arrived(from, asked.key, asked.ballot);
+    this.onMissed(from);
   }
 
-  /** Nothing was done for a request, for want of room: no statement about ballots. */
-  decline(to: number, boot: number, id: number, partition: number): void {
+  /** Did a peer refuse what this node issued, since its clock was far ahead? Then another one had better propose. */
+  get isAhead(): boolean {
+    return this.aheadUntilMs > 0 && this.aheadUntilMs > this.scheduler.monotonicMs();
+  }
+
+  /** Nothing was done for a request: no statement about ballots. */
+  decline(to: number, boot: number, id: number, partition: number, why: "busy" | "ahead"): void {
     const link = this.links[to];
     if (link === undefined || link.peerBoot !== boot) return;
-    const writer = link.claim(BUSY_BYTES, this.scheduler.monotonicMs() + STATE_MS);
-    if (writer !== undefined) writeBusy(writer, id, partition);
+    const writer = link.claim(DECLINED_BYTES, this.scheduler.monotonicMs() + STATE_MS);
+    if (writer !== undefined) writeDeclined(writer, why, id, partition);
   }
 
   // HOT: once per answer from a peer.
@@ -247,7 +297,7 @@ export class Exchange {
       return undefined;
     }
     this.asked[at] = undefined;
-    if (reply === undefined) this.declined(from, asked.type, reader);
+    if (reply === undefined) this.declined(from, asked, reader);
     else if (reply.type === "ack" || reply.type === "nack") this.patience.arrived(from, asked.key, reply.ballot);
     return reply;
   }

@@ -43,6 +43,7 @@ export function figuresOf({
     waiting_for_log: exchange.waiting + own.heldBack,
     tombstones: own.tombstones,
     works_forwarded: forwarding.sent,
+    works_away: forwarding.waiting,
     works_forwarded_here: forwarding.received,
     works_closed_early: forwarding.closed,
     sent_read: exchange.figures.read,

@@ -5,14 +5,16 @@
  *   FORWARD payload        {u8 flags: 1 writes, u32 bytes of the name, name, work}
  *   FORWARD_REPLY payload  done, nearly: {dot of the state it took effect in (all zero: absent), reply}; not applied: {u8 why}
  *
- * Invariants: a work is sent once, never again by itself; `done` hears of it exactly once: the answer, or undefined when the link broke.
+ * Invariants: a work is sent once, never again by itself; `done` hears of it once: the answer, or undefined when the link broke; unless it
+ * was forgotten: whoever asked has an end of its own.
  * The other node has less time than this one: it says for sure that nothing was done, where it can, before time is up here. One that did
  * not run for a while does nothing of what it finds whose time may be over.
  * Nearly: the state with the work in it is accepted by all of a quorum but one, and this node is a replica that was not heard yet. Once its own log
  * has that state the quorum is complete (what is chosen is a fact about acceptors, whoever counts them: Lamport, Paxos Made Simple, 2.3), and the
  * work is answered without waiting until the other node has heard so and says so: two waits less of five. Where this replica does
  * not hold that very state, the reply that follows counts.
- * A node that could not reach its quorum is left alone for a while, although its link is up: others may still reach theirs.
+ * A node that could not reach its quorum is left alone for a while, although its link is up: others may still reach theirs. One whose log hangs says
+ * at once that nothing was done (cluster/log-watch.ts), so that the asker has time left to propose it.
  */
 import {
   DOT_BYTES,
@@ -67,6 +69,12 @@ interface Away {
   nearly: boolean;
 }
 
+/** An answer that waits for this node's own log. */
+interface Closing {
+  readonly id: number;
+  readonly close: () => void;
+}
+
 export class Forwarding {
   sent = 0;
   received = 0;
@@ -78,8 +86,10 @@ export class Forwarding {
   private readonly performer: Performer;
   private readonly take: Take;
   private readonly away: Numbered<Away> = new Numbered();
-  private readonly closing: HeldBack<() => void> = new HeldBack();
+  private readonly closing: HeldBack<Closing> = new HeldBack(({ id }) => !this.away.has(id));
   private readonly avoidUntilMs: number[] = [];
+  /** Nodes to which an answer found no room since their link opened. A goodbye would say that they have all. */
+  readonly owed: Set<number> = new Set();
 
   constructor(exchange: Exchange, replica: Replica, scheduler: Scheduler, performer: Performer, take: Take) {
     this.exchange = exchange;
@@ -97,24 +107,34 @@ export class Forwarding {
   }
 
   // HOT: once per work that is forwarded.
-  /** @param deadlineMs steady clock. @returns false: it was surely not sent, and `done` is not called. */
-  forward(to: number, partition: number, work: Work, deadlineMs: number, done: Done): boolean {
+  /** @param deadlineMs steady clock. @returns its number; 0: it was surely not sent, and `done` is not called. */
+  forward(to: number, partition: number, work: Work, deadlineMs: number, done: Done): number {
     const link = this.exchange.links[to];
     const untilMs = deadlineMs - RETURN_MS;
-    if (link === undefined || this.away.size >= AWAY_MAX || untilMs <= this.scheduler.monotonicMs()) return false;
+    if (link === undefined || this.away.size >= AWAY_MAX || untilMs <= this.scheduler.monotonicMs()) return 0;
     const { parts } = work;
     const body = parts === undefined ? work.encode() : parts.tail;
     const head = parts === undefined ? headOf(work) : Buffer.concat([headOf(work), parts.head]);
     const bytes = head.length + body.length;
     const { patience } = this.exchange;
     const writer = link.claim(MESSAGE_HEADER_BYTES + bytes, patience.deadlineMs(bytes, untilMs));
-    if (writer === undefined) return false;
+    if (writer === undefined) return 0;
     if (bytes > LARGE_BYTES) patience.began(work.name, bytes, to);
     const id = this.away.next();
     writer.opaque(MESSAGE_FORWARD, 0, id, partition, EPOCH, body, 0, body.length, head);
     this.away.set(id, { to, name: work.name, done, nearly: false });
     this.sent++;
-    return true;
+    return id;
+  }
+
+  /** Nobody waits for it any more: it may have lapsed on its way, or its answer found no room. `done` is not called. */
+  forget(id: number): void {
+    this.away.delete(id);
+  }
+
+  /** Works that were forwarded and not answered yet. */
+  get waiting(): number {
+    return this.away.size;
   }
 
   /** A FORWARD came. */
@@ -124,7 +144,9 @@ export class Forwarding {
     const work = this.workOf(reader);
     const link = this.exchange.links[from] as PeerLink;
     const reply = (answer: Answer): void => {
-      if (id !== 0 && link.peerBoot === boot) writeAnswer(link, id, partition, answer);
+      if (id === 0 || link.peerBoot !== boot || writeAnswer(link, id, partition, answer)) return;
+      // The asker's time runs out: it cannot know then, and says so.
+      this.owed.add(from);
     };
     const nearly = (ballot: Dot, result: Buffer): void => {
       if (id !== 0 && link.peerBoot === boot && result.length <= NEARLY_BYTES_MAX)
@@ -170,20 +192,30 @@ export class Forwarding {
       away.done(answer);
     };
     if (lsn === 0) close();
-    else this.closing.add(lsn, close);
+    else this.closing.add(lsn, { id, close });
   }
 
   /** The log has come further. */
   durable(lsn: number): void {
-    this.closing.release(lsn, (close) => close());
+    this.closing.release(lsn, ({ close }) => close());
   }
 
   /** The link to `node` broke: what is there may have been done, and the answer will not come. */
   lost(node: number): void {
+    this.owed.delete(node);
+    this.end(node, undefined);
+  }
+
+  /** `node` said goodbye, behind the answers to all that it took: what has none came when it took nothing any more. */
+  left(node: number): void {
+    this.end(node, { applied: "no", why: "no quorum" });
+  }
+
+  private end(node: number, answer: Answer | undefined): void {
     for (const [id, { to, done }] of this.away.entries()) {
       if (to !== node) continue;
       this.away.delete(id);
-      done(undefined);
+      done(answer);
     }
   }
 }
@@ -197,10 +229,11 @@ function headOf({ name, writes }: Work): Buffer {
   return head;
 }
 
-function writeAnswer(link: PeerLink, id: number, partition: number, answer: Answer): void {
-  if (answer.applied === "yes") writeDone(link, FORWARD_DONE, id, partition, answer.ballot, answer.result);
-  else if (answer.applied === "no") writeReply(link, FORWARD_NOT_APPLIED, id, partition, EMPTY, whyPayload(answer.why));
-  else writeReply(link, FORWARD_UNCERTAIN, id, partition, EMPTY, EMPTY);
+/** @returns false: there was no room. */
+function writeAnswer(link: PeerLink, id: number, partition: number, answer: Answer): boolean {
+  if (answer.applied === "yes") return writeDone(link, FORWARD_DONE, id, partition, answer.ballot, answer.result);
+  if (answer.applied === "maybe") return writeReply(link, FORWARD_UNCERTAIN, id, partition, EMPTY, EMPTY);
+  return writeReply(link, FORWARD_NOT_APPLIED, id, partition, EMPTY, whyPayload(answer.why));
 }
 
 function writeDone(
@@ -210,14 +243,14 @@ function writeDone(
   partition: number,
   ballot: Dot | undefined,
   result: Buffer,
-): void {
-  writeReply(link, flags, id, partition, dotBytes(ballot), result);
+): boolean {
+  return writeReply(link, flags, id, partition, dotBytes(ballot), result);
 }
 
-function writeReply(link: PeerLink, flags: number, id: number, partition: number, head: Buffer, body: Buffer): void {
+function writeReply(link: PeerLink, flags: number, id: number, partition: number, head: Buffer, body: Buffer): boolean {
   const writer = link.claim(MESSAGE_HEADER_BYTES + head.length + body.length, Number.POSITIVE_INFINITY);
-  // Without room the asker's time runs out: it cannot know then, and says so.
   writer?.opaque(MESSAGE_FORWARD_REPLY, flags, id, partition, EPOCH, body, 0, body.length, head);
+  return writer !== undefined;
 }
 
 function dotBytes(ballot: Dot | undefined): Buffer {

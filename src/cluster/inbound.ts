@@ -23,11 +23,11 @@ import {
 } from "../codec/frame/layout.js";
 import type { MessageReader } from "../codec/frame/message-reader.js";
 import type { Dot } from "../core/clock/dot.js";
-import { COUNTS_PER_MS, type Hlc } from "../core/clock/hlc.js";
 import type { Reply } from "../core/register/messages.js";
 import type { Value } from "../storage/state-record.js";
 import type { CatchUp } from "./catch-up.js";
 import type { Exchange } from "./exchange.js";
+import type { Foreign } from "./foreign.js";
 import type { Forwarding } from "./forwarding.js";
 import { LARGE_BYTES } from "./patience.js";
 import type { Pulls } from "./pulls.js";
@@ -35,9 +35,6 @@ import type { Questions } from "./questions.js";
 import { readChosen, readRequest } from "./register-wire.js";
 import type { Replica } from "./replica.js";
 import type { Routing } from "./routing.js";
-
-/** A dot further ahead of this node's clock is no honest node's: taking it in would use up the numbers there are. */
-const AHEAD_HLC_MAX: number = 24 * 3600 * 1000 * COUNTS_PER_MS;
 
 export interface InboundParts {
   readonly exchange: Exchange;
@@ -48,29 +45,36 @@ export interface InboundParts {
   readonly pulls: Pulls;
   readonly routing: Routing;
   readonly selfIndex: number;
-  readonly clock: Hlc;
+  readonly foreign: Foreign;
   readonly deliver: (from: number, reply: Reply<Value>) => void;
 }
 
 export class Inbound {
-  /** Messages that no member should have sent. */
-  strange = 0;
   private readonly parts: InboundParts;
   private readonly markBound: (name: string, ballot: Dot, epoch: number) => void;
 
   constructor(parts: InboundParts) {
     this.parts = parts;
     this.markBound = (key, ballot, epoch) => {
+      if (parts.foreign.isBeyond(ballot.hlc)) {
+        parts.foreign.strange++;
+        return;
+      }
       parts.replica.receive({ type: "chosen", key, epoch, ballot });
       parts.exchange.patience.over(key);
       if (!parts.replica.marked) parts.pulls.heard(key, ballot);
     };
   }
 
+  /** Messages that no member should have sent. */
+  get strange(): number {
+    return this.parts.foreign.strange;
+  }
+
   // HOT: once per message of a peer.
   /** @param from index of the peer. */
   message(from: number, reader: MessageReader): void {
-    const { exchange, forwarding, questions, catchUp, deliver } = this.parts;
+    const { exchange, forwarding, questions, catchUp, foreign, deliver } = this.parts;
     switch (reader.type) {
       case MESSAGE_READ:
       case MESSAGE_PREPARE:
@@ -85,6 +89,7 @@ export class Inbound {
       case MESSAGE_PROMISE:
       case MESSAGE_ACK:
       case MESSAGE_NACK: {
+        if (foreign.isAhead(reader)) return foreign.refuse(from, true);
         const reply = exchange.answer(from, reader);
         if (reply !== undefined) deliver(from, reply);
         break;
@@ -111,27 +116,25 @@ export class Inbound {
         catchUp.acknowledged(from, reader);
         break;
       default:
-        this.strange++;
+        foreign.strange++;
         break;
     }
   }
 
   private request(from: number, reader: MessageReader): void {
-    const { exchange, replica, routing, selfIndex, clock } = this.parts;
+    const { exchange, replica, routing, foreign, selfIndex } = this.parts;
     const { id, boot, budgetMs } = reader;
-    const request = readRequest(reader);
-    if (request === undefined) {
-      this.strange++;
-      return;
-    }
+    const ahead = foreign.isAhead(reader);
+    const request = ahead ? undefined : readRequest(reader);
+    if (ahead && id !== 0) exchange.decline(from, boot, id, reader.partition, "ahead");
+    if (request === undefined) return foreign.refuse(from, ahead);
     const partition = routing.partitionOf(request.key);
-    const ahead = "ballot" in request && request.ballot.hlc > clock.value() + AHEAD_HLC_MAX;
-    if (ahead || !routing.isReplica(partition, selfIndex)) {
-      this.strange++;
+    if (!routing.isReplica(partition, selfIndex)) {
+      foreign.strange++;
       return;
     }
     if (reader.length > LARGE_BYTES && "state" in request) exchange.patience.began(request.key, reader.length, from);
-    if (replica.turnsAway(request) && id !== 0) exchange.decline(from, boot, id, partition);
+    if (replica.turnsAway(request) && id !== 0) exchange.decline(from, boot, id, partition, "busy");
     const reply = replica.receive(request);
     if (reply === undefined || id === 0) return;
     const leftMs = exchange.patience.stretch(request.key, budgetMs);

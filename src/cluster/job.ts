@@ -29,8 +29,8 @@ export class Job implements Operation<Value, Buffer> {
   readonly nearly: Nearly | undefined;
   /** Number of the read that is to answer it; 0: none. */
   readId = 0;
-  /** It was forwarded. */
-  away = false;
+  /** Under which number it was forwarded; 0: it is not. */
+  away = 0;
 
   constructor(id: number, untilMs: number, work: Work, done: (answer: Answer) => void, asked?: Asked) {
     this.id = id;

@@ -9,7 +9,7 @@
  * What is small shares the logs with it: while a large value is being stored, small works may end later too, by at most what its bytes take.
  *
  * Invariants: rounds and reads of what is not large are not touched; whatever is waited for has an end, since each stake has; a stake ends with
- * its peer's link, or when its state is known to be chosen.
+ * its peer's link, when its peer says that it does nothing about it, or when its state is known to be chosen.
  */
 import { type Dot, sameDot } from "../core/clock/dot.js";
 import type { Timer } from "../core/register/effects.js";
@@ -105,6 +105,11 @@ export class Patience {
     this.busyUntilMs = Math.max(this.busyUntilMs, nowMs + ms);
   }
 
+  /** Is a large value being stored, or on its way? */
+  get busyNow(): boolean {
+    return this.scheduler.monotonicMs() < this.busyUntilMs;
+  }
+
   private sweep(): void {
     const nowMs = this.scheduler.monotonicMs();
     for (const [name, { untilMs, endMs }] of this.stakes)
@@ -158,13 +163,13 @@ export class Patience {
     const heldBytes = held?.state.value?.bytes.length ?? 0;
     const going = this.goesOn(work.name);
     // Who was asked to do it answers, or the link breaks. It may take as long itself, and then as long again for the way.
-    const waits = going || (heldBytes > LARGE_BYTES && (away || (held as Held<Value>).lsn > durableLsn));
+    const waits = going || (heldBytes > LARGE_BYTES && (away > 0 || (held as Held<Value>).lsn > durableLsn));
     // What is small waits behind what is large, in the logs of its replicas: that is no fault of theirs.
     if (!waits) return this.scheduler.monotonicMs() < Math.min(this.busyUntilMs, untilMs + this.busyMs);
     const stake = this.stakes.get(work.name);
     const announced = stake !== undefined && stake.bytes === 0 ? COMING_MS_MAX : 0;
     const ms = Math.max(announced, WORK_TIMES * largeMs(Math.max(heldBytes, stake?.bytes ?? 0)));
-    return this.scheduler.monotonicMs() - untilMs < (away ? 2 * ms : ms);
+    return this.scheduler.monotonicMs() - untilMs < (away > 0 ? 2 * ms : ms);
   }
 
   // HOT: once per request of a peer.
@@ -196,6 +201,16 @@ export class Patience {
     this.frames = this.frames.filter(
       (frame) => frame.to !== to || frame.name !== name || !sameDot(frame.ballot, ballot),
     );
+  }
+
+  /** The peer does not take a state of the key, or does not send the one that it announced. */
+  turnedAway(name: string, peer: number): void {
+    const stake = this.stakes.get(name);
+    const at = stake === undefined ? -1 : stake.peers.indexOf(peer);
+    if (stake === undefined || at < 0) return;
+    stake.peers.splice(at, 1);
+    // Announced, and by nobody else.
+    if (stake.peers.length === 0 && stake.bytes === 0) this.stakes.delete(name);
   }
 
   /** What is on its way to or from the peer may not arrive. */

@@ -2,13 +2,19 @@
  * cluster/peer-clocks.ts: time as the cluster has it. Deadlines of keys are absolute times, and any node may be asked to set one or to end a key by
  * it; so a node whose clock is far from the others' goes by theirs.
  *
- *   nothing compared yet: no deadline counts       --a majority of clocks was seen-->   near: this node's own clock
+ *   nothing compared yet: no deadline counts    --a majority of clocks was seen, and two in the middle differ-->   doubt
+ *          |                                                                                                         |
+ *          `--it was seen, and has a middle-->   near: this node's own clock                    <--it has a middle---'
  *   near --off by more than OFF_MS_MAX-->  corrected by what the median is ahead  --off by less than NEAR_MS-->  near
  *
+ * Doubt: of an even number of clocks two may be in the middle, far apart, and nobody knows which is right. Deadlines are set by the later and keys
+ * ended by the earlier of them, so none ends early by either. Once there was a middle, it is time as it goes on by the steady clock that
+ * tells which of two is right: what is nearer to it. So a peer that is away takes no correction with it.
  * Invariants: a key is ended by its deadline only by a node that has compared its clock with a majority since it started; while fewer are seen, what
  * was found last stays. Order and safety do not lean on clocks at all (core/clock/hlc.ts): what is at stake is when keys end.
  * Between two looks, 300 ms apart or less, a wall clock that jumps is seen by the steady one, and time goes on by that.
  * Price: where the correction changes, time jumps with it. While no majority is seen time goes by the steady clock, and drifts as that does.
+ * In doubt keys live longer, by what the two clocks differ.
  */
 import type { Scheduler } from "../ports/scheduler.js";
 
@@ -24,19 +30,27 @@ export interface SeenClock {
   readonly roundTripMs: number;
 }
 
+/** Of the clocks that are seen and our own, in order, the two in the middle: how far they are ahead of ours, ms; the same one, of an odd number. */
+interface Middle {
+  readonly low: number;
+  readonly high: number;
+}
+
 /**
- * How far the median of those clocks and our own is ahead of ours, ms: at least so far, below 0: behind. A message may have spent the whole round trip on one way,
- * so an offset is wrong by half of it at most: between nodes that are busy that is what there is to see, and no clock is off.
+ * At least so far ahead, below 0: behind. A message may have spent the whole round trip on one way, so an offset is wrong by half of it at
+ * most: between nodes that are busy that is what there is to see, and no clock is off.
  */
-export function medianAheadMs(clocks: readonly SeenClock[]): number {
+function middleOf(clocks: readonly SeenClock[]): Middle {
   const offsets = [0];
   for (const { clockOffsetMs, roundTripMs } of clocks)
     offsets.push(Math.sign(clockOffsetMs) * Math.max(0, Math.abs(clockOffsetMs) - roundTripMs / 2));
   offsets.sort((a, b) => a - b);
-  // Of an even number the one that is nearer: two clocks cannot say which of them is wrong.
-  const low = offsets[(offsets.length - 1) >> 1];
-  const high = offsets[offsets.length >> 1];
-  return Math.abs(low) <= Math.abs(high) ? low : high;
+  return { low: offsets[(offsets.length - 1) >> 1], high: offsets[offsets.length >> 1] };
+}
+
+/** @param ahead of our clock. @returns the one of the two that is nearer to it. */
+function nearer({ low, high }: Middle, ahead: number): number {
+  return Math.abs(low - ahead) <= Math.abs(high - ahead) ? low : high;
 }
 
 export class PeerClocks {
@@ -44,6 +58,10 @@ export class PeerClocks {
   correctionMs = 0;
   /** Was a majority of clocks seen since the start? Before, nobody knows whether ours is right. */
   compared = false;
+  /** How far the earlier of two clocks is behind time, neither of which is known to be right; 0: there is no doubt. */
+  doubtMs = 0;
+  /** Did a majority ever have a middle? */
+  private settled = false;
   private readonly members: number;
   private readonly scheduler: Scheduler;
   private readonly seen: () => readonly SeenClock[];
@@ -68,18 +86,37 @@ export class PeerClocks {
     return Math.floor(steadyMs) + correctionMs;
   }
 
+  /** Keys whose deadline is not after it are gone, whole ms: time by the earliest clock that may be right. 0: no deadline counts yet. */
+  expiryMs(): number {
+    return this.compared ? this.nowMs() - this.doubtMs : 0;
+  }
+
   /** How far this node's own clock is from the median, at least, ms. */
   get offMs(): number {
-    return Math.abs(medianAheadMs(this.seen()));
+    return Math.abs(nearer(middleOf(this.seen()), this.aheadMs()));
+  }
+
+  /** Time as it goes on by the steady clock, less this node's wall clock: the correction, unless the wall clock jumped. */
+  private aheadMs(): number {
+    const { scheduler, wallLessSteadyMs, correctionMs } = this;
+    return wallLessSteadyMs + scheduler.monotonicMs() + correctionMs - scheduler.nowMs();
   }
 
   /** A clock was measured. */
   look(): void {
     const clocks = this.seen();
     if (2 * (clocks.length + 1) <= this.members) return;
+    const middle = middleOf(clocks);
+    const { low, high } = middle;
+    const beforeMs = this.aheadMs();
     this.compared = true;
     this.wallLessSteadyMs = this.scheduler.nowMs() - this.scheduler.monotonicMs();
-    const ahead = medianAheadMs(clocks);
+    this.settled ||= high - low <= OFF_MS_MAX;
+    this.follow(this.settled ? nearer(middle, beforeMs) : high);
+    this.doubtMs = this.settled ? 0 : this.correctionMs - Math.floor(low);
+  }
+
+  private follow(ahead: number): void {
     const offMs = Math.abs(ahead);
     if (offMs <= (this.correctionMs === 0 ? OFF_MS_MAX : NEAR_MS)) this.correctionMs = 0;
     else if (Math.abs(ahead - this.correctionMs) > STEP_MS) this.correctionMs = Math.round(ahead);

@@ -83,6 +83,8 @@ export class PeerConnection implements ConnectionHandler {
   private flushing = false;
   private readonly said: [first: boolean, answer: boolean] = [false, false];
   private readonly heard: [first: boolean, answer: boolean] = [false, false];
+  /** Our answer to a farewell has left. */
+  private answered = false;
   private clean = false;
   private why = "";
   private timer: Cancel;
@@ -169,7 +171,7 @@ export class PeerConnection implements ConnectionHandler {
 
   onEnd(): void {
     // Behind our answer the end says that it was heard.
-    if (this.said[BYE_ANSWER]) this.clean = true;
+    if (this.answered) this.clean = true;
     if (this.clean) this.end();
     else this.destroy(this.why === "" ? "the peer ended the connection" : this.why);
   }
@@ -309,6 +311,7 @@ export class PeerConnection implements ConnectionHandler {
   private farewell(): void {
     if (this.refusal !== "") return this.end();
     const { said, heard } = this;
+    this.answered = said[BYE_ANSWER];
     if (heard[BYE_FIRST] && !said[BYE_ANSWER]) this.say(BYE_ANSWER);
     else if (!heard[BYE_FIRST] && !said[BYE_FIRST]) this.say(BYE_FIRST);
     else if (heard[BYE_ANSWER]) this.end();

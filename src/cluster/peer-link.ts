@@ -59,6 +59,8 @@ export interface LinkEvents {
   measured(link: PeerLink): void;
   /** What is in flight to the peer may not have arrived, and its answers may not come. */
   lost(link: PeerLink): void;
+  /** The peer said goodbye on its last connection: all that was sent there arrived, and all that the peer had to say. */
+  left(link: PeerLink): void;
   /** States of keys were not sent, since nobody waited for them any more when their turn came. */
   missed(link: PeerLink): void;
   /** For the log: why a connection ended or an attempt failed. Not told again while it is the same. @param refused by either side. */
@@ -216,6 +218,7 @@ export class PeerLink implements ConnectionOwner {
     if (this.shaking === connection) this.shaking = undefined;
     if (!clean) this.tell(why, connection.refusal !== "");
     if (wasOpen && !clean) this.options.events.lost(this);
+    else if (wasOpen && this.connections.length === 0 && this.retiring.size === 0) this.options.events.left(this);
     this.dialLater();
   }
 
@@ -242,6 +245,11 @@ export class PeerLink implements ConnectionOwner {
   private giveUp(connection: PeerConnection, why: string): void {
     this.leaving(connection);
     connection.retire(why);
+  }
+
+  /** Close at once: what is under way is lost, and the peer is to know that. */
+  sever(why: string): void {
+    for (const connection of this.connections.slice()) this.drop(connection, why);
   }
 
   private drop(connection: PeerConnection, why: string): void {
@@ -314,7 +322,7 @@ export class PeerLink implements ConnectionOwner {
       this.heartbeat();
       return;
     }
-    for (const connection of this.connections.slice()) this.drop(connection, "the peer is silent");
+    this.sever("the peer is silent");
   }
 
   private heartbeat(): void {
@@ -339,7 +347,8 @@ export class PeerLink implements ConnectionOwner {
     if (reader.echoMs === 0) return;
     const { scheduler, times } = this.options;
     const sinceSentMs = (stamp(nowMs) - reader.echoMs + STAMPS) % STAMPS;
-    this.roundTripMs = (sinceSentMs - reader.heldMs + STAMPS) % STAMPS;
+    // Two steady clocks, and one a little faster: a short trip would come out below 0, and as 49 days.
+    this.roundTripMs = Math.max(0, sinceSentMs - reader.heldMs);
     this.peerLessSteadyMs = reader.wallMs + this.roundTripMs / 2 - scheduler.monotonicMs();
     this.options.events.measured(this);
     if (this.state === "suspect" && sinceSentMs < times.suspectMs) this.become("up");

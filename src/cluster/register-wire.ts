@@ -27,6 +27,7 @@ import {
   MESSAGE_PROMISE,
   MESSAGE_READ,
   MESSAGE_READ_REPLY,
+  NACK_AHEAD,
   NACK_BALLOT,
   NACK_BUSY,
   NACK_EPOCH,
@@ -84,7 +85,7 @@ interface Having {
 }
 
 /** Why a peer did nothing, where that says nothing about ballots: not to be counted as an answer. */
-export type Declined = "not replica" | "busy" | "late";
+export type Declined = "not replica" | "busy" | "late" | "ahead";
 
 /** Vectors give the last node index another meaning (storage/state-record.ts), so no member has it. */
 const NODE_MAX = 2046;
@@ -165,7 +166,7 @@ export function readRequest(reader: MessageReader): WireRequest | undefined {
     return isBallot(ballot) ? { type: "prepare", key, epoch, ballot, have } : undefined;
   }
   if (type !== MESSAGE_ACCEPT && type !== MESSAGE_LEARN) return undefined;
-  const state = readState(reader);
+  const state = readRecord(reader);
   if (state === undefined) return undefined;
   const key = nameOfRecord(state.record, 0);
   const { ballot } = state;
@@ -233,10 +234,10 @@ export function writeReply(writer: MessageWriter, id: number, partition: number,
   }
 }
 
-/** Nothing was done for the request, for want of room. */
-export const BUSY_BYTES: number = NACK_BYTES;
-export function writeBusy(writer: MessageWriter, id: number, partition: number): void {
-  writer.nack(NACK_BUSY, id, partition, 0, NO_DOT, NO_DOT, EMPTY, 0, 0);
+/** Nothing was done for the request: for want of room, or since its hlc is too far ahead. */
+export const DECLINED_BYTES: number = NACK_BYTES;
+export function writeDeclined(writer: MessageWriter, why: "busy" | "ahead", id: number, partition: number): void {
+  writer.nack(why === "busy" ? NACK_BUSY : NACK_AHEAD, id, partition, 0, NO_DOT, NO_DOT, EMPTY, 0, 0);
 }
 
 function recordOf(name: string, ballot: Dot, state: RegisterState<Value> | undefined): Buffer {
@@ -277,6 +278,7 @@ export function declinedOf(reader: MessageReader): Declined | undefined {
   if (reader.type !== MESSAGE_NACK) return undefined;
   if (reader.flags === NACK_NOT_REPLICA) return "not replica";
   if (reader.flags === NACK_BUSY) return "busy";
+  if (reader.flags === NACK_AHEAD) return "ahead";
   return reader.flags === NACK_LATE ? "late" : undefined;
 }
 
@@ -290,7 +292,7 @@ function readStateReply(reader: MessageReader, asked: Asked): Reply<Value> | und
     const absent = !chosen && !hasState(reader);
     return absent ? { type: "state", key, boot, id, ballot, state: undefined, chosen, floor } : undefined;
   }
-  const state = hasState(reader) ? readState(reader) : undefined;
+  const state = hasState(reader) ? readRecord(reader) : undefined;
   if (!fits(reader, key, ballot, state)) return undefined;
   return { type: "state", key, boot, id, ballot, state, chosen, floor };
 }
@@ -303,7 +305,7 @@ function readPromise(reader: MessageReader, asked: Asked): Reply<Value> | undefi
   if (accepted === undefined) {
     return hasState(reader) ? undefined : { type: "promise", key, ballot, accepted, state: undefined, floor };
   }
-  const state = hasState(reader) ? readState(reader) : undefined;
+  const state = hasState(reader) ? readRecord(reader) : undefined;
   return fits(reader, key, accepted, state) ? { type: "promise", key, ballot, accepted, state, floor } : undefined;
 }
 
@@ -340,7 +342,7 @@ function isNameOf(record: Buffer, name: string): boolean {
 }
 
 /** The state in the record that the reader points at, in memory of its own. undefined: no node made it. */
-function readState(reader: MessageReader): RecordState | undefined {
+export function readRecord(reader: MessageReader): RecordState | undefined {
   const { bytes, at } = reader;
   // Flushes and ceilings are records of the log; and what this version cannot read after a restart, it must not keep.
   if (!isStateType(bytes[at + 4] & 15)) return undefined;

@@ -6,7 +6,7 @@
  * tells of; no message that needs a ceiling leaves before one is durable.
  */
 import { Ceiling, UNLOGGED } from "../core/clock/ceiling.js";
-import { type Dot, sameDot } from "../core/clock/dot.js";
+import { compareDots, type Dot, sameDot } from "../core/clock/dot.js";
 import type { Hlc } from "../core/clock/hlc.js";
 import { Acceptor } from "../core/register/acceptor.js";
 import type { AcceptorRules } from "../core/register/acceptor-rules.js";
@@ -84,6 +84,12 @@ export class Replica {
     const held = name === this.lastName ? this.last : this.storage.glance(name);
     if (held === undefined || !sameDot(held.ballot, ballot)) return -1;
     return held.lsn <= this.storage.durableLsn ? 0 : held.lsn;
+  }
+
+  /** Does this replica hold that ballot of the key durably, or a later one? */
+  reaches(name: string, ballot: Dot): boolean {
+    const held = name === this.lastName ? this.last : this.storage.glance(name);
+    return held !== undefined && held.lsn <= this.storage.durableLsn && compareDots(held.ballot, ballot) >= 0;
   }
 
   // HOT: once per request.

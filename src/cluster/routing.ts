@@ -60,11 +60,11 @@ export class Routing {
     return this.ring.isReplica(partition, node);
   }
 
-  /** The first replica that is to be relied on; this node when none is. @param usable of other nodes. */
+  /** The first replica that is to be relied on; this node when none is. @param usable is that one? */
   preferred(partition: number, usable: (node: number) => boolean): number {
     const { table, n } = this.ring;
     for (let at = partition * n; at < (partition + 1) * n; at++) {
-      if (table[at] === this.selfIndex || usable(table[at])) return table[at];
+      if (usable(table[at])) return table[at];
     }
     return this.selfIndex;
   }

@@ -14,6 +14,7 @@ import type { Routing } from "./routing.js";
 
 /** The storage, as far as it is shipped. */
 export interface ShippedStorage {
+  readonly appendedLsn: number;
   readonly durableLsn: number;
   held(name: string): Held<Value> | undefined;
   page(
@@ -47,6 +48,12 @@ export interface Batch {
   readonly ends: boolean;
 }
 
+/** A position of this node's log, and the number of the latest request to any peer then. */
+export interface Moment {
+  readonly lsn: number;
+  readonly id: number;
+}
+
 /** Where a walk through the table is. */
 export interface Walk {
   readonly fromLsn: number;
@@ -69,6 +76,8 @@ const PAGE_KEYS = 100;
 const SEND_MS = 5000;
 /** Of a turn of the loop. */
 const READ_MS = 1;
+/** Keys between two looks at the time. */
+const LOOKS_PER_TIME = 16;
 
 export interface ShipSourceParts {
   readonly storage: ShippedStorage;
@@ -92,6 +101,21 @@ export class ShipSource {
 
   get durableLsn(): number {
     return this.parts.storage.durableLsn;
+  }
+
+  /** What was logged until now, and what was asked. */
+  now(): Moment {
+    return { lsn: this.parts.storage.appendedLsn, id: this.parts.exchange.lastNumber };
+  }
+
+  /** Was an ACCEPT to the peer, behind the number `after` and up to `until`, not answered (yet)? */
+  awaits(peer: number, after: number, until: number): boolean {
+    return this.parts.exchange.awaits(peer, after, until);
+  }
+
+  /** A large value is being stored: answers may take long. */
+  get busy(): boolean {
+    return this.parts.exchange.patience.busyNow;
   }
 
   later(run: () => void): void {
@@ -122,12 +146,15 @@ export class ShipSource {
     }
   }
 
-  /** The next part of the table; the walk moves on. */
+  /** The next part of the table, what can be looked at in a turn's share; the walk moves on. */
   fromTable(peer: number, walk: Walk, bytesMax: number): Batch {
     const records: Batch["records"][number][] = [];
     const { left } = walk;
+    const untilMs = this.parts.nowMs() + READ_MS;
     let bytes = 0;
-    while (bytes < bytesMax && (left.length > 0 || walk.db < DATABASES)) {
+    for (let looks = 1; bytes < bytesMax && (left.length > 0 || walk.db < DATABASES); looks++) {
+      // Most of a table may be of keys that are not the peer's.
+      if (looks % LOOKS_PER_TIME === 0 && this.parts.nowMs() >= untilMs) break;
       const name = left.pop();
       if (name === undefined) {
         const { entries, next } = this.parts.storage.page(walk.db, walk.cursor, PAGE_KEYS);

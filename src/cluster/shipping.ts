@@ -7,7 +7,9 @@
  *       `--------------------- the last batch is durable at the peer (SHIP_ACK) -------------------------------'
  *
  * While the peer is up to date, what it has moves on with the log: what was logged SETTLE_MS ago was sent by whoever proposed it, over a
- * link that did not break here; where another node's link to the peer broke, that node ships. What an ACCEPT could not do
+ * link that did not break here; where another node's link to the peer broke, that node ships. It moves no further than to the first
+ * ACCEPT of this node that the peer has not answered: it may hold it in memory only, before a disk that stands still. One that is not
+ * answered for long is shipped. What an ACCEPT could not do
  * there (refused, or lost with nobody left to ship it) is found by CHOSEN (cluster/pulls.ts) and by readers.
  * A log that does not reach back so far any more: first all that the table holds, then the log from where that began.
  *
@@ -17,10 +19,12 @@
  */
 import { largeMs } from "./patience.js";
 import type { PeerLink } from "./peer-link.js";
-import { type Batch, bytesOf, type LogReader, type ShipSource, type Walk } from "./ship-source.js";
+import { type Batch, bytesOf, type LogReader, type Moment, type ShipSource, type Walk } from "./ship-source.js";
 
 const SETTLE_MS = 4000;
 export const SHIP_TICK_MS = 1000;
+/** Answers to ACCEPTs have come by then, or will not. */
+const UNANSWERED_TICKS_MAX = 10;
 /** A batch that is not answered by then was lost with its link, or the peer is not able to. A large one has longer. */
 const ANSWER_MS = 5000;
 
@@ -46,10 +50,17 @@ export class Shipping {
   /** It goes on in another turn of the loop. */
   private paused = false;
   private stopped = false;
-  /** Positions of the log at the last ticks, the oldest first. */
-  private readonly noted: number[] = [];
-  /** In the table, when the log does not reach back. */
+  /** How far the log was durable at the last ticks, the oldest first. */
+  private readonly noted: Moment[] = [];
+  /** What ACCEPTs up to this number carried, the peer has. */
+  private sureId = 0;
+  /** When something was missed last: what came before that has been shipped once this position has. */
+  private missedAt: Moment = { lsn: 0, id: 0 };
+  /** Ticks for which an answer is late. */
+  private lateTicks = 0;
+  /** In the table, when the log does not reach back; and where it was when the peer had acknowledged everything before. */
   private walk: Walk | undefined;
+  private sureWalk: Walk | undefined;
   private reader: LogReader | undefined;
 
   constructor(peer: number, hasLsn: number, source: ShipSource) {
@@ -68,10 +79,11 @@ export class Shipping {
   /** Something that the peer should have had may not have arrived. */
   missed(): void {
     this.behind = true;
+    this.missedAt = this.source.now();
     this.noted.length = 0;
     this.batchId = 0;
-    // What was on its way may be lost.
-    this.walk = undefined;
+    // What was on its way may be lost. What was acknowledged is not; and what may be lost besides lies in the log behind the walk.
+    this.walk = copyOf(this.sureWalk);
     this.unsent = undefined;
     this.close();
   }
@@ -92,28 +104,47 @@ export class Shipping {
   }
 
   private settle(): void {
-    this.noted.push(this.source.durableLsn);
-    if (this.noted.length <= SETTLE_MS / SHIP_TICK_MS) return;
-    this.hasLsn = Math.max(this.hasLsn, this.noted.shift() as number);
+    const { source, noted } = this;
+    if (noted.length >= SETTLE_MS / SHIP_TICK_MS) {
+      const { lsn, id } = noted[0];
+      if (source.awaits(this.peer, this.sureId, id)) {
+        if (++this.lateTicks > UNANSWERED_TICKS_MAX && !source.busy) this.missed();
+        return;
+      }
+      noted.shift();
+      this.lateTicks = 0;
+      this.sureId = id;
+      this.hasLsn = Math.max(this.hasLsn, lsn);
+    }
+    noted.push({ lsn: source.durableLsn, id: source.now().id });
   }
 
   /** A batch is durable at the peer. */
   acknowledged(link: PeerLink, id: number, nowMs: number): void {
     if (id !== this.batchId || id === 0) return;
     this.batchId = 0;
-    if (this.walk === undefined) this.hasLsn = Math.max(this.hasLsn, this.batchLsn);
+    this.has(this.batchLsn);
     if (this.batchEnds) this.ended();
     if (this.behind) this.next(link, nowMs);
+  }
+
+  /** The peer has everything before the position, or before where the walk is. */
+  private has(lsn: number): void {
+    if (this.walk === undefined) this.hasLsn = Math.max(this.hasLsn, lsn);
+    else this.sureWalk = copyOf(this.walk);
   }
 
   private ended(): void {
     if (this.walk !== undefined) {
       this.hasLsn = Math.max(this.hasLsn, this.walk.fromLsn);
       this.walk = undefined;
+      this.sureWalk = undefined;
       return;
     }
+    if (this.batchLsn >= this.missedAt.lsn) this.sureId = this.missedAt.id;
     this.behind = false;
     this.noted.length = 0;
+    this.lateTicks = 0;
     this.close();
   }
 
@@ -156,7 +187,7 @@ export class Shipping {
     this.unsent = undefined;
     // Nothing in it concerns the peer: there is nothing to wait for.
     if (batch.records.length === 0) {
-      if (this.walk === undefined) this.hasLsn = Math.max(this.hasLsn, batch.lastLsn);
+      this.has(batch.lastLsn);
       if (!batch.ends) return this.nextSoon(link, nowMs);
       this.batchLsn = batch.lastLsn;
       this.ended();
@@ -174,4 +205,8 @@ export class Shipping {
     this.batches++;
     this.records += batch.records.length;
   }
+}
+
+function copyOf(walk: Walk | undefined): Walk | undefined {
+  return walk === undefined ? undefined : { ...walk, left: walk.left.slice() };
 }

@@ -37,7 +37,7 @@ export class NodeSurroundings implements Surroundings<Value> {
     return node === this.options.selfIndex || this.exchange.links[node]?.state === "up";
   }
 
-  expires(): boolean {
-    return this.options.clocks.compared;
+  expires(expireAt: number): boolean {
+    return expireAt <= this.options.clocks.expiryMs();
   }
 }

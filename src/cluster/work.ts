@@ -8,6 +8,7 @@
  */
 import type { Change, Outcome } from "../core/register/operation.js";
 import type { RegisterState } from "../core/register/state.js";
+import { VALUE_BYTES_MOST } from "../lib/limits.js";
 import type { Value } from "../storage/state-record.js";
 import type { LinkState } from "./link-health.js";
 
@@ -53,6 +54,12 @@ export interface Performer {
   /** Answer a question of another node (or this one's own). @returns undefined: it cannot be answered. Synchronous. */
   answer(kind: number, bytes: Buffer): Buffer | undefined;
 }
+
+/**
+ * A key and its value together: no state that is longer may be made, or no message could carry it to the others, and the log be shipped no further than to
+ * there. Not by max-value-bytes: that changes at run time, and what was accepted under another limit, here or at a peer, has to get through.
+ */
+export const STATE_BYTES_MOST: number = VALUE_BYTES_MOST + 1024 * 1024;
 
 /** Kinds of questions: 0 to 15. */
 export const QUESTION_NODE = 0;

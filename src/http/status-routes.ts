@@ -71,7 +71,13 @@ function health({ fields, members }: Info, reply: FastifyReply): object {
   if (fields.get("aof_last_write_status") === "err")
     reasons.push({ code: "MISCONF", message: "the log takes no writes; reads are served" });
   const behindMs = numberIn(fields, "kvorum_clock_corrected_ms");
-  if (behindMs !== 0)
+  const doubtMs = numberIn(fields, "kvorum_clock_doubt_ms");
+  if (doubtMs !== 0)
+    reasons.push({
+      code: "CLOCK",
+      message: `half of the clocks are ${doubtMs} ms behind the others: which are right?`,
+    });
+  else if (behindMs !== 0)
     reasons.push({ code: "CLOCK", message: `this node's clock is ${-behindMs} ms ahead of most of its peers'` });
   const quorum = quorumReason({ fields, members });
   if (quorum !== undefined) reasons.push(quorum);

@@ -56,19 +56,24 @@ export class ServerPerformer implements Performer {
     let left = Math.min(question.count, COUNT_MAX);
     let step = STEP_MAX;
     let total = 0;
-    do {
+    for (;;) {
       const page = keys.page(question.db, cursor, Math.min(left, step));
       const wanted = page.entries.filter((entry) => this.isWanted(question, entry));
       const length = wanted.reduce((sum, { key }) => sum + key.length, 0);
-      if (length > PAGE_BYTES_MAX && step > 1) {
-        step = step >>> 2;
-        continue;
+      if (length > PAGE_BYTES_MAX - total) {
+        // It is the next page's; where it would be the first here, fewer are looked at, down to one, which goes whatever its length.
+        if (total > 0) break;
+        if (step > 1) {
+          step >>>= 2;
+          continue;
+        }
       }
       entries.push(...wanted);
       total += length;
       cursor = page.next;
       left -= page.entries.length;
-    } while (cursor !== 0 && left > 0 && total < PAGE_BYTES_MAX);
+      if (cursor === 0 || left <= 0 || total >= PAGE_BYTES_MAX) break;
+    }
     return encodePage(entries, cursor, keys.durableLsn);
   }
 

@@ -46,6 +46,8 @@ export const UNCERTAIN_QUORUM: Buffer = Buffer.from(
 export const UNCERTAIN_PARTLY: Buffer = Buffer.from(
   "-UNCERTAIN too few replicas answered in time: it may have been applied to some of the keys\r\n",
 );
+/** No message between nodes could carry it. */
+export const KEY_AND_VALUE_TOO_LONG = "ERR key and value together are longer than several nodes can hold (513 MiB)";
 const ONE_KEY =
   "on several nodes all that one command or transaction writes must be one key; it may read others, but WATCH only the one that it writes";
 /** Clients look at the code alone, so it is the same where the keys do share a slot. */

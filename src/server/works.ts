@@ -15,6 +15,7 @@ import {
   type KeyChange,
   type KeyRegister,
   NO_DOT,
+  STATE_BYTES_MOST,
   WITHIN_ROUND,
   type Work,
 } from "../cluster/work.js";
@@ -29,6 +30,7 @@ import type { KeyState, Keyspace } from "../ports/keyspace.js";
 import { writtenIn } from "./gathered.js";
 import { type Cast, rehearse } from "./rehearsal.js";
 import { StateSpace } from "./state-space.js";
+import { KEY_AND_VALUE_TOO_LONG } from "./texts.js";
 import {
   commandBytes,
   encodeState,
@@ -82,9 +84,11 @@ export class Stage {
   readonly context: Context;
   readonly space: StateSpace;
   private readonly args: Args = new Args();
+  private readonly stateBytesMost: number;
 
-  /** @param local this node's own keyspace. */
-  constructor(local: Keyspace, host: Host) {
+  /** @param local this node's own keyspace. @param stateBytesMost of a key and its value: what would be longer is refused. */
+  constructor(local: Keyspace, host: Host, stateBytesMost: number = STATE_BYTES_MOST) {
+    this.stateBytesMost = stateBytesMost;
     this.space = new StateSpace(local);
     this.context = new Context(this.space, host);
   }
@@ -114,6 +118,8 @@ export class Stage {
     const next = c.outcome === OUTCOME_NOTHING ? NOTHING : this.next(c, state);
     c.newIdleSeconds = -1;
     c.newFrequency = -1;
+    if (next?.value !== undefined && args.length[keyIndexOf(spec)] + next.value.bytes.length > this.stateBytesMost)
+      return { result: taken(refused(reply)), next: NOTHING };
     return { result: taken(reply), next };
   }
 
@@ -142,6 +148,7 @@ export class Stage {
     each: (reply: Buffer) => void,
   ): KnownState | undefined {
     const { context: c, space } = this;
+    const nameBytes = own === undefined ? 0 : own.length - 1;
     space.begin(own, states, now);
     c.space = space;
     c.now = now;
@@ -150,7 +157,13 @@ export class Stage {
       c.reply.at = 0;
       c.args = args;
       c.db = db;
+      const before = space.written;
       execute(c, spec);
+      const { written } = space;
+      if (written?.present === true && nameBytes + written.value.length > this.stateBytesMost) {
+        space.written = before;
+        refused(c.reply);
+      }
       each(writtenIn(c.reply));
     }
     if (c.reply.buf.length > GIVEN_BYTES_MIN) c.reply.give();
@@ -194,6 +207,14 @@ function taken(reply: ReplyWriter): Buffer {
   if (at === 5 && buf[0] === PLUS && OK.compare(buf, 0, 5) === 0) return OK;
   if (at > GIVEN_BYTES_MIN) return reply.give();
   return Buffer.from(buf.subarray(0, at));
+}
+
+/** In place of what was written. */
+function refused(reply: ReplyWriter): ReplyWriter {
+  reply.at = 0;
+  reply.tooLong = false;
+  reply.error(KEY_AND_VALUE_TOO_LONG);
+  return reply;
 }
 
 export function knownOf(state: KeyRegister): KnownState {

@@ -20,6 +20,13 @@ export class RegisterStore extends Store {
   /** Of the record that the last lookup found to be no key; 0: there is none. */
   private goneVersion = 0;
 
+  /** Dots are made by the time that the cluster has (cluster/peer-clocks.ts), and not by this machine's clock alone. */
+  override setTime(nowMs: number): void {
+    if (nowMs <= this.now) return;
+    this.now = nowMs;
+    this.usage.observe(nowMs);
+  }
+
   override find(db: number, bytes: Buffer, at: number, length: number, state: KeyState, touch: boolean): boolean {
     if (super.find(db, bytes, at, length, state, touch)) return true;
     state.version = this.goneVersion;

@@ -1,6 +1,6 @@
 /**
  * test/integration/cluster-large.test.ts: three real processes with options as they are by default: a large value is
- * written through one node, over another, and read through all.
+ * written through one node, over another, and read through all; a large name is listed, and deleted with all others.
  */
 // timeout: 180s
 import { test } from "uvu";
@@ -30,6 +30,19 @@ for (const [i, mib] of SIZES_MIB.entries())
     }
     assert.is(await connections[i % 3].ask("DEL", key), 1);
   });
+
+test("a name of more than a page of listings is listed with the others, and emptied with them", async () => {
+  const [first, second, third] = connections;
+  const long = Buffer.alloc(1.1 * MIB, "n");
+  const names = Array.from({ length: 20 }, (_, i) => Buffer.from(`key:${i}`));
+  for (const name of [...names, long]) assert.is(String(await first.ask("SET", name, "v")), "OK");
+  const listed = (await second.ask("KEYS", "*")) as Buffer[];
+  const text = (keys: readonly Buffer[]): string[] => keys.map((name) => name.latin1Slice()).sort();
+  assert.equal(text(listed), text([...names, long]));
+  assert.is(await third.ask("DBSIZE"), 21);
+  assert.is(String(await third.ask("FLUSHALL")), "OK");
+  for (const connection of connections) assert.is(await connection.ask("DBSIZE"), 0);
+});
 
 test.after(async () => {
   for (const connection of connections) connection.close();

@@ -189,6 +189,8 @@ export class WorldNode {
   node: ClusterNode | undefined;
   life: Life | undefined;
   boot = 0;
+  /** Of this life. */
+  clock: Hlc = new Hlc();
   /** Its wall clock is so far ahead. */
   skewMs = 0;
   readonly records: Map<string, PeerRecord> = new Map();
@@ -248,6 +250,7 @@ export class ClusterWorld {
     me.life = scheduler;
     const { storage } = me;
     me.boot++;
+    me.clock = new Hlc();
     const peers = nodes.filter((_, i) => i !== index).map(({ id }) => ({ id, host: id, port: PORT }));
     const { n = 3, r = 2, w = 2 } = options;
     me.node = new ClusterNode({
@@ -255,7 +258,7 @@ export class ClusterWorld {
       storage,
       logFrom: (lsn) => storage.logFrom(lsn),
       positions: new Map(me.positions),
-      clock: new Hlc(),
+      clock: me.clock,
       boot: me.boot,
       uuid: `uuid of ${me.id}`,
       run: `run ${me.boot} of ${me.id}`,

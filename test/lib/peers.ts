@@ -131,6 +131,7 @@ export class TestPeer {
         state: (link, state) => this.events.push(`${link.peerId} ${state}`),
         measured: () => {},
         lost: (link) => this.events.push(`${link.peerId} lost`),
+        left: (link) => this.events.push(`${link.peerId} left`),
         missed: (link) => this.events.push(`${link.peerId} missed`),
         trouble: (link, why) => this.events.push(`${link.peerId}: ${why}`),
       },

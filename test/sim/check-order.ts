@@ -6,13 +6,19 @@
  * Checked: every result, and every state on the way, is the model's; every answered operation has its place in the history; an operation that was
  * answered before another was asked comes before it, in the order of states and in the order of dots; none takes effect twice, not even in
  * states that were abandoned; none that was surely not applied is part of any state; a value is gone only if an operation took it, or its
- * deadline had passed.
+ * deadline had passed, by the highest clock and by the median of all.
  */
 import { compareDots, type Dot, maxDot, NO_DOT, sameDot } from "../../src/core/clock/dot.js";
 import type { Accepted, Evidence } from "./evidence.js";
 import { dotKey, dotText, type Entry, type History, textOf, Violation } from "./history.js";
 import type { Applied, Ledger, Round } from "./ledger.js";
 import { type Content, perform } from "./model.js";
+
+/**
+ * A node goes by its own clock as long as that is not half a second from the median, as a round trip tells it that may itself take as long
+ * (cluster/peer-clocks.ts), and drifts while it sees no majority, ms.
+ */
+const MEDIAN_PLAY_MS = 1000;
 
 export interface Records {
   /** So long before its deadline, by the highest clock, a key may be ended: 0 unless clocks jump, drift or are far apart. */
@@ -101,7 +107,11 @@ export class OrderChecker {
 
   private linkOf(dot: Dot): Link | undefined {
     const state = this.records.evidence.of(this.name, dot);
-    const round = this.records.ledger.round(this.name, dot);
+    const round = this.records.ledger.round(
+      this.name,
+      dot,
+      (mine) => this.records.evidence.of(this.name, mine) !== undefined,
+    );
     return state === undefined || round === undefined ? undefined : { state, round };
   }
 
@@ -153,11 +163,12 @@ export class OrderChecker {
     }
   }
 
-  private expire({ wallMs }: Round, { ballot }: Accepted): void {
+  private expire({ wallMs, medianMs }: Round, { ballot }: Accepted): void {
     const { expireAt } = this.content as Content;
-    if (expireAt === 0 || expireAt > wallMs + (this.records.clockPlayMs ?? 0)) {
+    const latestMs = Math.min(wallMs + (this.records.clockPlayMs ?? 0), medianMs + MEDIAN_PLAY_MS);
+    if (expireAt === 0 || expireAt > latestMs) {
       throw new Violation(
-        `order: what was there is gone at ${dotText(ballot)}, ${expireAt - wallMs} ms early, of ${JSON.stringify(this.name)}, and nobody took it\n${this.recent()}`,
+        `order: what was there is gone at ${dotText(ballot)}, ${expireAt - latestMs} ms early, of ${JSON.stringify(this.name)}, and nobody took it\n${this.recent()}`,
       );
     }
     this.content = undefined;

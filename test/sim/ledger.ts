@@ -52,12 +52,17 @@ export interface Round {
   readonly applied: readonly Applied[];
   /** The highest that any wall clock had shown. */
   readonly wallMs: number;
+  /** The highest that the median of all wall clocks had been. */
+  readonly medianMs: number;
 }
+
+export type WallClocks = Pick<Round, "wallMs" | "medianMs">;
 
 export class Ledger {
   private readonly all: (Applied | undefined)[] = [undefined];
   private readonly rounds: Map<string, Map<number, Round>> = new Map();
-  private readonly nameless: Map<number, Round> = new Map();
+  /** Of works that are none of the clients'. Two keys may have the same dot. */
+  private readonly nameless: Map<number, Round[]> = new Map();
   // The round that is being made up: everything within one turn of one node.
   private asked = false;
   private awaited = false;
@@ -85,18 +90,22 @@ export class Ledger {
     return this.all.push(applied) - 1;
   }
 
-  /** What was proposed under a ballot of a key. */
-  round(name: string, ballot: Dot): Round | undefined {
+  /** What was proposed under a ballot of a key. @param isItsDot has the key a state under this dot? */
+  round(name: string, ballot: Dot, isItsDot: (dot: Dot) => boolean): Round | undefined {
     const key = dotKey(ballot);
-    return this.rounds.get(name)?.get(key) ?? this.nameless.get(key);
+    const named = this.rounds.get(name)?.get(key);
+    const others = this.nameless.get(key);
+    if (named !== undefined || others === undefined) return named;
+    const fits = others.find(({ mine }) => mine !== undefined && isItsDot(mine));
+    return fits ?? others.find(({ mine }) => mine === undefined) ?? others.at(-1);
   }
 
   roundsOf(name: string): Iterable<Round> {
     return this.rounds.get(name)?.values() ?? [];
   }
 
-  /** Listen to a proposer. @param wallMs the highest that any wall clock has shown. */
-  watched(rules: ProposerRules, wallMs: () => number): ProposerRules {
+  /** Listen to a proposer. @param clocks as a round has them. */
+  watched(rules: ProposerRules, clocks: () => WallClocks): ProposerRules {
     return {
       ...rules,
       verdict: (attempts, mine, cut) => {
@@ -110,7 +119,7 @@ export class Ledger {
         return early;
       },
       issueUnderCeiling: (ballot) => {
-        if (this.asked) this.proposed(ballot, wallMs());
+        if (this.asked) this.proposed(ballot, clocks());
         return rules.issueUnderCeiling(ballot);
       },
     };
@@ -141,19 +150,19 @@ export class Ledger {
   }
 
   /** A ballot may be noted before anything was applied (of a round that came to nothing), and once after it. @throws {Violation} */
-  private proposed(ballot: Dot, wallMs: number): void {
+  private proposed(ballot: Dot, { wallMs, medianMs }: WallClocks): void {
     const { name, mine, applied } = this;
-    const round: Round = { ballot, mine, applied, wallMs };
+    const round: Round = { ballot, mine, applied, wallMs, medianMs };
     for (const each of applied) each.round = round;
-    let rounds = this.nameless;
-    if (name !== undefined) {
-      rounds = this.rounds.get(name) ?? new Map<number, Round>();
-      this.rounds.set(name, rounds);
-    }
     const key = dotKey(ballot);
-    if (name !== undefined && (rounds.get(key)?.applied.length ?? 0) > 0)
-      throw new Violation(`ledger: the ballot ${dotText(ballot)} of ${JSON.stringify(name)} was issued twice`);
-    rounds.set(key, round);
+    if (name === undefined) this.nameless.set(key, [...(this.nameless.get(key) ?? []), round]);
+    else {
+      const rounds = this.rounds.get(name) ?? new Map<number, Round>();
+      this.rounds.set(name, rounds);
+      if ((rounds.get(key)?.applied.length ?? 0) > 0)
+        throw new Violation(`ledger: the ballot ${dotText(ballot)} of ${JSON.stringify(name)} was issued twice`);
+      rounds.set(key, round);
+    }
     this.asked = false;
     this.awaited = false;
     this.name = undefined;

@@ -8,7 +8,7 @@ import type { Random } from "../../src/lib/random.js";
 import type { Value } from "../../src/storage/state-record.js";
 import type { Evidence } from "./evidence.js";
 import type { Host } from "./host.js";
-import type { Ledger } from "./ledger.js";
+import type { Ledger, WallClocks } from "./ledger.js";
 import type { SimNet } from "./network.js";
 import type { Plan } from "./plan.js";
 import type { Plant } from "./plants.js";
@@ -34,8 +34,7 @@ export interface MachineParts {
   readonly plant: Plant | undefined;
   readonly evidence: Evidence;
   readonly ledger: Ledger;
-  /** The highest that any wall clock has shown. */
-  readonly wallMost: () => number;
+  readonly wallClocks: () => WallClocks;
   /** Draws 0 <= x < 1. */
   readonly unit: () => number;
   /** The process ends itself. */

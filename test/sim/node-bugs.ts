@@ -163,7 +163,7 @@ export const FORWARDS_TWICE: NodeBug = {
     const returned = coordinator["returned"].bind(coordinator);
     coordinator["returned"] = (job, outcome) => {
       if (outcome !== undefined || !coordinator["jobs"].has(job.id)) return returned(job, outcome);
-      job.away = false;
+      job.away = 0;
       coordinator["propose"](job);
       coordinator["carryOut"]();
     };

@@ -15,7 +15,7 @@ import { Evidence } from "./evidence.js";
 import { Faults } from "./faults.js";
 import { dotText, Entry, History, textOf, Violation } from "./history.js";
 import { Host } from "./host.js";
-import { Ledger } from "./ledger.js";
+import { Ledger, type WallClocks } from "./ledger.js";
 import type { Machine, MachineParts, Store } from "./machine.js";
 import { SimNet } from "./network.js";
 import type { Plan } from "./plan.js";
@@ -70,6 +70,7 @@ export class Simulation {
   private healing = false;
   private violation: string | undefined;
   private wallMostMs = 0;
+  private medianMostMs = 0;
   /** Acknowledged writes since all nodes last lost power. */
   private writes = 0;
 
@@ -173,12 +174,12 @@ export class Simulation {
     host.powered = true;
     host.up = true;
     const { plan, plant, net, hosts, evidence, ledger } = this;
-    const wallMost = (): number => this.wallMost();
+    const wallClocks = (): WallClocks => this.wallClocks();
     const exit = (why: string): void => this.exit(index, why);
     const unit = (): number => this.random.unit();
     const life = host.life;
     host.enter(() => {
-      const parts = { index, host, hosts, net, plan, plant, evidence, ledger, wallMost, unit, exit };
+      const parts = { index, host, hosts, net, plan, plant, evidence, ledger, wallClocks, unit, exit };
       try {
         const machine = this.makers.machine(parts, this.stores[index]);
         machine.start(() => {
@@ -262,14 +263,20 @@ export class Simulation {
     );
   }
 
-  /** The highest that any wall clock has shown. */
-  private wallMost(): number {
-    for (const host of this.hosts) this.wallMostMs = Math.max(this.wallMostMs, host.wallMs());
-    return this.wallMostMs;
+  /** Of more than three a node may see most, and half of these be wrong where most of all are right. And a clock that stands tells no time. */
+  private get medianCounts(): boolean {
+    return this.hosts.length === 3 && this.plan.clocks.every(({ wallRate }) => Math.abs(wallRate - 1) < 0.1);
+  }
+
+  private wallClocks(): WallClocks {
+    const clocks = this.hosts.map((host) => host.wallMs()).sort((a, b) => a - b);
+    this.wallMostMs = Math.max(this.wallMostMs, clocks[clocks.length - 1]);
+    this.medianMostMs = Math.max(this.medianMostMs, clocks[clocks.length >> 1]);
+    return { wallMs: this.wallMostMs, medianMs: this.medianCounts ? this.medianMostMs : Number.POSITIVE_INFINITY };
   }
 
   jump(index: number, ms: number): void {
-    this.wallMost();
+    this.wallClocks();
     this.hosts[index].jump(ms);
   }
 

@@ -194,7 +194,7 @@ class WholeNode implements Machine {
       deadlineMs: DEADLINE_MS,
       valueBytesMax: 1 << 20,
       acceptorRules: acceptorRules(plant),
-      proposerRules: parts.ledger.watched(proposerRules(plant), parts.wallMost),
+      proposerRules: parts.ledger.watched(proposerRules(plant), parts.wallClocks),
       bounds: {
         asked: plan.askedMax,
         promises: plan.promisesMax,

@@ -1,6 +1,7 @@
 /**
  * cli/verbs/put.ts: `kvorum put KEY [VALUE | -]`. Without a value, or with -, all of standard input is the value, byte for byte.
  */
+import { VALUE_BYTES_MOST } from "../../lib/limits.js";
 import { type ClientOptions, printJson, reporting } from "../client-verbs.js";
 import { runCommand } from "../connection.js";
 import { EXIT_ERROR, EXIT_OK, EXIT_USAGE } from "../exit.js";
@@ -11,13 +12,10 @@ export interface PutOptions extends ClientOptions {
   readonly xx?: true;
 }
 
-/** No server takes more in one value. */
-const VALUE_BYTES_MAX = 512 * 1024 * 1024;
-
 export async function put(key: string, value: string | undefined, options: PutOptions): Promise<number> {
   const bytes = value === undefined || value === "-" ? await readAll() : Buffer.from(value);
   if (bytes === undefined) {
-    process.stderr.write(`kvorum: standard input has more than ${VALUE_BYTES_MAX} bytes\n`);
+    process.stderr.write(`kvorum: standard input has more than ${VALUE_BYTES_MOST} bytes\n`);
     return EXIT_USAGE;
   }
   const words: (string | Buffer)[] = ["SET", key, bytes];
@@ -39,7 +37,7 @@ async function readAll(): Promise<Buffer | undefined> {
   let bytes = 0;
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > VALUE_BYTES_MAX) return undefined;
+    if (bytes > VALUE_BYTES_MOST) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, bytes);

@@ -81,6 +81,8 @@ export const NACK_NOT_REPLICA = 2;
 export const NACK_BUSY = 3;
 /** The budget was used up before anything was done. */
 export const NACK_LATE = 4;
+/** It carries an hlc further ahead than this node takes over; nothing was done. */
+export const NACK_AHEAD = 5;
 
 /** FORWARD_REPLY, in its flags: what became of the operation. */
 export const FORWARD_DONE = 0;

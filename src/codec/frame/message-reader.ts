@@ -245,7 +245,7 @@ export class MessageReader {
     this.dot(start + HEADER);
     this.second(start + AFTER_DOT);
     this.rest(start, NACK_BYTES, total);
-    if (this.flags > layout.NACK_LATE) return this.fail("a reason that is not known");
+    if (this.flags > layout.NACK_AHEAD) return this.fail("a reason that is not known");
     if (this.flags !== layout.NACK_EPOCH && this.length > 0) return this.fail("a NACK that is too long");
     return MESSAGE;
   }

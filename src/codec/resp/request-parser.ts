@@ -14,6 +14,7 @@
  * As in Redis the byte after a header's CR and the two after an argument are skipped, not compared. A malformed header is
  * an error only once its CR has come. Escapes of a line are undone in place: the text never becomes longer.
  */
+import { VALUE_BYTES_MOST } from "../../lib/limits.js";
 import { Args } from "./args.js";
 
 export const INCOMPLETE = 0;
@@ -36,7 +37,7 @@ export interface RequestLimits {
 /** Redis's constants. proto-max-bulk-len is an option; the caller keeps `bulkBytesMax` at its value. */
 export const LIMITS_DEFAULT: Readonly<RequestLimits> = {
   argsMax: 1024 * 1024,
-  bulkBytesMax: 512 * 1024 * 1024,
+  bulkBytesMax: VALUE_BYTES_MOST,
   lineBytesMax: 64 * 1024,
   // Since 6.2.6 (CVE-2021-32675): enough for HELLO 3 AUTH user password SETNAME name.
   unauthenticatedArgsMax: 10,

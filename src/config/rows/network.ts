@@ -1,6 +1,7 @@
 /**
  * config/rows/network.ts: options about listening, clients and access. Rows only, no code.
  */
+import { VALUE_BYTES_MOST } from "../../lib/limits.js";
 import type { ClassLimits, Rows } from "../row.js";
 
 export interface NetworkValues {
@@ -144,7 +145,7 @@ export const limitRows: Rows<LimitValues> = {
     kind: "bytes",
     default: 64 * 1024 ** 2,
     min: 1024,
-    max: 512 * 1024 ** 2,
+    max: VALUE_BYTES_MOST,
     scope: "cluster",
     change: "reloadable",
     aliases: ["proto-max-bulk-len"],

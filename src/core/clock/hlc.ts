@@ -24,7 +24,7 @@ export class Hlc {
   observe(nowMs: number): void {
     if (nowMs > this.lastMs) {
       this.lastMs = nowMs;
-      const floor = Math.max(0, nowMs - ORIGIN_MS) * COUNTS_PER_MS;
+      const floor = hlcAt(nowMs);
       if (floor > this.value()) this.set(floor);
     }
   }
@@ -50,6 +50,11 @@ export class Hlc {
     this.high = Math.floor(value / TWO_32);
     this.low = (value - this.high * TWO_32) | 0;
   }
+}
+
+/** The first value of a millisecond. */
+export function hlcAt(wallMs: number): number {
+  return Math.max(0, wallMs - ORIGIN_MS) * COUNTS_PER_MS;
 }
 
 /** The two halves as one number below 2^53. */

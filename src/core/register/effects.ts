@@ -62,8 +62,8 @@ export interface Surroundings<V> {
   random(): number;
   /** Is the node likely to answer soon? A hint: it decides who is asked first, and nothing else. */
   answers(node: number): boolean;
-  /** Whether deadlines of values count: not when this node's clock is far from its peers'. */
-  expires(): boolean;
+  /** Whether a deadline that has passed counts: not while this node does not know that its clock is right. */
+  expires(expireAt: number): boolean;
 }
 
 /** One message to all replicas of a group. */

@@ -17,6 +17,7 @@
  *   round timer                  the same; after an ACCEPT the outcome is unclear, and the next round's base decides (Verdict)
  *   retry timer                  the next round begins
  *   abandon                      while no round is in flight: operations that changed nothing yet are refused
+ *   handBack                     operations of other nodes that changed nothing yet are refused
  *   expire                       operations past their deadline are given up; a round in flight goes on for the others
  *
  * A round begins with PREPARE (2 trips), or with ACCEPT at next(ballot) when the key is owned and held (1 trip).
@@ -156,6 +157,20 @@ export class Proposer<V, R> {
     if (entry.queue.length === 0) this.entries.delete(key);
   }
 
+  /**
+   * Refuse the key's operations that other nodes asked for and no change was ever sent of: this node's log does not come any further, and they can
+   * do them themselves. A round in flight goes on for the others.
+   */
+  handBack(key: string, out: Effect<V, R>[]): void {
+    const entry = this.entries.get(key);
+    if (entry === undefined) return;
+    for (const pending of entry.queue) {
+      if (pending.operation.asker !== undefined && pending.attempts.length === 0) settle(pending, NO_QUORUM, out);
+    }
+    entry.queue = entry.queue.filter(({ settled }) => !settled);
+    if (entry.round === undefined && entry.queue.length === 0) this.entries.delete(key);
+  }
+
   private begin(key: string, entry: Entry<V, R>, now: number, out: Effect<V, R>[]): void {
     const group = this.surroundings.group(key);
     assertGroup(group);
@@ -207,7 +222,7 @@ export class Proposer<V, R> {
       ballot,
       entry.queue,
       now,
-      isExpired(base, now) && this.surroundings.expires(),
+      isExpired(base, now) && this.surroundings.expires(base.expireAt),
       this.rules,
     );
     entry.queue = [];

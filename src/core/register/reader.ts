@@ -299,7 +299,7 @@ export class Reader<V, R> {
     const { key, group, operation, highest: ballot } = read;
     const state = read.state ?? absentState<V>(0);
     // In this order: it is asked for what is hardly ever so.
-    const expired = isExpired(state, now) && this.surroundings.expires();
+    const expired = isExpired(state, now) && this.surroundings.expires(state.expireAt);
     const change = expired ? undefined : operation.apply(state, now);
     if (change === undefined || change.next !== undefined) {
       this.identity(id, read, now, out);

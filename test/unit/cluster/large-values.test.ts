@@ -8,6 +8,9 @@ import { Exchange } from "../../../src/cluster/exchange.js";
 import { Job } from "../../../src/cluster/job.js";
 import { largeMs, Patience } from "../../../src/cluster/patience.js";
 import type { PeerLink } from "../../../src/cluster/peer-link.js";
+import { MESSAGE_ACCEPT, MESSAGE_NACK, MESSAGE_READ_REPLY } from "../../../src/codec/frame/layout.js";
+import { MESSAGE, MessageReader } from "../../../src/codec/frame/message-reader.js";
+import { MessageWriter } from "../../../src/codec/frame/message-writer.js";
 import { VersionVector } from "../../../src/core/clock/version-vector.js";
 import { ClusterWorld, said, work } from "../../lib/cluster-world.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
@@ -159,6 +162,81 @@ test("a large state that found no room on its link is not waited for: it is sent
     assert.is(missed, i);
     assert.not.ok(exchange.patience.goesOn(key), "the round would be late in 16 s");
   }
+});
+
+/** What an exchange writes on a link, and as another one reads it. @param large is there room for large messages? */
+function linkOf(large: boolean): {
+  readonly link: PeerLink;
+  readonly types: () => number[];
+  readonly last: () => MessageReader;
+} {
+  const written: MessageWriter[] = [];
+  const claim = (bytes: number): MessageWriter | undefined => {
+    if (bytes > MIB && !large) return undefined;
+    const writer = new MessageWriter(512, bytes > MIB ? bytes : 0);
+    written.push(writer);
+    return writer;
+  };
+  const read = ({ buf, at, tail }: MessageWriter): MessageReader => {
+    const reader = new MessageReader();
+    reader.openMessage(Buffer.concat([buf.subarray(0, at - tail.length), tail]), 1);
+    assert.is(reader.next(), MESSAGE);
+    return reader;
+  };
+  return {
+    link: { state: "up", peerBoot: 1, largeWaiting: 0, claim } as unknown as PeerLink,
+    types: () => written.map((writer) => read(writer).type),
+    last: () => read(written.at(-1) as MessageWriter),
+  };
+}
+
+test("a large answer is announced once there was room for it; one that finds none later is taken back, and not waited for", () => {
+  const ballot = { epoch: 0, hlc: 5, node: 0 };
+  const value = { type: 0, raw: false, bytes: Buffer.alloc(16 * MIB) };
+  const state = { value, expireAt: 0, vv: VersionVector.of([ballot]), cut: 0 };
+  const key = "\0large";
+  for (const [room, lsn, expected] of [
+    [true, 0, [MESSAGE_READ_REPLY, MESSAGE_READ_REPLY]],
+    [false, 0, [MESSAGE_NACK]],
+    [false, 7, [MESSAGE_READ_REPLY, MESSAGE_NACK]],
+  ] as const) {
+    const [asker, answerer] = [new Exchange(new FakeScheduler(), 2), new Exchange(new FakeScheduler(), 2)];
+    const [there, back] = [linkOf(true), linkOf(room)];
+    asker.links[1] = there.link;
+    answerer.links[0] = back.link;
+    asker.request(1, 0, { type: "read", key, epoch: 0, boot: 1, id: 3, have: undefined }, 0);
+    const { id } = there.last();
+    answerer.reply(0, 1, id, 0, { type: "state", key, boot: 1, id: 3, ballot, state, chosen: true, floor: 0 }, 0, lsn);
+    if (lsn > 0) {
+      assert.is(asker.answer(1, back.last()), undefined);
+      assert.ok(asker.patience.goesOn(key), "it was announced");
+      answerer.durable(lsn);
+    }
+    assert.equal(back.types(), expected);
+    const reply = asker.answer(1, back.last());
+    assert.is(reply, undefined, "no answer yet, or none at all");
+    assert.is(asker.patience.goesOn(key), room);
+    assert.is(asker.figures.declined, room ? 0 : 1);
+  }
+});
+
+test("a large state that its replica had no room for is not taken to be on its way", () => {
+  const asker = new Exchange(new FakeScheduler(), 2);
+  const [there, back] = [linkOf(true), linkOf(true)];
+  asker.links[1] = there.link;
+  const replica = new Exchange(new FakeScheduler(), 2);
+  replica.links[0] = back.link;
+  const ballot = { epoch: 0, hlc: 5, node: 0 };
+  const value = { type: 0, raw: false, bytes: Buffer.alloc(16 * MIB) };
+  const state = { value, expireAt: 0, vv: VersionVector.of([ballot]), cut: 0 };
+  const send = (): void => asker.request(1, 0, { type: "accept", key: "\0large", epoch: 0, ballot, state }, 0);
+  send();
+  send();
+  assert.equal(there.types(), [MESSAGE_ACCEPT], "the second is the first, which is on its way");
+  replica.decline(0, 1, there.last().id, 0, "busy");
+  assert.is(asker.answer(1, back.last()), undefined);
+  send();
+  assert.equal(there.types(), [MESSAGE_ACCEPT, MESSAGE_ACCEPT]);
 });
 
 test("when a majority is gone a large value is not waited for", async () => {

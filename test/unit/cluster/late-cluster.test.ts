@@ -52,10 +52,12 @@ test("a clock that goes wrong is told once, and once when it is back", () => {
   const scheduler = new FakeScheduler();
   const said: string[] = [];
   let offMs = 10;
+  let doubtMs = 0;
   const watch = new ClockWatch({
     scheduler,
     offMs: () => offMs,
     corrected: () => offMs > 500,
+    doubtMs: () => doubtMs,
     log: (level, text) => said.push(`${level}: ${text}`),
   });
   watch.start();
@@ -69,10 +71,14 @@ test("a clock that goes wrong is told once, and once when it is back", () => {
   offMs = 3;
   scheduler.advance(5000);
   assert.is(said[1], "notice: this node's clock agrees with its peers' again");
+  doubtMs = 4000;
+  scheduler.advance(5000);
+  assert.match(said[2] ?? "", /^warning: half of the clocks .* are 4000 ms behind/);
   watch.stop();
   offMs = 900;
+  doubtMs = 0;
   scheduler.advance(5000);
-  assert.is(said.length, 2);
+  assert.is(said.length, 3);
 });
 
 test.run();

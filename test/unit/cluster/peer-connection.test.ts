@@ -18,6 +18,8 @@ interface Stage {
   /** Send bytes to the node as its peer "a". */
   readonly say: (bytes: Buffer) => void;
   readonly hear: { closed: boolean; bytes: number };
+  /** The end of "a". */
+  readonly end: Connection;
 }
 
 /** Node "b", and its peer "a" spoken for by hand, both past their handshake. */
@@ -60,7 +62,7 @@ async function met(): Promise<Stage> {
   );
   scheduler.advance(100);
   assert.is(node.link("a").state, "up");
-  return { node, scheduler, say, hear };
+  return { node, scheduler, say, hear, end: peer as unknown as Connection };
 }
 
 const BOOT = 1;
@@ -159,6 +161,20 @@ test("a peer that says goodbye and then nothing is not waited for", async () => 
   assert.ok(hear.closed);
   assert.is(node.count("a lost"), 1, "nobody knows whether the last words arrived");
 });
+
+for (const reads of [true, false]) {
+  test(`a peer that says goodbye and ends, ${reads ? "behind our answer" : "and has not taken our answer"}`, async () => {
+    const { node, scheduler, say, end } = await met();
+    if (!reads) end.pause();
+    for (let i = 0; i < 6; i++) assert.ok(node.send("a", "x".repeat(100_000)));
+    scheduler.advance(20);
+    say(plainFrame(1, 4, 0, Buffer.from([0])));
+    scheduler.advance(20);
+    end.end();
+    scheduler.advance(20);
+    assert.equal([node.count("a left"), node.count("a lost")], reads ? [1, 0] : [0, 1]);
+  });
+}
 
 test("a peer that goes in the middle of a frame", async () => {
   const { node, scheduler, say } = await met();

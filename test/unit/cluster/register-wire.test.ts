@@ -127,6 +127,7 @@ test("a NACK says something about ballots only where a ballot is the reason", ()
     [2, "not replica"],
     [3, "busy"],
     [4, "late"],
+    [5, "ahead"],
   ] as const) {
     for (const asked of [READ, PREPARE, ACCEPT]) {
       const reader = nack(low, asked.type === "read" ? NONE : asked.ballot);

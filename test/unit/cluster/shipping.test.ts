@@ -5,7 +5,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { PeerLink } from "../../../src/cluster/peer-link.js";
-import type { Batch, ShipSource } from "../../../src/cluster/ship-source.js";
+import { type Batch, ShipSource, type ShipSourceParts, type Walk } from "../../../src/cluster/ship-source.js";
 import { Shipping } from "../../../src/cluster/shipping.js";
 
 type Piece = Omit<Batch, "firstLsn" | "records"> & { readonly records: number };
@@ -15,6 +15,9 @@ class Stage {
   readonly sent: string[] = [];
   readonly shipping: Shipping;
   readonly link: PeerLink = { state: "up" } as PeerLink;
+  /** Number of the last request to anybody, and of one that the peer has not answered. */
+  asked = 0;
+  unanswered = -1;
   private readonly later: (() => void)[] = [];
   private from = 0;
 
@@ -22,6 +25,9 @@ class Stage {
     let next = 0;
     const source = {
       durableLsn: 100,
+      busy: false,
+      now: () => ({ lsn: 100, id: ++this.asked }),
+      awaits: (_peer: number, after: number, until: number) => after < this.unanswered && this.unanswered <= until,
       later: (run: () => void) => this.later.push(run),
       logFrom: (lsn: number) => {
         this.from = lsn;
@@ -78,6 +84,116 @@ test("a turn that is over before anything was read sends nothing, and goes on in
   assert.equal(sent, ["2 of 21..30", "1 of 31..40"]);
   shipping.acknowledged(link, 2, 0);
   assert.equal([shipping.behind, shipping.hasLsn], [false, 40]);
+});
+
+test("what the peer has moves on with the log up to the first ACCEPT that it has not answered; in the end that is shipped", () => {
+  const stage = new Stage([
+    { records: 0, lastLsn: 20, ends: true },
+    { records: 2, lastLsn: 100, ends: true },
+    { records: 0, lastLsn: 100, ends: true },
+  ]);
+  const { shipping, link, sent } = stage;
+  shipping.asked(link, 1000, 0);
+  assert.equal([shipping.behind, shipping.hasLsn], [false, 20]);
+  stage.unanswered = ++stage.asked;
+  let ticks = 0;
+  for (; !shipping.behind && ticks < 100; ticks++) shipping.tick(link, ticks * 1000);
+  assert.equal([shipping.hasLsn, sent.length], [20, 0]);
+  assert.ok(ticks > 10 && ticks < 20, `${ticks}`);
+  shipping.tick(link, 100_000);
+  assert.equal(sent, ["2 of 21..100"]);
+  shipping.acknowledged(link, 1, 0);
+  assert.equal([shipping.behind, shipping.hasLsn], [false, 100]);
+  // It was shipped: that it is never answered keeps nobody waiting.
+  for (let i = 0; i < 100; i++) shipping.tick(link, 101_000 + i * 1000);
+  assert.is(shipping.behind, false);
+});
+
+test("a walk through the table goes on from what was acknowledged, whatever is missed on the way", () => {
+  const sent: number[] = [];
+  const runs: (() => void)[] = [];
+  const fromLsn = 50;
+  let logFrom = 0;
+  const source = {
+    durableLsn: fromLsn,
+    now: () => ({ lsn: fromLsn, id: 1 }),
+    later: (run: () => void) => runs.push(run),
+    logFrom: (lsn: number) => {
+      logFrom = lsn;
+      return { close: () => {} };
+    },
+    fromLog: () => (logFrom > fromLsn ? { records: [], firstLsn: logFrom, lastLsn: fromLsn, ends: true } : undefined),
+    // Ten pages; of the odd ones nothing concerns the peer.
+    fromTable: (_peer: number, walk: Walk): Batch => {
+      const page = walk.cursor++;
+      walk.left.push(`left of ${page}`);
+      const records = page % 2 === 0 ? [{ record: Buffer.from([page]), chosen: true }] : [];
+      return { records, firstLsn: fromLsn, lastLsn: fromLsn, ends: walk.cursor === 10 };
+    },
+    send: (_link: PeerLink, { records }: Batch) => sent.push(records[0]?.record[0] as number),
+  };
+  const shipping = new Shipping(1, 10, source as unknown as ShipSource);
+  const link = { state: "up" } as PeerLink;
+  const turns = (): void => {
+    while (runs.length > 0) runs.shift()?.();
+  };
+  shipping.asked(link, 1000, 0);
+  for (const batch of [1, 2, 3]) {
+    shipping.acknowledged(link, batch, 0);
+    turns();
+  }
+  assert.equal(sent, [0, 2, 4, 6]);
+  // The last one is on its way, and its answer comes too late.
+  shipping.missed();
+  shipping.acknowledged(link, 4, 0);
+  assert.is(shipping.hasLsn, 10);
+  shipping.asked(link, 1000, 0);
+  turns();
+  assert.equal(sent, [0, 2, 4, 6, 6], "not from the beginning");
+  shipping.acknowledged(link, 5, 0);
+  turns();
+  shipping.acknowledged(link, 6, 0);
+  turns();
+  assert.equal(sent, [0, 2, 4, 6, 6, 8]);
+  assert.equal([shipping.behind, shipping.hasLsn], [false, fromLsn]);
+});
+
+test("a turn's share of a table in which nothing concerns the peer is bounded, and nothing is passed over", () => {
+  const [pages, most] = [200, 40];
+  let ms = 0;
+  let walked = 0;
+  const storage = {
+    durableLsn: 5,
+    appendedLsn: 5,
+    held: () => undefined,
+    page: (db: number, cursor: number, count: number) => {
+      walked++;
+      const entries = db > 0 ? [] : Array.from({ length: count }, (_, i) => ({ key: Buffer.from(`k${cursor}:${i}`) }));
+      return { entries, next: db === 0 && cursor + 1 < pages ? cursor + 1 : 0 };
+    },
+  };
+  const seen = new Set<string>();
+  const routing = {
+    partitionOf: (name: string) => {
+      ms += 0.002;
+      seen.add(name);
+      return 0;
+    },
+    isReplica: () => false,
+  };
+  const parts = { storage, routing, nowMs: () => ms } as unknown as ShipSourceParts;
+  const source = new ShipSource(parts);
+  const walk: Walk = { fromLsn: 5, db: 0, cursor: 0, left: [] };
+  let turns = 0;
+  for (let ends = false; !ends && turns < 10_000; turns++) {
+    const before = ms;
+    const batch = source.fromTable(1, walk, 65_536);
+    assert.is(batch.records.length, 0);
+    assert.ok(ms - before < 1.1, `${ms - before} ms`);
+    ends = batch.ends;
+  }
+  assert.ok(turns >= most, `${turns} turns`);
+  assert.equal([seen.size, walked], [pages * 100, pages + 15]);
 });
 
 test("nothing goes on after a stop", () => {

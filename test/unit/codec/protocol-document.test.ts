@@ -36,11 +36,11 @@ test("flags, reasons and outcomes are named with their numbers", () => {
   assert.match(row("READ_REPLY"), new RegExp(`${FLAG_CHOSEN} chosen, ${FLAG_HAS_STATE} the state`));
   assert.match(row("PROMISE"), new RegExp(`${FLAG_HAS_STATE} the state`));
   assert.match(row("QUERY_REPLY"), new RegExp(`${FLAG_MORE} more follows, ${FLAG_FAILED} failed`));
-  const { NACK_BALLOT, NACK_EPOCH, NACK_NOT_REPLICA, NACK_BUSY, NACK_LATE } = layout;
+  const { NACK_BALLOT, NACK_EPOCH, NACK_NOT_REPLICA, NACK_BUSY, NACK_LATE, NACK_AHEAD } = layout;
   assert.match(
     row("NACK"),
     new RegExp(
-      `${NACK_BALLOT} ballot, ${NACK_EPOCH} epoch, ${NACK_NOT_REPLICA} not a replica, ${NACK_BUSY} busy, ${NACK_LATE} late`,
+      `${NACK_BALLOT} ballot, ${NACK_EPOCH} epoch, ${NACK_NOT_REPLICA} not a replica, ${NACK_BUSY} busy, ${NACK_LATE} late, ${NACK_AHEAD} ahead`,
     ),
   );
   const { FORWARD_DONE, FORWARD_NOT_APPLIED, FORWARD_UNCERTAIN, FORWARD_NEARLY } = layout;

@@ -183,6 +183,38 @@ function steps(
   return new StepsWork(stage, name, { commands: parts, known, seen: undefined, proto: 2 });
 }
 
+test("a key and a value that are too long together are refused, alone and among others, and what was there stays", () => {
+  const small = new Stage(new ModelKeyspace(), HOST, 10);
+  const state = holding("12345");
+  const on = (text: string): [string, string | undefined] => {
+    const args = Args.of(text.split(" "));
+    const spec = specOf(args);
+    const name = nameOf(0, args.bytes, args.start[1], args.length[1]);
+    const { result, next } = new CommandWork(small, spec, name, encodeCommandWork(spec, args, 0, 2)).apply(state, NOW);
+    return [result.latin1Slice().slice(0, 24), next?.value?.bytes.latin1Slice()];
+  };
+  const refused = "-ERR key and value toget";
+  assert.equal(on("SET key 1234567"), ["+OK\r\n", "1234567"]);
+  assert.equal(on("SET key 12345678"), [refused, undefined]);
+  assert.equal(on("SET longer-key v"), [refused, undefined]);
+  assert.equal(on("APPEND key 67"), [":7\r\n", "1234567"]);
+  assert.equal(on("APPEND key 678"), [refused, undefined]);
+  assert.equal(on("SETRANGE key 7 8"), [refused, undefined]);
+  assert.equal(on("DEL key"), [":1\r\n", undefined]);
+  const commands = ["SET key 1", "APPEND key 2345678", "APPEND key 2"].map((text) => {
+    const args = Args.of(text.split(" "));
+    return { spec: specOf(args), args, db: 0 };
+  });
+  const { result, next } = new StepsWork(small, "\0key", {
+    commands,
+    known: new Map(),
+    seen: undefined,
+    proto: 2,
+  }).apply(state, NOW);
+  assert.match(result.latin1Slice(), /\+OK.*-ERR key and value together.*:2\r\n/s);
+  assert.is(next?.value?.bytes.latin1Slice(), "12");
+});
+
 test("bytes of a work are read back; those that do not fit are refused", () => {
   const ok: [string, Buffer][] = [
     ["\0k", commandWork("SET k v").encode()],
