@@ -1,7 +1,8 @@
 /**
  * cluster/questions.ts: questions about a node or about all its keys (QUERY), asked of one member and answered there at once, by the server
  * room. They change nothing, so an answer that does not come is no more than that.
- * Invariants: each question is answered once, within its time, with bytes or undefined; what is in flight is bounded.
+ * Invariants: each question is answered once, within its time, with bytes or undefined, and never with bytes before the call that asked it
+ * has returned; what is in flight is bounded.
  */
 import { FLAG_FAILED, MESSAGE_HEADER_BYTES, MESSAGE_QUERY, MESSAGE_QUERY_REPLY } from "../codec/frame/layout.js";
 import type { MessageReader } from "../codec/frame/message-reader.js";
@@ -35,7 +36,8 @@ export class Questions {
   }
 
   ask(member: number, kind: number, bytes: Buffer, done: (answer: Buffer | undefined) => void): void {
-    if (member === this.selfIndex) return done(this.performer.answer(kind, bytes));
+    // Not in here: who asks page after page would get ever deeper into his own calls, and nobody else would have a turn.
+    if (member === this.selfIndex) return this.scheduler.endOfTurn(() => done(this.performer.answer(kind, bytes)));
     const link = this.exchange.links[member];
     const deadlineMs = this.scheduler.monotonicMs() + ANSWER_MS;
     const full = link === undefined || this.asked.size >= ASKED_MAX;

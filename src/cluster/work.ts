@@ -30,6 +30,11 @@ export interface Work {
   apply(state: KeyRegister, now: number): KeyChange;
   /** As bytes, for Performer.decode on another node. */
   encode(): Buffer;
+  /**
+   * Of one that reads and tells the key's version: does this result tell one that no chosen state has (WITHIN_ROUND)? Whoever made the work asks, not the
+   * cluster. Absent: it tells none.
+   */
+  readonly isPassing?: ((result: Buffer) => boolean) | undefined;
   /** The same, where its end is large and need not be copied. */
   readonly parts?: WorkParts;
 }
@@ -91,7 +96,10 @@ export interface Cluster {
   replicas(partition: number): readonly number[];
   /** `done` is called exactly once, perhaps before this returns. Within the command deadline (2 s). */
   perform(work: Work, done: (answer: Answer) => void): void;
-  /** Ask a member, which may be this one. `done` with undefined: no answer came in time, or it cannot be given. Exactly once. */
+  /**
+   * Ask a member, which may be this one. `done` with undefined: no answer came in time, or it cannot be given. Exactly once; with an answer never before
+   * this returns, without one perhaps.
+   */
   ask(member: number, kind: number, bytes: Buffer, done: (answer: Buffer | undefined) => void): void;
   /** What each replica of a key says, for KV.EXPLAIN. */
   explain(name: string, done: (text: string) => void): void;

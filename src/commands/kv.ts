@@ -20,6 +20,7 @@ const CONDITIONS = NX | IFMATCH;
 const TIMES = PX | KEEPTTL;
 
 const STAR = 42;
+const LF = 10;
 const NO_TTL = -1;
 
 /** What parseOptions found. One for all: handlers run one after the other. */
@@ -89,6 +90,15 @@ export function kvGet(c: Context): void {
   reply.bulk(key.bytes, key.valueAt, key.valueBytes);
   reply.bulkText(versionText(key.version, key.versionNode));
   reply.int(key.expireAt === 0 ? NO_TTL : Math.max(0, key.expireAt - c.now));
+}
+
+/** @param reply KV.GET's. @returns the node in the version that it tells; 0: it tells none. */
+export function versionNodeOf(reply: Buffer): number {
+  if (reply[0] !== STAR) return 0;
+  const end = reply.lastIndexOf("\r\n:");
+  const from = reply.lastIndexOf(LF, end - 1) + 1;
+  const [, node = "0"] = reply.latin1Slice(from, end).split("-");
+  return Number.parseInt(node, 36);
 }
 
 /**

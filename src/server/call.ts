@@ -8,6 +8,7 @@ import type { Args } from "../codec/resp/args.js";
 import type { Context } from "../commands/context.js";
 import type { CommandSpec } from "../commands/spec.js";
 import type { ClusterSession } from "./cluster-session.js";
+import { inWindow } from "./listing.js";
 import type { Place } from "./replies.js";
 import { CLUSTER_DOWN, NO_REPLICAS, TRY_AGAIN, UNCERTAIN_PARTLY, UNCERTAIN_QUORUM } from "./texts.js";
 import { decodeState, type KnownState } from "./work-bytes.js";
@@ -18,6 +19,8 @@ const SPACE = 32;
 
 /** What a call may cost beside its arguments, for the bounds of a session. */
 const FETCH_BYTES = 64;
+/** Keys that one call reads at a time. */
+const READS_MAX = 128;
 
 export class Call {
   readonly session: ClusterSession;
@@ -50,6 +53,11 @@ export class Call {
     const { server } = this.session;
     this.note(undefined);
     this.session.answerBy(this.place, () => write(server.context));
+  }
+
+  /** The client wants the answer after all (CLIENT REPLY ON in an EXEC). */
+  unmute(): void {
+    this.place.muted = false;
   }
 
   private note(reply: Buffer | undefined): void {
@@ -109,7 +117,10 @@ export class Tally {
   }
 }
 
-/** Linearizable reads of keys, each by itself. @param brief without their values. @param done hears of all, or the reply that says why not. */
+/**
+ * Linearizable reads of keys, each by itself, so many at a time that others find room too. @param brief without their values.
+ * @param done hears of all, or the reply that says why not.
+ */
 export function fetchAll(
   session: ClusterSession,
   names: readonly string[],
@@ -118,17 +129,15 @@ export function fetchAll(
 ): void {
   const states = new Map<string, KnownState>();
   const tally = new Tally(false);
-  let left = names.length;
-  if (left === 0) done(states, undefined);
-  for (const name of names) {
+  const read = (index: number, over: (failed: boolean) => void): void => {
+    const name = names[index];
     session.perform(new FetchWork(name, brief), FETCH_BYTES, (answer) => {
       tally.add(answer);
-      if (answer.applied === "yes") {
-        const state = decodeState(answer.result);
-        if (state === undefined) tally.add({ applied: "no", why: "no quorum" });
-        else states.set(name, state);
-      }
-      if (--left === 0) done(states, tally.reply);
+      const state = answer.applied === "yes" ? decodeState(answer.result) : undefined;
+      if (state !== undefined) states.set(name, state);
+      else if (answer.applied === "yes") tally.add({ applied: "no", why: "no quorum" });
+      over(state === undefined);
     });
-  }
+  };
+  inWindow(names.length, READS_MAX, read, () => done(states, tally.reply));
 }

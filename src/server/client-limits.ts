@@ -3,6 +3,7 @@
  * Normal replies are held back long before these limits by not reading on (session.ts); they are for pushed messages,
  * for single commands of any size, and for limits that were set low on purpose.
  */
+import { STALLED_BLOCKED, STALLED_PAUSED } from "./flow.js";
 import type { Server } from "./server.js";
 import type { Session } from "./session.js";
 
@@ -58,7 +59,8 @@ export function checkTimes(session: Session, nowMs: number): void {
     else if (nowMs - session.overSoftMs > softSeconds * 1000) cutOff(session);
   } else session.overSoftMs = 0;
   const idle = timeout > 0 && nowMs - session.activeMs > timeout * 1000;
-  const waits = session.blocked || session.worksInFlight > 0;
+  // As in Redis one that CLIENT PAUSE holds is not idle either.
+  const waits = session.awaits || session.flow.has(STALLED_BLOCKED | STALLED_PAUSED);
   if (idle && !waits && !session.monitor) session.destroy();
 }
 

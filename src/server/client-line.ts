@@ -21,7 +21,7 @@ export function clientLine(session: Session): string {
     psub: 0,
     ssub: 0,
     multi: transaction?.open === true ? transaction.queue.length : -1,
-    watch: transaction?.watched.size ?? 0,
+    watch: transaction === undefined ? 0 : transaction.watched.size + transaction.seen.size,
     qbuf: session.queryBytes,
     "qbuf-free": 0,
     "argv-mem": 0,

@@ -49,4 +49,9 @@ export class ClientState {
   worksInFlight = 0;
   transaction: Transaction | undefined = undefined;
   lastCommand: CommandSpec | undefined = undefined;
+
+  /** An answer is due that others have to give: it is not idle. */
+  get awaits(): boolean {
+    return this.worksInFlight > 0;
+  }
 }

@@ -2,15 +2,15 @@
  * server/cluster-session.ts: one client of a node in a cluster. What its commands ask of keys is answered later, by works (works.ts) that are
  * under way while the next commands run; replies leave in the order of the commands all the same.
  * Invariants: what one client can have under way is bounded, in works, in bytes of their arguments, and in what their replies are likely to
- * take; beyond that it runs nothing until enough is over. Replies wait here only behind one that is not known yet. Answers to a client
- * that is gone are dropped; its works go on.
+ * take; beyond that it runs nothing until enough is over. Replies wait here only behind one that is not known yet, or while the client
+ * has enough of them to read. Answers to a client that is gone are dropped; its works go on.
  * Nothing here depends on this node's own log: a work is acknowledged when enough replicas have it on disk.
  */
 import type { Answer, Cluster, Work } from "../cluster/work.js";
 import type { Args } from "../codec/resp/args.js";
-import { checkOutput, FLUSH_BYTES } from "./client-limits.js";
+import { checkOutput, FLUSH_BYTES, UNSENT_HIGH_BYTES, UNSENT_LOW_BYTES } from "./client-limits.js";
 import { REPLY_OFF } from "./client-state.js";
-import { STALLED_SLICE, STALLED_WORKS } from "./flow.js";
+import { STALLED_FULL, STALLED_SLICE, STALLED_WORKS } from "./flow.js";
 import { KeyLines } from "./key-lines.js";
 import { type Place, Replies } from "./replies.js";
 import { Session } from "./session.js";
@@ -20,6 +20,8 @@ const PLACES_MAX = 1024;
 const BYTES_MAX = 1024 * 1024;
 /** What the replies to all that is under way may take, judging by the last ones. */
 const EXPECTED_BYTES_MAX = 16 * 1024 * 1024;
+/** Before the first reply anything may come: little is read at a time. */
+const GUESS_BYTES = 4 * 1024 * 1024;
 const ALONE_BYTES_MIN: number = 256 * 1024;
 /** How fast a large reply is forgotten. */
 const FORGET = 7 / 8;
@@ -31,7 +33,9 @@ export class ClusterSession extends Session {
   );
   private worksBytes = 0;
   /** Of the last replies, roughly. */
-  private largestBytes = 0;
+  private largestBytes = GUESS_BYTES;
+  private guessing = true;
+  private readsInFlight = 0;
   /** A command must be over before the next one runs. */
   private held = false;
   private whenQuiet: (() => void) | undefined = undefined;
@@ -45,6 +49,11 @@ export class ClusterSession extends Session {
   /** A reply that is not known yet counts as a byte: it is due. */
   override get unsentBytes(): number {
     return this.sendingBytes + this.replies.bytes + this.replies.count;
+  }
+
+  /** Also of what is no work of its own: FLUSHALL, KEYS. */
+  override get awaits(): boolean {
+    return super.awaits || this.replies.first?.known === false;
   }
 
   protected override command(args: Args): void {
@@ -68,11 +77,12 @@ export class ClusterSession extends Session {
     if (this.isFull(1)) this.flow.giveWay(STALLED_WORKS);
   }
 
-  /** Write those that have become known. */
+  /** Write those that have become known, as many as the client takes. */
   private leave(): void {
     const { replies, server } = this;
     const { reply } = server.context;
     for (let place = replies.first; place?.known === true; place = replies.first) {
+      if (this.sendingBytes > UNSENT_HIGH_BYTES) return this.flow.stall(STALLED_FULL);
       replies.shift();
       const before = reply.at;
       if (this.leavesAlone(place)) continue;
@@ -84,6 +94,12 @@ export class ClusterSession extends Session {
       this.flush();
       server.skipTime();
     }
+  }
+
+  /** It has taken some: those that waited for that are next. */
+  protected override release(): void {
+    super.release();
+    if (!this.closed && this.replies.first?.known === true && this.sendingBytes < UNSENT_LOW_BYTES) this.list();
   }
 
   /** A large reply before which nothing waits is sent as it is: through the shared writer it would be copied. */
@@ -101,12 +117,13 @@ export class ClusterSession extends Session {
   /** @param share of what it may have. */
   private isFull(share: number): boolean {
     const { replies, worksInFlight } = this;
+    const large = this.guessing ? this.readsInFlight : worksInFlight;
     return (
       worksInFlight >= WORKS_MAX * share ||
       replies.count >= PLACES_MAX * share ||
       this.worksBytes > BYTES_MAX * share ||
       replies.bytes > BYTES_MAX * share ||
-      worksInFlight * this.largestBytes > EXPECTED_BYTES_MAX * share
+      large * this.largestBytes > EXPECTED_BYTES_MAX * share
     );
   }
 
@@ -130,8 +147,9 @@ export class ClusterSession extends Session {
   answer(place: Place, bytes: Buffer): void {
     if (this.closed) return;
     this.replies.fill(place, bytes);
-    if (bytes.length > this.largestBytes) this.largestBytes = bytes.length;
+    if (this.guessing || bytes.length > this.largestBytes) this.largestBytes = bytes.length;
     else this.largestBytes *= FORGET;
+    this.guessing = false;
     this.list();
   }
 
@@ -143,18 +161,21 @@ export class ClusterSession extends Session {
   }
 
   private list(): void {
+    // Its reply leaves when the turn ends: until then it would seem to have been idle.
+    this.activeMs = this.server.nowMs;
     if (!this.listed) this.server.answers.add(this);
   }
 
   // HOT: once per command.
   /** @param bytes that the work holds. @param done called exactly once, perhaps before this returns. */
   perform(work: Work, bytes: number, done: (answer: Answer) => void): void {
+    const reads = work.writes ? 0 : 1;
     this.worksInFlight++;
+    this.readsInFlight += reads;
     this.worksBytes += bytes;
     this.lines.perform(work, (answer) => {
       this.worksInFlight--;
-      // Its reply leaves when the turn ends: until then it would seem to have been idle.
-      this.activeMs = this.server.nowMs;
+      this.readsInFlight -= reads;
       this.worksBytes -= bytes;
       if (answer.applied === "maybe" && work.writes) this.doubtful = true;
       done(answer);
@@ -193,8 +214,8 @@ export class ClusterSession extends Session {
     this.server.begin(this, 0);
     this.leave();
     this.finish();
-    // What still waits, beside the largest of it: one reply of any size is let pass.
-    if (this.replies.bytes > 0) checkOutput(this, this.unsentBytes - this.largestBytes);
+    // What still waits, beside the largest of it: one reply of any size is let pass. So is what was let be under way: that is not the client's doing.
+    if (this.replies.bytes > 0) checkOutput(this, this.unsentBytes - this.largestBytes - EXPECTED_BYTES_MAX);
     if (this.held || !this.flow.has(STALLED_WORKS) || this.isFull(0.5)) return;
     if (this.server.turnFull() && !this.flow.has(STALLED_SLICE)) {
       this.flow.giveWay(STALLED_SLICE);

@@ -4,7 +4,8 @@
  * the watched version first. Keys that it only reads are read before, each by a linearizable read; commands that ask no key run on this
  * node afterwards, when it is known that the transaction was not broken off. An EXEC that only reads goes key by key.
  * WATCH is a linearizable read that remembers the key's version, a deleted key's too.
- * Invariants: a refused EXEC has done nothing; the session runs nothing else until an EXEC of more than one work is over.
+ * Invariants: a refused EXEC has done nothing; the session runs nothing else until an EXEC of more than one work is over, and one that has
+ * commands for this node is over when its reply leaves: then they run.
  */
 import { nameOf } from "../cluster/work.js";
 import { Args } from "../codec/resp/args.js";
@@ -13,7 +14,7 @@ import type { Context } from "../commands/context.js";
 import { type CommandSpec, KIND_KEY } from "../commands/spec.js";
 import { Call, countError, fetchAll } from "./call.js";
 import { queryTooLong } from "./client-limits.js";
-import { GUARD_MULTI, REPLY_OFF, REPLY_SKIP_NEXT } from "./client-state.js";
+import { GUARD_MULTI, REPLY_OFF, REPLY_ON, REPLY_SKIP_NEXT } from "./client-state.js";
 import type { Surroundings } from "./cluster-dispatch.js";
 import type { ClusterSession } from "./cluster-session.js";
 import { GUARD_MONITORED } from "./dispatch.js";
@@ -135,6 +136,10 @@ function selected(args: Args, db: number, { databases, oneDatabase }: Context): 
   return /^(0|[1-9]\d?)$/.test(text) && Number(text) < (oneDatabase ? 1 : databases) ? Number(text) : db;
 }
 
+function turnsOn({ spec, args }: Part): boolean {
+  return spec.fullName === "client|reply" && args.lower(2) === "on";
+}
+
 class Exec {
   private readonly around: Surroundings;
   private readonly call: Call;
@@ -242,8 +247,11 @@ class Exec {
       if (reply !== undefined && reply[0] === MINUS) countError(this.session, parts[i].spec, reply);
     }
     if (parts.some(({ how }) => how === "here")) {
-      this.call.answerBy((c) => this.write(c));
-      this.session.letGo();
+      // What comes behind has to find what they did: the database, the protocol, what is watched.
+      this.call.answerBy((c) => {
+        this.write(c);
+        this.session.letGo();
+      });
       return;
     }
     const head = new ReplyWriter(16);
@@ -273,6 +281,7 @@ class Exec {
     const skip = session.replyMode === REPLY_SKIP_NEXT;
     if (skip) session.skipping = true;
     if (skip || session.replyMode === REPLY_OFF) c.reply.at = from;
+    else if (session.replyMode === REPLY_ON && parts.some(turnsOn)) this.call.unmute();
   }
 
   private abort(): void {

@@ -3,6 +3,8 @@
  * change while it is under way (a node fails, or is back), it may be tried again elsewhere, and a read asks the replicas past all
  * writers, so nothing else would keep the order. What comes meanwhile waits, and is then done together, as one work.
  * Works on different keys are under way at the same time.
+ * One that tells the key's version goes alone, and is done again when it was shown a state that was never chosen, as it is in one round with
+ * other clients' writes: nobody would ever find that version again.
  * Invariants: of a key one work is under way; each is answered once, in the order they came in. What waited behind one that took long and
  * failed is refused: it was surely not done, and its client has waited long enough.
  * Price: pipelined works of one key take two rounds, however many they are, as they do in the proposer's queue.
@@ -14,6 +16,8 @@ import { partsOf, SeriesWork } from "./series-work.js";
 const LONG_MS = 100;
 /** Of works that are done together. One that is larger goes alone. */
 const TOGETHER_BYTES_MAX: number = 256 * 1024;
+/** Of a key that is written all the time the version is not the same by the time that it is told, whatever it is. */
+const AGAIN_MAX = 8;
 const REFUSED: Answer = { applied: "no", why: "no quorum" };
 
 interface Waiting {
@@ -64,7 +68,15 @@ export class KeyLines {
 
   private begin(line: Line, work: Work, done: (answer: Answer) => void): void {
     line.sinceMs = this.nowMs();
+    this.do(line, work, done, AGAIN_MAX);
+  }
+
+  private do(line: Line, work: Work, done: (answer: Answer) => void, again: number): void {
     this.cluster.perform(work, (answer) => {
+      if (work.isPassing !== undefined && again > 0 && answer.applied === "yes" && work.isPassing(answer.result)) {
+        this.do(line, work, done, again - 1);
+        return;
+      }
       const refused = line.waiting.length > 0 && this.failedLate(line, answer) ? line.waiting.splice(0) : [];
       done(answer);
       for (const waiting of refused) waiting.done(REFUSED);
@@ -107,8 +119,9 @@ function bytesOf(work: Work): number {
 /** How many of them are done together. */
 function howMany(waiting: readonly Waiting[]): number {
   let count = 1;
+  if (waiting[0].work.isPassing !== undefined) return count;
   let bytes = bytesOf(waiting[0].work);
-  for (; count < waiting.length; count++) {
+  for (; count < waiting.length && waiting[count].work.isPassing === undefined; count++) {
     bytes += bytesOf(waiting[count].work);
     if (bytes > TOGETHER_BYTES_MAX) break;
   }

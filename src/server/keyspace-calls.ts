@@ -18,7 +18,7 @@ import { writtenIn } from "./gathered.js";
 import { inWindow, listKeys, listPage } from "./listing.js";
 import { decodeCount, encodeCountQuestion, type PageQuestion, type SeenEntry } from "./questions.js";
 import { countArgs, listArgs } from "./slot-args.js";
-import { CLUSTER_DOWN } from "./texts.js";
+import { CLUSTER_DOWN, UNCERTAIN_PARTLY, UNCERTAIN_QUORUM } from "./texts.js";
 import { CommandWork, encodeCommandWork } from "./works.js";
 
 const TWO_32 = 4_294_967_296;
@@ -310,6 +310,8 @@ function routeOf(ask: Asker): Route {
     session.hold();
     session.afterAll(() =>
       ask(around, { args, db: call.db, proto: call.proto }, (reply) => {
+        // Its deletions are no works of the session's, which would have been told (WAIT).
+        if (reply === UNCERTAIN_QUORUM || reply === UNCERTAIN_PARTLY) session.doubtful = true;
         call.answer(reply);
         session.letGo();
       }),

@@ -6,7 +6,7 @@
  *
  * A state within the series was never chosen, and looks like none that was (see core/register/operation.ts): its vector has a dot of a
  * node that there is not. Two of one series look alike. No work compares them: whoever knows a version has had an answer, which comes
- * when its series is over.
+ * when its series is over. Works that tell a version are in no series (key-lines.ts).
  */
 import { type KeyChange, type KeyRegister, WITHIN_ROUND, type Work } from "../cluster/work.js";
 import { readU32, writeU32 } from "../codec/record/record.js";

@@ -260,7 +260,7 @@ export class Session extends ClientState implements ConnectionHandler {
 
   // HOT: once per group commit and waiting session.
   /** Send what has become free to leave. */
-  private release(): void {
+  protected release(): void {
     const { connection, outbox, server } = this;
     if (this.departing > 0 || this.closed) return;
     if (!outbox.empty && connection.unsentBytes === 0) {

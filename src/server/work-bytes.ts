@@ -125,6 +125,11 @@ export function encodeState(state: KnownState): Buffer {
   return out;
 }
 
+/** Of a state that encodeState made. */
+export function stateVersionNode(bytes: Buffer): number {
+  return bytes.length < STATE_BYTES ? 0 : readU32(bytes, 18);
+}
+
 /** Reads one thing after the other. Once something is not there, `failed` is set, and everything is 0 or empty from then on. */
 export class WorkReader {
   failed = false;

@@ -23,6 +23,7 @@ import { Args } from "../codec/resp/args.js";
 import type { ReplyWriter } from "../codec/resp/reply-writer.js";
 import { Context, type Host, OUTCOME_NOTHING, OUTCOME_REMOVE } from "../commands/context.js";
 import { execute } from "../commands/execute.js";
+import { kvGet, versionNodeOf } from "../commands/kv.js";
 import { type CommandSpec, KIND_EACH, KIND_KEY } from "../commands/spec.js";
 import { assert } from "../lib/assert.js";
 import type { KeyState, Keyspace } from "../ports/keyspace.js";
@@ -39,6 +40,7 @@ import {
   HEADER_BYTES,
   type KnownState,
   readCommand,
+  stateVersionNode,
   WORK_COMMAND,
   WORK_FETCH,
   writeCommand,
@@ -234,10 +236,12 @@ export class CommandWork implements Work {
   readonly name: string;
   readonly writes: boolean;
   readonly spec: CommandSpec;
+  readonly isPassing: ((result: Buffer) => boolean) | undefined;
   private readonly bytes: Buffer;
   private readonly stage: Stage;
 
   constructor(stage: Stage, spec: CommandSpec, name: string, bytes: Buffer) {
+    this.isPassing = spec.run === kvGet ? tellsPassing : undefined;
     this.stage = stage;
     this.spec = spec;
     this.name = name;
@@ -252,6 +256,11 @@ export class CommandWork implements Work {
   encode(): Buffer {
     return this.bytes;
   }
+}
+
+/** Of KV.GET's reply. */
+function tellsPassing(reply: Buffer): boolean {
+  return versionNodeOf(reply) === WITHIN_ROUND;
 }
 
 /** Of a step of an "each" command the key comes first. */
@@ -271,10 +280,15 @@ export function encodeCommandWork(spec: CommandSpec, args: Args, db: number, pro
 const FETCH_ALL: Buffer = writeHeader(Buffer.alloc(HEADER_BYTES), WORK_FETCH, 0);
 const FETCH_BRIEF: Buffer = writeHeader(Buffer.alloc(HEADER_BYTES), WORK_FETCH, FLAG_BRIEF);
 
+function fetchedPassing(result: Buffer): boolean {
+  return stateVersionNode(result) === WITHIN_ROUND;
+}
+
 /** A linearizable read of what the key is. Its result is a state as work-bytes.ts has it. */
 export class FetchWork implements Work {
   readonly name: string;
   readonly writes = false;
+  readonly isPassing: (result: Buffer) => boolean = fetchedPassing;
   private readonly brief: boolean;
 
   /** @param brief all but the value. */

@@ -39,7 +39,7 @@ export interface FakeOptions {
   readonly w?: number;
   readonly partitions?: number;
   readonly host?: Host;
-  /** Answer inside of perform() and ask(). */
+  /** Answer inside of perform(). */
   readonly atOnce?: boolean;
   /** Works wait until release() is called. */
   readonly manual?: boolean;
@@ -224,9 +224,8 @@ export class FakeCluster implements Cluster {
   }
 
   ask(member: number, kind: number, bytes: Buffer, done: (answer: Buffer | undefined) => void): void {
-    const answer = (): void => done(this.down.has(member) ? undefined : this.performers[member].answer(kind, bytes));
-    if (this.options.atOnce === true) answer();
-    else setImmediate(answer);
+    if (this.options.atOnce === true && this.down.has(member)) done(undefined);
+    else setImmediate(() => done(this.down.has(member) ? undefined : this.performers[member].answer(kind, bytes)));
   }
 
   explain(_name: string, done: (text: string) => void): void {

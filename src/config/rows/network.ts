@@ -167,7 +167,7 @@ export const limitRows: Rows<LimitValues> = {
     min: 64 * 1024,
     max: 2 * 1024 ** 3,
     change: "reloadable",
-    doc: "Reply bytes that may wait for one slow reader of any class before it is cut off; a single larger reply, of up to 1 GiB, is still sent when nothing else waits.",
+    doc: "Reply bytes that may wait for one slow reader of any class before it is cut off; a single larger reply, of up to 1 GiB, is still sent when nothing else waits. In a cluster 16 MiB more may wait.",
   },
   clientOutputBufferLimit: {
     kind: "limits",

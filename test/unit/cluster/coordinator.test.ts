@@ -337,6 +337,25 @@ test("a replica without room takes nothing, and catches up when there is room ag
   );
 });
 
+test("a node that asks itself over and over gets every answer, in turns of their own", async () => {
+  const world = await ClusterWorld.start();
+  const { coordinator } = world.nodes[0].alive;
+  let answered = 0;
+  let inside = false;
+  const ask = (): void => {
+    inside = true;
+    coordinator.ask(0, 3, Buffer.from("?"), (answer) => {
+      assert.ok(!inside, "not in the call that asked");
+      assert.is(answer?.toString(), "\x03?");
+      if (++answered < 20_000) ask();
+    });
+    inside = false;
+  };
+  ask();
+  world.scheduler.advance(300);
+  assert.is(answered, 20_000);
+});
+
 test("questions are answered by the member that was asked, or not at all", async () => {
   const world = await ClusterWorld.start();
   const { coordinator } = world.nodes[0].alive;

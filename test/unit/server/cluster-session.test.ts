@@ -130,6 +130,12 @@ inCluster(
   { manual: true },
   async (h, cluster) => {
     const c = await h.client();
+    // Until something is known of its replies it reads little at a time.
+    c.send("SET", "other", "1");
+    await until(() => cluster.underWay === 1, "one before");
+    cluster.release();
+    await c.expect("+OK\r\n");
+    cluster.performed = 0;
     cluster.set("a", "1");
     c.write(command("GET", "a").repeat(20) + command("SET", "a", "2") + command("GET", "a") + command("INCR", "a"));
     await until(() => cluster.underWay === 1, "the first read");
@@ -339,14 +345,24 @@ inCluster(
   "a client that waits is not idle",
   { manual: true },
   async (h, cluster) => {
-    const c = await h.client();
-    c.send("GET", "a");
-    await until(() => cluster.underWay === 1, "under way");
+    cluster.set("b", "x");
+    const [reads, empties, held, pauses] = [await h.client(), await h.client(), await h.client(), await h.client()];
+    reads.send("GET", "a");
+    empties.send("FLUSHALL");
+    await until(() => cluster.underWay === 2, "under way");
+    assert.is(await pauses.ask("CLIENT", "PAUSE", "60000", "WRITE"), "+OK");
+    held.send("SET", "a", "1");
     await sleep(2500);
-    assert.not(c.ended);
+    assert.equal([reads.ended, empties.ended, held.ended, pauses.ended], [false, false, false, true]);
     cluster.release();
-    await c.expect("$-1\r\n");
-    await c.closed();
+    await reads.expect("$-1\r\n");
+    await empties.expect("+OK\r\n");
+    const other = await h.client();
+    assert.is(await other.ask("CLIENT", "UNPAUSE"), "+OK");
+    await until(() => cluster.underWay === 1, "it goes on");
+    cluster.release();
+    await held.expect("+OK\r\n");
+    for (const c of [reads, empties, held]) await c.closed();
   },
   { config: { timeout: 1 } },
 );
@@ -404,7 +420,7 @@ inCluster(
   "replies that wait behind one that is not known count to the output limit",
   { manual: true },
   async (h, cluster) => {
-    for (const key of ["big0", "big1", "big2"]) cluster.set(key, "x".repeat(200_000));
+    for (const key of ["big0", "big1", "big2"]) cluster.set(key, "x".repeat(12 * 1024 * 1024));
     const c = await h.client();
     for (const key of ["first", "big0", "big1", "big2"]) c.send("GET", key);
     await until(() => cluster.underWay === 4, "all are under way");
@@ -412,10 +428,58 @@ inCluster(
     await sleep(20);
     assert.not(c.ended, "a single reply of any size is let pass");
     cluster.releaseKey("big1");
+    await sleep(20);
+    assert.not(c.ended, "and what may be under way at a time");
+    cluster.releaseKey("big2");
     await c.closed();
     assert.is(h.server.traffic.outputLimitDisconnections, 1);
   },
   { config: { clientOutputBytesMax: 100 * 1024 } },
+);
+
+for (const quits of [false, true]) {
+  inCluster(
+    `large replies that become known at once all reach a client that reads${quits ? ", and one that quits behind them" : ""}`,
+    { manual: true },
+    async (h, cluster) => {
+      const value = "x".repeat(100_000);
+      const names = Array.from({ length: 100 }, (_, i) => `k${i}`);
+      for (const name of names) cluster.set(name, value);
+      const c = await h.client();
+      // It reads when all is there.
+      c.socket.pause();
+      c.write(names.map((name) => command("GET", name)).join("") + (quits ? command("QUIT") : command("PING")));
+      await until(() => cluster.underWay === 5, "a few, as long as nothing is known of their size");
+      cluster.release(1);
+      await until(() => cluster.underWay === 99, "the rest");
+      cluster.release();
+      await sleep(20);
+      c.socket.resume();
+      await c.expect(`$100000\r\n${value}\r\n`.repeat(100) + (quits ? "+OK\r\n" : "+PONG\r\n"));
+      if (quits) await c.closed();
+      else {
+        c.send("ECHO", "on");
+        await c.expect("$2\r\non\r\n");
+      }
+      assert.is(h.server.traffic.outputLimitDisconnections, 0);
+    },
+    { config: { clientOutputBytesMax: "1mb" } },
+  );
+}
+
+inCluster(
+  "a new client that asks for many huge values gets them, few at a time",
+  {},
+  async (h, cluster) => {
+    const value = "x".repeat(6 * 1024 * 1024);
+    for (let i = 0; i < 12; i++) cluster.set(`k${i}`, value);
+    const c = await h.client();
+    for (let i = 0; i < 12; i++) c.send("GET", `k${i}`);
+    for (let i = 0; i < 12; i++) assert.is((await c.bulk()).length, value.length);
+    assert.is(h.server.traffic.outputLimitDisconnections, 0);
+    assert.ok(cluster.mostUnderWay <= 5, String(cluster.mostUnderWay));
+  },
+  { config: { clientOutputBytesMax: "16mb" } },
 );
 
 test.run();

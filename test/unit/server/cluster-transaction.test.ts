@@ -169,6 +169,44 @@ inCluster("a SELECT that fails changes no database", {}, async (h, cluster) => {
   assert.equal(cluster.keys(0), ["a"]);
 });
 
+inCluster(
+  "what an EXEC changes of the client holds for the commands behind it, while one before it is not answered",
+  { manual: true },
+  async (h, cluster) => {
+    const c = await h.client();
+    c.write(command("GET", "k") + queue("SELECT 1", "HELLO 3") + command("SET", "x", "y") + command("GET", "k"));
+    await until(() => cluster.underWay === 1, "the first read");
+    await sleep(10);
+    assert.is(cluster.performed, 1, "nothing of it runs before");
+    cluster.release();
+    await until(() => cluster.underWay === 2, "what is behind");
+    cluster.release();
+    assert.equal([cluster.keys(0), cluster.keys(1)], [[], ["x"]]);
+    await c.until(() => c.received.includes("modules") && c.received.includes("+OK\r\n_\r\n"), "protocol 3");
+    c.received = Buffer.alloc(0);
+    // RESET is not undone by what stands before it.
+    c.write(command("GET", "k") + queue("SELECT 2") + command("RESET") + command("SET", "z", "y"));
+    await until(() => cluster.underWay === 1, "the next read");
+    cluster.release();
+    await until(() => cluster.underWay === 1, "the write");
+    cluster.release();
+    await c.expect(`_\r\n${queued(1)}*1\r\n+OK\r\n+RESET\r\n+OK\r\n`);
+    assert.equal(cluster.keys(0), ["z"]);
+    // Nor does an UNWATCH end a WATCH behind it.
+    c.write(command("GET", "k") + queue("UNWATCH") + command("WATCH", "z"));
+    await until(() => cluster.underWay === 1, "the read");
+    cluster.release();
+    await until(() => cluster.underWay === 1, "the WATCH");
+    cluster.release();
+    await c.expect(`$-1\r\n${queued(1)}*1\r\n+OK\r\n+OK\r\n`);
+    cluster.set("z", "other");
+    c.write(queue("INCR z"));
+    await until(() => cluster.underWay === 1, "the EXEC");
+    cluster.release();
+    await c.expect(`${queued(1)}*-1\r\n`);
+  },
+);
+
 inCluster("errors of single commands stand in the reply", {}, async (h) => {
   const c = await h.client();
   c.write(queue("SET a x", "INCR a", "STRLEN a"));
@@ -233,6 +271,50 @@ inCluster("WATCH", {}, async (h, cluster) => {
   assert.is(await c.ask("WATCH", "a"), "-CLUSTERDOWN The cluster is down");
   c.write(command("MULTI") + command("WATCH", "a") + command("DISCARD"));
   await c.expect("+OK\r\n-ERR WATCH inside MULTI is not allowed\r\n+OK\r\n");
+});
+
+inCluster(
+  "keys that are watched, or read before something is written, are read some at a time",
+  {},
+  async (h, cluster) => {
+    const c = await h.client();
+    const names = Array.from({ length: 2000 }, (_, i) => `k${i}`);
+    for (const name of names) cluster.set(name, "a");
+    assert.is(await c.ask("WATCH", ...names), "+OK");
+    c.send("CLIENT", "INFO");
+    assert.match(await c.bulk(), / watch=2000 /);
+    c.write(queue("PING"));
+    await c.expect(`${queued(1)}*1\r\n+PONG\r\n`);
+    assert.is(await c.ask("BITOP", "OR", "all", ...names), ":1");
+    c.write(command("MULTI") + command("MGET", ...names) + command("EXEC"));
+    await c.expect(`${queued(1)}*1\r\n*2000\r\n${"$1\r\na\r\n".repeat(2000)}`);
+    assert.ok(cluster.mostUnderWay <= 128, `${cluster.mostUnderWay} at a time`);
+    // Of a call that has failed no further keys are read.
+    const before = cluster.performed;
+    cluster.forced.push(NO_QUORUM);
+    assert.is(await c.ask("WATCH", ...names), "-CLUSTERDOWN The cluster is down");
+    assert.ok(cluster.performed - before <= 256, `${cluster.performed - before} reads`);
+  },
+);
+
+inCluster("a version that is told behind writes of the same pipeline is the one that is there", {}, async (h) => {
+  const c = await h.client();
+  const before = command("SET", "k", "0") + command("EXPIRE", "k", "60");
+  c.write(before + command("WATCH", "k") + queue("INCR k"));
+  await c.expect(`+OK\r\n:1\r\n+OK\r\n${queued(1)}*1\r\n:1\r\n`);
+  c.write(before + command("KV.GET", "k") + command("GET", "k"));
+  await c.expect("+OK\r\n:1\r\n*3\r\n$1\r\n0\r\n");
+  const version = await c.bulk();
+  assert.match(await c.line(), /^:\d+$/);
+  await c.expect("$1\r\n0\r\n");
+  c.send("KV.SET", "k", "1", "IFMATCH", version);
+  await c.expect("*2\r\n$-1\r\n:0\r\n");
+  c.write(before + queue("KV.GET k"));
+  await c.expect(`+OK\r\n:1\r\n${queued(1)}*1\r\n*3\r\n$1\r\n0\r\n`);
+  const inExec = await c.bulk();
+  await c.line();
+  c.send("KV.DEL", "k", "IFMATCH", inExec);
+  await c.expect(":1\r\n");
 });
 
 inCluster("WATCH of a key that is not the one written", {}, async (h, cluster) => {
@@ -329,6 +411,13 @@ inCluster("CLIENT REPLY inside EXEC withholds all of its answer, SKIP the next c
   await c.expect(`${queued(2)}$3\r\nyes\r\n`);
   c.write(queue("SET a 1", "CLIENT REPLY OFF") + command("ECHO", "no") + command("CLIENT", "REPLY", "ON"));
   await c.expect(`${queued(2)}+OK\r\n`);
+  // ON gives all of it after OFF; a mistake does not, nor does an ON that is taken back.
+  c.write(command("CLIENT", "REPLY", "OFF") + queue("SET a 2", "CLIENT REPLY ON", "GET a") + command("ECHO", "yes"));
+  await c.expect("*3\r\n+OK\r\n+OK\r\n$1\r\n2\r\n$3\r\nyes\r\n");
+  c.write(command("CLIENT", "REPLY", "OFF") + queue("CLIENT REPLY ON", "CLIENT REPLY OFF", "PING"));
+  c.write(queue("CLIENT REPLY maybe", "PING") + command("CLIENT", "REPLY", "ON"));
+  await c.expect("+OK\r\n");
+  assert.is(await c.ask("PING"), "+PONG");
 });
 
 inCluster("MONITOR shows what an EXEC does", {}, async (h) => {

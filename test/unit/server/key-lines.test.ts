@@ -122,6 +122,30 @@ test("large works go alone, and so do those whose answers would be", () => {
   assert.equal(answers, ["1", long, "2", "3", "yes"]);
 });
 
+test("one that tells a version goes alone, and is done again when that is one that no state has", () => {
+  const desk = new Desk();
+  const teller = (): Work => ({ ...work("a", false), isPassing: (result) => result.toString() === "passing" });
+  const told = (text: string): Answer => ({ applied: "yes", result: Buffer.from(text), ballot: undefined });
+  const heard = ask(desk, work("a", true, "1"), work("a", true, "2"), teller(), teller(), work("a", true, "3"));
+  const next = (): boolean => desk.underWay[0]?.work.writes === true;
+  desk.answer();
+  desk.answer();
+  assert.equal(heard, ["1", "2"]);
+  for (const text of ["passing", "passing", "first"]) {
+    assert.equal([desk.names, next()], [["a"], false]);
+    desk.answer(told(text));
+  }
+  assert.equal(heard, ["1", "2", "first"], "nothing behind it was done before");
+  // Of a key that others write without a pause.
+  for (let i = 0; i < 8; i++) desk.answer(told("passing"));
+  assert.not(next());
+  desk.answer(told("passing"));
+  assert.is(heard[3], "passing");
+  assert.ok(next());
+  desk.answer();
+  assert.equal(desk.names, []);
+});
+
 test("a failure is told to all that were done together; a read that was among them has surely changed nothing", () => {
   const desk = new Desk();
   const heard = ask(desk, work("a", true), work("a", true), work("a", false));

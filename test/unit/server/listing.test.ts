@@ -131,6 +131,7 @@ inCluster("FLUSHALL without quorum", { manual: true }, async (h, cluster) => {
   cluster.forced.push({ applied: "no", why: "no quorum" });
   cluster.release();
   assert.match(await c.line(), /^-UNCERTAIN /, "one is gone, the other is not");
+  assert.equal([await c.ask("WAIT", "1", "0"), await c.ask("WAIT", "1", "0")], [":0", ":1"]);
   assert.is(cluster.keys().length, 1);
 });
 

@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { encodeRequest } from "../../../src/client/commands.js";
-import { type KeyRegister, nameOf, type Work } from "../../../src/cluster/work.js";
+import { type KeyRegister, nameOf, WITHIN_ROUND, type Work } from "../../../src/cluster/work.js";
 import { Args } from "../../../src/codec/resp/args.js";
 import type { CommandSpec } from "../../../src/commands/spec.js";
 import { lookup, lookupSubcommand } from "../../../src/commands/table.js";
@@ -154,6 +154,21 @@ test("within a series: what a work made is shown to the next, under a version th
   const gone = new SeriesWork("\0k", [commandWork("DEL k"), commandWork("EXISTS k")]).apply(state, NOW);
   assert.equal(gone.next, { value: undefined, expireAt: 0 });
   assert.equal(partsOf(gone.result).map(String), [":1\r\n", ":0\r\n"]);
+});
+
+test("what tells a version knows one that was never chosen, as a round that does several works shows it", () => {
+  const at = (node: number): KeyRegister => ({
+    ...holding("x\r\n:1-35r\r\n:", NOW + 5),
+    vv: VersionVector.of([{ epoch: 0, hlc: 17, node }]),
+  });
+  const telling = [commandWork("KV.GET k"), commandWork("KV.GET k", 0, 3), new FetchWork("\0k", false)];
+  for (const work of [...telling, new FetchWork("\0k", true)]) {
+    const passing = (state: KeyRegister): boolean | undefined => work.isPassing?.(work.apply(state, NOW).result);
+    assert.equal([0, 7, 2047].map(at).map(passing), [false, false, false]);
+    assert.is(passing(at(WITHIN_ROUND)), true);
+    assert.is(passing(ABSENT), false);
+  }
+  assert.is(commandWork("GET k").isPassing, undefined);
 });
 
 function steps(
