@@ -9,7 +9,7 @@
  *
  * Doubt: of an even number of clocks two may be in the middle, far apart, and nobody knows which is right. Deadlines are set by the later and keys
  * ended by the earlier of them, so none ends early by either. Once there was a middle, it is time as it goes on by the steady clock that
- * tells which of two is right: what is nearer to it. So a peer that is away takes no correction with it.
+ * tells which of two is right: what is nearer to it, and neither when both have jumped. So a peer that is away takes no correction with it.
  * Invariants: a key is ended by its deadline only by a node that has compared its clock with a majority since it started; while fewer are seen, what
  * was found last stays. Order and safety do not lean on clocks at all (core/clock/hlc.ts): what is at stake is when keys end.
  * Between two looks, 300 ms apart or less, a wall clock that jumps is seen by the steady one, and time goes on by that.
@@ -48,9 +48,13 @@ function middleOf(clocks: readonly SeenClock[]): Middle {
   return { low: offsets[(offsets.length - 1) >> 1], high: offsets[offsets.length >> 1] };
 }
 
-/** @param ahead of our clock. @returns the one of the two that is nearer to it. */
-function nearer({ low, high }: Middle, ahead: number): number {
-  return Math.abs(low - ahead) <= Math.abs(high - ahead) ? low : high;
+/**
+ * @param ahead of our clock: time as it went on so far. @returns the one of the two that is nearer to it, and if both are far, one before and one
+ * behind, that time itself: then both have jumped, and as many clocks are before as behind it.
+ */
+function nearest({ low, high }: Middle, ahead: number): number {
+  const near = Math.abs(low - ahead) <= Math.abs(high - ahead) ? low : high;
+  return low < ahead && ahead < high && Math.abs(near - ahead) > OFF_MS_MAX ? ahead : near;
 }
 
 export class PeerClocks {
@@ -93,7 +97,7 @@ export class PeerClocks {
 
   /** How far this node's own clock is from the median, at least, ms. */
   get offMs(): number {
-    return Math.abs(nearer(middleOf(this.seen()), this.aheadMs()));
+    return Math.abs(nearest(middleOf(this.seen()), this.aheadMs()));
   }
 
   /** Time as it goes on by the steady clock, less this node's wall clock: the correction, unless the wall clock jumped. */
@@ -112,7 +116,7 @@ export class PeerClocks {
     this.compared = true;
     this.wallLessSteadyMs = this.scheduler.nowMs() - this.scheduler.monotonicMs();
     this.settled ||= high - low <= OFF_MS_MAX;
-    this.follow(this.settled ? nearer(middle, beforeMs) : high);
+    this.follow(this.settled ? nearest(middle, beforeMs) : high);
     this.doubtMs = this.settled ? 0 : this.correctionMs - Math.floor(low);
   }
 

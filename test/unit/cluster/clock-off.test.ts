@@ -151,6 +151,24 @@ test("of two clocks the one that has jumped is wrong", () => {
   }
 });
 
+test("of two clocks that have both jumped, one ahead and one back, none is right", () => {
+  for (const jumpMs of [2000, -2000]) {
+    const scheduler = new FakeScheduler();
+    const rightMs = scheduler.wallMs;
+    let peerMs = rightMs;
+    const own = new PeerClocks(3, scheduler, () => seen([[peerMs - scheduler.wallMs, 0]]));
+    own.look();
+    scheduler.wallMs += jumpMs;
+    peerMs -= 2 * jumpMs;
+    own.look();
+    assert.equal([own.correctionMs, own.nowMs()], [-jumpMs, rightMs]);
+    // Both ahead: there is no other time than theirs.
+    peerMs = rightMs + 2 * jumpMs;
+    own.look();
+    assert.equal([own.correctionMs, own.nowMs()], [0, rightMs + jumpMs]);
+  }
+});
+
 test("a wall clock that jumps between two looks does not take time with it", () => {
   let jumpedMs = 0;
   const scheduler = new FakeScheduler();
