@@ -14,15 +14,11 @@ import { dotKey, dotText, type Entry, type History, textOf, Violation } from "./
 import type { Applied, Ledger, Round } from "./ledger.js";
 import { type Content, perform } from "./model.js";
 
-/**
- * A node goes by its own clock as long as that is not half a second from the median, as a round trip tells it that may itself take as long
- * (cluster/peer-clocks.ts), and drifts while it sees no majority, ms.
- */
-const MEDIAN_PLAY_MS = 1000;
-
 export interface Records {
   /** So long before its deadline, by the highest clock, a key may be ended: 0 unless clocks jump, drift or are far apart. */
   readonly clockPlayMs?: number;
+  /** And so long by the median of all clocks. */
+  readonly medianPlayMs?: number;
   readonly history: History;
   readonly evidence: Evidence;
   readonly ledger: Ledger;
@@ -165,7 +161,7 @@ export class OrderChecker {
 
   private expire({ wallMs, medianMs }: Round, { ballot }: Accepted): void {
     const { expireAt } = this.content as Content;
-    const latestMs = Math.min(wallMs + (this.records.clockPlayMs ?? 0), medianMs + MEDIAN_PLAY_MS);
+    const latestMs = Math.min(wallMs + (this.records.clockPlayMs ?? 0), medianMs + (this.records.medianPlayMs ?? 0));
     if (expireAt === 0 || expireAt > latestMs) {
       throw new Violation(
         `order: what was there is gone at ${dotText(ballot)}, ${expireAt - latestMs} ms early, of ${JSON.stringify(this.name)}, and nobody took it\n${this.recent()}`,

@@ -32,6 +32,7 @@ class Register {
   tick = 0;
   wallMs = 0;
   medianMs = Number.POSITIVE_INFINITY;
+  readonly medianPlayMs = 1000;
   readonly ledger = new Ledger();
   private readonly rules = this.ledger.watched(PROPOSER_RULES, () => this);
 

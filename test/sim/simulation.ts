@@ -28,6 +28,12 @@ const HEAL_MS_MAX = 120_000;
 const QUIET_MS = 4000;
 /** A node that goes by its peers' clocks is off by no more than what is let pass of a clock (cluster/peer-clocks.ts), ms. */
 const CLOCK_PLAY_MS = 500;
+/**
+ * It goes by its own clock as long as that is not half a second from the median, as a round trip tells it that may itself take as long, and drifts while
+ * it sees no majority. Where clocks jump every half second, a node that sees one of two follows each of that one's small jumps, which add up, ms.
+ */
+const MEDIAN_PLAY_MS = 1000;
+const MEDIAN_PLAY_WITH_JUMPS_MS = 4000;
 /** Operations of a key that the black box looks at, and how hard. */
 const BLACK_BOX_OPS = 120;
 const BLACK_BOX_STEPS = 20_000;
@@ -128,6 +134,10 @@ export class Simulation {
     const { faults, clocks } = this.plan;
     const apart = clocks.some(({ offsetMs, wallRate }) => Math.abs(offsetMs) > 5 || Math.abs(wallRate - 1) > 0.001);
     return apart || faults.jump !== undefined ? CLOCK_PLAY_MS : 0;
+  }
+
+  get medianPlayMs(): number {
+    return this.plan.faults.jump === undefined ? MEDIAN_PLAY_MS : MEDIAN_PLAY_WITH_JUMPS_MS;
   }
 
   private count(name: string, more: number): void {
