@@ -10,13 +10,25 @@ const GIVEN_BACK: number = 1 / 64;
 
 export class ForwardTime {
   private timeMs = 0;
-  private steadyMs = 0;
+  /** When time was last asked for while the wall clock was behind; below 0: it is not. */
+  private steadyMs = -1;
+  private readonly steady: () => number;
 
-  // HOT: once per read. To be asked often: what the wall clock was set back by between two calls is not seen beyond the time between them.
-  /** @param wallMs whole milliseconds. @param steadyMs of a clock that never steps back. @returns whole milliseconds. */
-  at(wallMs: number, steadyMs: number): number {
-    if (wallMs >= this.timeMs) this.timeMs = wallMs;
-    else this.timeMs += (steadyMs - this.steadyMs) * (1 - GIVEN_BACK);
+  /** @param steady a clock that never steps back, ms; it is only read while the wall clock is behind. */
+  constructor(steady: () => number) {
+    this.steady = steady;
+  }
+
+  // HOT: once per read. To be asked often: what passes between the last call before the wall clock was set back and the next one is not seen.
+  /** @param wallMs whole milliseconds. @returns whole milliseconds. */
+  at(wallMs: number): number {
+    if (wallMs >= this.timeMs) {
+      this.timeMs = wallMs;
+      this.steadyMs = -1;
+      return wallMs;
+    }
+    const steadyMs = this.steady();
+    if (this.steadyMs >= 0) this.timeMs += (steadyMs - this.steadyMs) * (1 - GIVEN_BACK);
     this.steadyMs = steadyMs;
     return Math.floor(this.timeMs);
   }

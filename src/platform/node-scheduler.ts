@@ -12,11 +12,11 @@ export class NodeScheduler implements Scheduler {
 
   /** @param forward the wall clock goes on where the machine's is set back. */
   constructor(forward = false) {
-    if (forward) this.forward = new ForwardTime();
+    if (forward) this.forward = new ForwardTime(() => performance.now());
   }
 
   nowMs(): number {
-    return this.forward === undefined ? Date.now() : this.forward.at(Date.now(), performance.now());
+    return this.forward === undefined ? Date.now() : this.forward.at(Date.now());
   }
 
   monotonicMs(): number {
