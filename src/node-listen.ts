@@ -56,38 +56,55 @@ export async function listenForHttp(node: RunningNode, any: boolean): Promise<Ru
   }
 }
 
-/** Any free port (0) is one for all addresses: a name such as localhost may stand for each of them. */
+type Port = ListenOptions & { readonly port: number };
+
+/** @param into has the listeners that were made also when it throws: they are the caller's to close. */
 async function listenOnAll(
   network: Network,
   addresses: readonly string[],
-  options: ListenOptions & { readonly port: number },
+  options: Port,
   accept: Accept,
   into: Listener[],
   option: string,
 ): Promise<void> {
   for (let tries = 1; ; tries++) {
-    let { port } = options;
     const listening: Listener[] = [];
-    let failed: { readonly error: unknown; readonly where: string } | undefined;
-    for (const address of addresses) {
-      const host = hostOf(address);
-      try {
-        const listener = await network.listen({ ...options, host, port }, accept);
-        listening.push(listener);
-        port = listener.port;
-      } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        if (address.startsWith("-") && (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT")) continue;
-        failed = { error, where: `${host}:${port}` };
-        break;
+    try {
+      await listenOnEach(network, addresses, options, accept, listening, option);
+      into.push(...listening);
+      return;
+    } catch (error) {
+      if (options.port > 0 || listening.length === 0 || tries === PORT_TRIES) {
+        into.push(...listening);
+        throw error;
       }
+      // It waits for whoever came in meanwhile, which the next try need not.
+      for (const listener of listening) listener.close().catch(() => {});
     }
-    // What has come in so far is the caller's to close, whatever becomes of the rest.
-    const again = failed !== undefined && options.port === 0 && listening.length > 0 && tries < PORT_TRIES;
-    if (again) for (const listener of listening) listener.close().catch(() => {});
-    else into.push(...listening);
-    if (failed !== undefined && !again) throw listenError(failed.error, failed.where, option);
-    if (!again) return;
+  }
+}
+
+/** Any free port (0) is one for all addresses: a name such as localhost may stand for each of them. */
+async function listenOnEach(
+  network: Network,
+  addresses: readonly string[],
+  options: Port,
+  accept: Accept,
+  into: Listener[],
+  option: string,
+): Promise<void> {
+  let { port } = options;
+  for (const address of addresses) {
+    const host = hostOf(address);
+    try {
+      const listener = await network.listen({ ...options, host, port }, accept);
+      port = listener.port;
+      into.push(listener);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (address.startsWith("-") && (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT")) continue;
+      throw listenError(error, `${host}:${port}`, option);
+    }
   }
 }
 
