@@ -24,6 +24,7 @@ import { CorruptionError, FormatError } from "../lib/errors.js";
 import type { BackupTarget } from "../ports/backup-target.js";
 import type { Disk } from "../ports/disk.js";
 import type { Scheduler } from "../ports/scheduler.js";
+import { Cleaner } from "./cleaner.js";
 import { type DirectoryMeta, META_NAME, readMeta, writeMeta } from "./directory-meta.js";
 import type { LogExtent, SegmentInfo } from "./log.js";
 import { replayRegister } from "./register-replay.js";
@@ -215,7 +216,8 @@ export function verifyBackup(disk: Disk): BackupFacts {
   const snapshot = new SnapshotReader(disk, list.snapshot, (body, at, length) => take(body, at, length, 0));
   while (snapshot.step());
   const wal = new WalReader(disk, snapshot.startLsn + 1, take);
-  while (wal.step());
+  const cleaner = new Cleaner(table);
+  while (wal.step()) if (cleaner.wanted()) cleaner.run(() => !cleaner.wanted());
   const last = list.files.findLast(({ name }) => name.startsWith("wal-"))?.name ?? "wal";
   // A backup is cut at a whole batch: nothing was ever under way in it.
   const damagedAt = wal.missing[0]?.position ?? wal.tornFrom;

@@ -125,7 +125,7 @@ export class Engine {
     this.cleaner = new Cleaner(this.store.table);
     this.snapshotter = new Snapshotter(disk, scheduler, this.store.table, new LogOf(this), hlc, () => this.sliceSoon());
     this.store.setTime(scheduler.nowMs());
-    this.recovery = new Recovery(disk, this.store, this.replica);
+    this.recovery = new Recovery(disk, this.store, this.cleaner, this.replica);
   }
 
   /** Of a member of a cluster only. */

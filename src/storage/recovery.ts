@@ -9,6 +9,7 @@
 import { hlcOf, keyLength, TYPE_FLUSH } from "../codec/record/record.js";
 import { CorruptionError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
+import type { Cleaner } from "./cleaner.js";
 import type { WalEnd } from "./log.js";
 import type { Registers } from "./registers.js";
 import { replay } from "./replay.js";
@@ -21,6 +22,8 @@ import { BATCH_FIRST_BYTE, SECTOR_BYTES, STAMP_AT, segmentLsn } from "./wal-form
 import { WalReader } from "./wal-reader.js";
 
 const COPY_BYTES = 1 << 20;
+/** Of the cleaner, in one step: about a millisecond. */
+const CLEANING_STEPS = 16;
 
 export class Recovery {
   records = 0;
@@ -32,17 +35,19 @@ export class Recovery {
   private readonly disk: Disk;
   private readonly store: Store;
   private readonly registers: Registers | undefined;
+  private readonly cleaner: Cleaner;
   private snapshot: SnapshotReader | undefined;
   private wal: WalReader | undefined;
   private snapshotBytes = 0;
   /** Of the records read so far. */
   private highestHlc = -1;
 
-  /** @param registers those of `store`, where it is a replica's. */
-  constructor(disk: Disk, store: Store, registers: Registers | undefined) {
+  /** @param registers those of `store`, where it is a replica's. @param cleaner of its table: the one that goes on afterwards. */
+  constructor(disk: Disk, store: Store, cleaner: Cleaner, registers: Registers | undefined) {
     this.disk = disk;
     this.store = store;
     this.registers = registers;
+    this.cleaner = cleaner;
     const names = disk.list();
     for (const name of names) if (name === SNAPSHOT_TEMP_NAME || /^wal-.*\.tmp$/.test(name)) disk.remove(name);
     this.snapshots = names
@@ -87,10 +92,14 @@ export class Recovery {
     return true;
   }
 
-  /** Load a block or a batch. @returns false when everything is loaded. @throws CorruptionError, FormatError */
+  /**
+   * Load a block or a batch, or clean up behind those before: each state of a key that the log overwrites would lie about until the end, and
+   * what a node held in its memory would not fit in again. @returns false when everything is loaded.
+   * @throws CorruptionError, FormatError
+   */
   step(): boolean {
     const { detached, table } = this.store;
-    if (table.releaseDropped() || detached.free(() => true)) return true;
+    if (table.releaseDropped() || detached.free(() => true) || this.clean()) return true;
     if (this.snapshot !== undefined) {
       if (this.snapshot.step()) return true;
       this.store.hlc.witness(this.snapshot.hlc);
@@ -103,6 +112,12 @@ export class Recovery {
     if (wal.step()) return true;
     this.refuseShort(wal);
     return false;
+  }
+
+  private clean(): boolean {
+    if (!this.cleaner.wanted()) return false;
+    let left = CLEANING_STEPS;
+    return this.cleaner.run(() => --left <= 0);
   }
 
   /** Let go of the file: for those who do not read to the end. */
