@@ -159,9 +159,14 @@ export class Backup {
     if (this.ended) return;
     this.ended = true;
     this.source.held = false;
-    if (error !== undefined) this.target.abandon();
-    this.done(error, this.lsn);
+    if (error === undefined) return this.done(undefined, this.lsn);
+    this.target.abandon((left) => this.done(left === null ? error : withRest(error, left), this.lsn));
   }
+}
+
+/** What went wrong first is what matters; the operator has to know of the rest. */
+function withRest(error: Error, left: Error): Error {
+  return new Error(`${error.message}; what was written is still there: ${left.message}`, { cause: error });
 }
 
 function encodeList(list: BackupList): Buffer {
