@@ -2,7 +2,7 @@
  * storage/engine.ts: the storage of one node: opens a data directory, keeps table, log and snapshots together, and does the
  * upkeep (sweeping, evicting, cleaning, freeing, snapshots) in slices of about a millisecond, one a turn, between commands.
  * Invariants: nothing is served before recovery ended, and nothing is changed before the log took a synced mark (on a full disk that
- * may be later); segments are deleted only when two snapshots make them needless; after a failure of the log nothing is
+ * may be later); snapshots and segments are deleted by storage/generations.ts alone; after a failure of the log nothing is
  * acknowledged.
  */
 
@@ -208,8 +208,7 @@ export class Engine {
       this.appendedBefore = appended;
       if (!this.sliceAsked) this.slice();
       this.considerSnapshot();
-      // Peers catch up at any time.
-      if (this.options.retainFromLsn !== undefined) this.generations.dropNeedless();
+      this.generations.upkeep();
       this.scheduleUpkeep();
     });
   }
@@ -260,7 +259,10 @@ export class Engine {
     if (again || wal.sinceSnapshotBytes > this.snapshotDue) this.snapshot(() => {});
   }
 
-  /** Start a snapshot. @returns false when one is running already. `done` hears how it ended. */
+  /**
+   * Start a snapshot. @returns false when one is running already. `done` hears how it ended, never within the call. Where nothing was written
+   * since the newest one that is what was asked for: it is as good as a new one, and its time is now.
+   */
   snapshot(done: (error: DiskError | undefined) => void): boolean {
     if (this.snapshotter.running || this.wal === undefined || this.stopped) return false;
     const wal = this.wal;
@@ -272,21 +274,30 @@ export class Engine {
     }
     const dirty = this.store.stats.dirty;
     const logged = wal.sinceSnapshotBytes;
+    const saved = (): void => {
+      this.lastSaveOk = true;
+      this.store.stats.dirty -= dirty;
+      wal.sinceSnapshotBytes -= logged;
+      this.lastSaveMs = this.scheduler.nowMs();
+    };
     this.snapshotStartedMs = this.scheduler.nowMs();
-    this.generations.keep(1);
+    if (wal.failure === undefined && this.generations.covers(wal.appendedLsn)) {
+      saved();
+      this.scheduler.endOfTurn(() => done(undefined));
+      return true;
+    }
     this.snapshotter.start((error, startLsn) => {
-      this.lastSaveOk = error === undefined;
       if (error === undefined) {
-        this.store.stats.dirty -= dirty;
-        wal.sinceSnapshotBytes -= logged;
-        this.lastSaveMs = this.scheduler.nowMs();
+        saved();
         this.generations.made(startLsn);
       } else {
+        this.lastSaveOk = false;
         this.retryAfterMs = this.scheduler.monotonicMs() + SNAPSHOT_RETRY_MS;
         this.generations.removeUnfinished();
       }
       done(error);
     });
+    this.generations.keep(1);
     return true;
   }
 

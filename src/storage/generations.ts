@@ -1,5 +1,8 @@
 /**
- * storage/generations.ts: the snapshots that are kept, and how much of the log: what the newest needs, and the one before it.
+ * storage/generations.ts: the snapshots that are kept, and how much of the log, so that there is a second way back when the newest snapshot is
+ * damaged: the snapshot before it and the log from there on, or, before there were two, the log from its beginning.
+ * While a snapshot is being written there is one way only, or disk use would be that of three (docs/STORAGE.md, disk bound); if it then fails
+ * that stays so until the next one. Where the disk is full the log from before a single snapshot goes as well.
  * Invariant: while a backup copies (`held`) nothing is deleted. Files go off the loop (storage/disposal.ts).
  */
 import type { Disk } from "../ports/disk.js";
@@ -16,6 +19,7 @@ export interface Retention {
 interface Holder {
   readonly held: boolean;
   readonly wal: Wal | undefined;
+  readonly snapshotter: { readonly running: boolean };
 }
 
 export class Generations {
@@ -48,22 +52,34 @@ export class Generations {
     this.dropNeedless();
   }
 
-  /** Two generations are kept; while a third is written only one, so that disk use stays bounded. */
+  /** Does the newest hold all that the log has up to this position? Then one more would be the same, in place of the way back beside it. */
+  covers(lsn: number): boolean {
+    return this.newest === lsn && this.disk.exists(snapshotName(lsn));
+  }
+
+  /** Now and then: peers come further at any time, and the disk fills up. */
+  upkeep(): void {
+    if (this.retention.retainFromLsn !== undefined || this.snapshots.length === 1) this.dropNeedless();
+  }
+
+  /** Snapshots but the newest `count` go. */
   keep(count: number): void {
     if (this.holder.held) return;
     for (const lsn of this.snapshots.splice(count)) this.disposal.remove(snapshotName(lsn));
     this.dropNeedless();
   }
 
-  /** Log segments older than the oldest snapshot kept. With a single one the log from its start on is the second way back. */
-  dropNeedless(): void {
-    const { held, wal } = this.holder;
+  /** Log segments older than the oldest snapshot kept; with a single one the log before it is the second way back. */
+  private dropNeedless(): void {
+    const { held, wal, snapshotter } = this.holder;
     const oldest = this.snapshots[this.snapshots.length - 1];
     if (held || oldest === undefined || wal === undefined) return;
+    const full = wal.lacksRoom();
+    if (this.snapshots.length === 1 && !snapshotter.running && !full) return;
     const { retainFromLsn, retainBytes } = this.retention;
     const from = retainFromLsn?.() ?? Number.POSITIVE_INFINITY;
     // Where the disk is full the log is needed for writes: a peer that is behind is not worth refusing them.
-    const bytes = wal.lacksRoom() ? 0 : (retainBytes?.() ?? 0);
+    const bytes = full ? 0 : (retainBytes?.() ?? 0);
     for (const name of wal.segments.dropBefore(oldest + 1, from, bytes)) this.disposal.remove(name);
   }
 
