@@ -70,7 +70,13 @@ export class Recovery {
     );
   }
 
+  /**
+   * Of the log's first segment what is not behind the snapshot's start is passed over: the snapshot's walk began after it, and its header has the
+   * clock and the ceilings (storage/registers.ts, highestHlc). It would do no harm, but each old flush would cost a walk over all keys.
+   * @param lsn 0: from the snapshot.
+   */
   private apply(body: Buffer, at: number, length: number, lsn: number): void {
+    if (lsn > 0 && lsn <= this.snapshotLsn) return;
     const { hlc, table, usage } = this.store;
     if (this.registers !== undefined) this.registers.replay(body, at, length, lsn);
     else if (!this.flushed(body, at)) replay(table, hlc, body, at, length, lsn, usage.fresh());
