@@ -74,6 +74,8 @@ export class RunningNode {
   private readonly memory: boolean;
   private end: (end: NodeEnd) => void = () => {};
   private stopping: Promise<void> | undefined;
+  /** The engine touches the directory no more. */
+  private quiet: Promise<void> = Promise.resolve();
 
   constructor(config: Config, disk: Disk, release: () => void, parts: NodeParts) {
     this.config = config;
@@ -268,22 +270,35 @@ export class RunningNode {
         if (!engine.snapshot(() => resolve())) resolve();
       });
     }
-    const failure = await new Promise<Error | undefined>((resolve) => engine.stop(resolve));
+    const failure = await this.stopEngine();
     server.close(true);
     server.stop();
     await Promise.all([...closed, parted]);
-    this.release();
+    this.letGo();
     if (failure !== undefined) throw failure;
   }
 
-  /** It could not be started. */
-  abandon(): void {
+  private stopEngine(): Promise<Error | undefined> {
+    return new Promise((resolve) => {
+      this.quiet = new Promise((quiet) => this.engine.stop(resolve, quiet));
+    });
+  }
+
+  /** Where a disk hangs what is under way might reach the files of whoever opens the directory next: it is kept until then. */
+  private letGo(): void {
+    void this.quiet.then(this.release);
+  }
+
+  /** It could not be started: let go of all that was begun. */
+  async abandon(): Promise<void> {
     for (const listener of this.listeners) void listener.close();
     void this.http?.stop(0);
     void this.member?.stop();
     this.server.close(true);
     this.server.stop();
     this.engine.recovery?.close();
+    await this.stopEngine();
+    this.letGo();
   }
 
   private async drained(now: boolean): Promise<void> {
@@ -310,8 +325,8 @@ export async function start(config: Config, parts: NodeParts = {}): Promise<Runn
     await node.load();
     return node;
   } catch (error) {
-    node?.abandon();
-    release();
+    if (node === undefined) release();
+    else await node.abandon();
     throw node === undefined ? asDiskError("cannot open the data directory", error) : error;
   }
 }

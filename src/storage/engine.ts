@@ -29,6 +29,7 @@ import { Store } from "./store.js";
 import { Sweeper } from "./sweeper.js";
 import { Table } from "./table.js";
 import { Wal } from "./wal.js";
+import { stopLog } from "./wal-stop.js";
 
 /** Of each turn for upkeep, and before it for a snapshot: the longer one takes, the more log lies behind it. So it gets more when it is late. */
 const SLICE_MS = 0.6;
@@ -368,20 +369,16 @@ export class Engine {
   /**
    * Stop: flush, seal, close. `done` once it is safe to exit. Records that still find no room on the disk were never written:
    * they end as a failure of the log, so that those who wait for them hear of it.
+   * @param quiet called then, or later where the disk hangs: nothing of this engine touches the directory any more, others may open it.
    */
-  stop(done: (error: DiskError | undefined) => void): void {
-    const wal = this.wal;
+  stop(done: (error: DiskError | undefined) => void, quiet: () => void = () => {}): void {
+    const { wal, snapshotter } = this;
     this.stopped = true;
-    this.snapshotter.abort();
+    snapshotter.abort();
     this.backupRunning?.abort();
-    if (wal === undefined) return done(undefined);
-    if (wal.failure !== undefined) return done(wal.failure);
-    if (wal.busy() || this.snapshotter.running) {
-      this.scheduler.after(1, () => this.stop(done));
-      return;
-    }
-    wal.close(true);
-    done(wal.failure);
+    if (wal !== undefined) return stopLog(wal, this.scheduler, () => snapshotter.running, done, quiet);
+    done(undefined);
+    quiet();
   }
 
   diskBytes(): number {

@@ -186,10 +186,7 @@ export class SegmentMaker {
   }
 
   private fill(file: FileHandle, zeros: Buffer, at: number, bytes: number): void {
-    if (this.stopped) {
-      this.disk.close(file);
-      return;
-    }
+    if (this.stopped) return this.failed(file);
     if (at >= bytes) {
       this.disk.syncAsync(file, (error) => {
         if (error) return this.failed(file);
@@ -211,13 +208,13 @@ export class SegmentMaker {
   /** No record depends on a segment that is being made: its failure is want of room, not loss. Try again later. */
   private failed(file: FileHandle): void {
     if (file !== -1) this.disk.close(file);
+    this.making = 0;
     // By now the name may be another's: whoever opened the directory after us.
     if (this.stopped) return;
     if (file !== -1) {
       // What was filled so far may be just the room that is missing.
       this.clear(NEXT_SEGMENT_NAME);
     }
-    this.making = 0;
     this.outOfSpace = true;
     this.cancelRetry = this.scheduler.after(RETRY_MS, () => this.prepare());
   }
@@ -228,6 +225,12 @@ export class SegmentMaker {
     waiting?.();
   }
 
+  /** It was stopped, and a segment's file is open still. */
+  get ending(): boolean {
+    return this.stopped && this.making > 0;
+  }
+
+  /** No segment is begun any more; the one under way is given up at its next piece. */
   stop(): void {
     this.stopped = true;
     this.cancelRetry?.();
