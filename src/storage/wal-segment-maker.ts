@@ -78,12 +78,23 @@ export class SegmentMaker {
     return this.disk.freeBytes() >= bytes + this.making;
   }
 
-  /** The next segment must have room for `bytes`: a prepared one that has not is given up. */
-  private demand(bytes: number): void {
+  /** The next segment must have room for `bytes`: a prepared one that has not is given up. @returns false when that cannot be done now. */
+  private demand(bytes: number): boolean {
     this.demanded = Math.ceil(bytes / SECTOR_BYTES) * SECTOR_BYTES;
-    if (this.made === undefined || this.made.bytes >= bytes) return;
-    this.disk.remove(this.made.name);
+    if (this.made === undefined || this.made.bytes >= bytes) return true;
+    if (!this.giveUp(this.made.name)) return false;
     this.made = undefined;
+    return true;
+  }
+
+  /** No record depends on the file: a disk that does not remove it is no failure of the log. */
+  private giveUp(name: string): boolean {
+    try {
+      this.clear(name);
+      return true;
+    } catch {
+      return false; // the next try does it
+    }
   }
 
   /** As ready(). @param run called once there may be such a segment, if there is none: one is being made then. */
@@ -91,15 +102,10 @@ export class SegmentMaker {
     if (this.ready(bytes)) return true;
     // More than is needed now: the batch grows while the segment is laid out, and must not outgrow it again and again.
     const wanted = bytes + (bytes >> 2) + DEMAND_SPARE_BYTES;
-    this.demand(this.hasRoom(2 * wanted) ? wanted : bytes);
-    this.whenReady(run);
-    return false;
-  }
-
-  /** Call once, when a segment was made or a try has failed. */
-  private whenReady(run: () => void): void {
     this.waiting = run;
-    this.prepare();
+    if (this.demand(this.hasRoom(2 * wanted) ? wanted : bytes)) this.prepare();
+    else this.retry(() => this.wake());
+    return false;
   }
 
   /**
@@ -211,12 +217,15 @@ export class SegmentMaker {
     this.making = 0;
     // By now the name may be another's: whoever opened the directory after us.
     if (this.stopped) return;
-    if (file !== -1) {
-      // What was filled so far may be just the room that is missing.
-      this.clear(NEXT_SEGMENT_NAME);
-    }
+    // What was filled so far may be just the room that is missing.
+    if (file !== -1) this.giveUp(NEXT_SEGMENT_NAME);
     this.outOfSpace = true;
-    this.cancelRetry = this.scheduler.after(RETRY_MS, () => this.prepare());
+    this.retry(() => this.prepare());
+  }
+
+  private retry(run: () => void): void {
+    this.cancelRetry?.();
+    this.cancelRetry = this.scheduler.after(RETRY_MS, run);
   }
 
   private wake(): void {

@@ -104,6 +104,62 @@ test("a log that failed, and its next segment too: the node that opens the direc
   }
 });
 
+/** Its file system becomes read-only. */
+class ReadOnlyDisk extends SimDisk {
+  readOnly = false;
+  override write(...args: Parameters<SimDisk["write"]>): void {
+    this.check();
+    super.write(...args);
+  }
+  override writeAsync(...args: Parameters<SimDisk["writeAsync"]>): void {
+    const [file, from, at, length, position, done] = args;
+    super.writeAsync(file, from, at, length, position, (error) => done(this.readOnly ? this.refusal() : error));
+  }
+  override remove(name: string): void {
+    this.check();
+    super.remove(name);
+  }
+  private check(): void {
+    if (this.readOnly) throw this.refusal();
+  }
+  private refusal(): Error {
+    return Object.assign(new Error("EROFS: read-only file system"), { code: "EROFS" });
+  }
+}
+
+test("the file system becomes read-only while a segment is laid out: the log fails at the next write, not the program", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new ReadOnlyDisk(scheduler);
+  const engine = openEngine(disk, scheduler);
+  const wal = engine.wal as Wal;
+  disk.readOnly = true;
+  scheduler.advance(3000);
+  assert.is(wal.failure, undefined, "no record depends on that segment");
+  put(engine, "key");
+  scheduler.advance(10);
+  assert.is(wal.failure?.exitCode, 74);
+});
+
+test("a segment that is too small for a batch cannot be removed: the batch waits until it can", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new ReadOnlyDisk(scheduler);
+  const engine = openEngine(disk, scheduler);
+  const wal = engine.wal as Wal;
+  scheduler.advance(100);
+  disk.readOnly = true;
+  for (let i = 0; i < 5; i++) {
+    put(engine, `key:${i}`, 200_000);
+    scheduler.advance(1000);
+  }
+  assert.is(wal.failure, undefined);
+  assert.ok(wal.durableLsn < wal.appendedLsn);
+  disk.readOnly = false;
+  scheduler.advance(3000);
+  assert.is(wal.durableLsn, wal.appendedLsn);
+  const again = openEngine(disk.afterPowerLoss(new FakeScheduler(), 1), new FakeScheduler());
+  for (let i = 0; i < 5; i++) assert.is(valueIn(again, `key:${i}`)?.length, 200_000);
+});
+
 test("batches are still under way when the log fails: the stop waits for them, and then closes", () => {
   const scheduler = new FakeScheduler();
   const disk = new SimDisk(scheduler);
