@@ -184,15 +184,15 @@ export class Engine {
     Math.max(SEGMENT_BYTES_SMALL, this.store.usedBytes() * SEGMENT_SHARE);
 
   /** @returns false when there is no room for a log: what is there is served, and it is tried again until there is room. */
-  private beginLog(wal: Wal): boolean {
-    if (wal.start()) {
+  private beginLog(wal: Wal, again = false): boolean {
+    if (wal.start(again)) {
       this.store.log = wal;
       return true;
     }
     this.scheduler.after(ROOM_RETRY_MS, () => {
       if (this.stopped || wal.failure !== undefined) return;
       try {
-        if (!this.beginLog(wal)) return;
+        if (!this.beginLog(wal, true)) return;
       } catch (error) {
         wal.fail(error as DiskError);
         return;

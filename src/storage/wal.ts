@@ -26,7 +26,7 @@ import { RelaxedSync } from "./relaxed-sync.js";
 import { SpareBatches } from "./spare-batches.js";
 import { BATCH_OPEN, BATCH_SEAL, BatchBuilder, LARGE_RECORD_BYTES, SECTOR_BYTES } from "./wal-format.js";
 import { isWantOfRoom, SegmentMaker } from "./wal-segment-maker.js";
-import { NoDescriptor, WalSegments } from "./wal-segments.js";
+import { isWantOfDescriptors, NoDescriptor, WalSegments } from "./wal-segments.js";
 
 /** Room that must be left in the segment while no next one can be made, beyond what is under way and twice what waits. */
 const LOW_ROOM_BYTES = 256 * 1024;
@@ -93,15 +93,15 @@ export class Wal {
 
   /**
    * Open a segment and write the OPEN mark, synced: the disk is known to work before anything is promised. Blocks.
-   * @returns false when there is no room for that: nothing has changed, and it may be called again. Until then nothing can be appended.
+   * @returns false when there is no room for that, or no descriptor when tried `again`: nothing has changed, and it may be called again.
    */
-  start(): boolean {
+  start(again = false): boolean {
     try {
       this.maker.makeNow();
       this.rotate(SECTOR_BYTES);
       this.writeMark(BATCH_OPEN);
     } catch (error) {
-      if (!this.segments.isOpen && isWantOfRoom(error)) return false;
+      if (!this.segments.isOpen && (isWantOfRoom(error) || (again && isWantOfDescriptors(error)))) return false;
       this.fail(new DiskError("cannot write the log", error));
       throw this.failure;
     }
