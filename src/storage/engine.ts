@@ -12,7 +12,7 @@ import { Random } from "../lib/random.js";
 import type { BackupTarget } from "../ports/backup-target.js";
 import type { Disk } from "../ports/disk.js";
 import type { ReleaseMemory } from "../ports/memory.js";
-import type { Scheduler } from "../ports/scheduler.js";
+import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { Backup, type BackupDone } from "./backup.js";
 import { Cleaner } from "./cleaner.js";
 import { type DirectoryMeta, openMeta } from "./directory-meta.js";
@@ -354,16 +354,12 @@ export class Engine {
     return true;
   }
 
-  /** Call back when everything appended so far is on the disk, whatever appendfsync says. Not after a failure. */
-  sync(done: () => void): void {
+  /** Call back when everything appended so far is on the disk, whatever appendfsync says. Not after a failure. @returns to wait no more. */
+  sync(done: () => void): Cancel {
     const wal = this.wal as Wal;
-    const upTo = wal.appendedLsn;
-    const check = (): void => {
-      if (wal.failure !== undefined) return;
-      if (wal.syncedLsn >= upTo) done();
-      else wal.syncNow(() => this.scheduler.after(wal.syncedLsn >= upTo ? 0 : 1, check));
-    };
-    check();
+    return wal.syncNow(() => {
+      if (wal.failure === undefined) done();
+    }, wal.appendedLsn);
   }
 
   /**

@@ -15,7 +15,7 @@
 import { assert } from "../lib/assert.js";
 import { DiskError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
-import type { Scheduler } from "../ports/scheduler.js";
+import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { BatchStream } from "./batch-stream.js";
 import { type Flight, Flights } from "./flights.js";
 import { paceOf } from "./flush-gap.js";
@@ -346,9 +346,9 @@ export class Wal {
     this.open.begin(this.appendedLsn + 1);
   }
 
-  /** Sync what was written so far (WAITAOF in the relaxed modes). `done` is called after a failure too. */
-  syncNow(done: () => void): void {
-    this.sync.now(done);
+  /** Sync what was written so far, or up to a position (storage/relaxed-sync.ts). `done` is called after a failure too. */
+  syncNow(done: () => void, upTo: number = this.durableLsn): Cancel {
+    return this.sync.upTo(upTo, done);
   }
 
   extent(): LogExtent {
