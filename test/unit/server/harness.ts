@@ -61,6 +61,7 @@ export class FakeStorage implements Storage {
   refusal: string | undefined = undefined;
   failed = false;
   room = true;
+  full = false;
   congested = false;
   syncedLsn = 0;
   paused = false;
