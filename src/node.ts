@@ -242,18 +242,8 @@ export class RunningNode {
 
   /** Stop in good order. Everything acknowledged is on disk when it resolves. */
   stop(save = true, now = false): Promise<void> {
-    this.stopping ??= this.stopAlive(save, now);
+    this.stopping ??= keptAlive(this.stopOnce(save, now));
     return this.stopping;
-  }
-
-  /** The node's timers keep no process alive: when nothing else does, it would end in the midst of the stop. */
-  private async stopAlive(save: boolean, now: boolean): Promise<void> {
-    const alive = setInterval(() => {}, ALIVE_MS);
-    try {
-      await this.stopOnce(save, now);
-    } finally {
-      clearInterval(alive);
-    }
   }
 
   private async stopOnce(save: boolean, now: boolean): Promise<void> {
@@ -297,7 +287,7 @@ export class RunningNode {
     this.server.close(true);
     this.server.stop();
     this.engine.recovery?.close();
-    await this.stopEngine();
+    await keptAlive(this.stopEngine());
     this.letGo();
   }
 
@@ -306,6 +296,16 @@ export class RunningNode {
     while (this.server.draining && this.scheduler.monotonicMs() < until) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
     }
+  }
+}
+
+/** A node's timers keep no process alive: when nothing else does, it would end in the midst of the stop. */
+async function keptAlive<T>(stop: Promise<T>): Promise<T> {
+  const alive = setInterval(() => {}, ALIVE_MS);
+  try {
+    return await stop;
+  } finally {
+    clearInterval(alive);
   }
 }
 

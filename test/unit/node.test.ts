@@ -71,6 +71,7 @@ function onDisk(): { node: RunningNode; disk: SimDisk; letGo: number[] } {
 
 test("a node that could not be started stops its engine before it lets go of the directory", async () => {
   const { node, disk, letGo } = onDisk();
+  disk.latencyMs = () => 20; // nothing else keeps the process meanwhile
   await node.load();
   assert.ok(disk.openHandles > 0);
   await node.abandon();
