@@ -347,6 +347,16 @@ served("WAITAOF leaves no timer behind", {}, async (c, h) => {
   assert.is(timers, 0);
 });
 
+served("WAITAOF that is out of time waits for no sync any more", {}, async (c, h) => {
+  h.storage.syncMs = 100;
+  assert.is(await c.ask("SET", "a", "1"), "+OK");
+  for (let i = 0; i < 5; i++) {
+    assert.is(await c.ask("WAITAOF", "1", "0", "1"), "*2");
+    await c.expect(":0\r\n:0\r\n");
+    assert.is(h.storage.waiters.size, 0);
+  }
+});
+
 served("a full table refuses as maxmemory does, though there is none", {}, async (c, h) => {
   assert.is(await c.ask("MULTI"), "+OK");
   assert.is(await c.ask("SET", "a", "1"), "+QUEUED");
