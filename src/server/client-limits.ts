@@ -1,8 +1,9 @@
 /**
- * server/client-limits.ts: what ends a connection: too much unsent, too much unparsed, too long silent.
+ * server/client-limits.ts: what ends a connection: too much unsent, too much unparsed, too long silent, no command.
  * Normal replies are held back long before these limits by not reading on (session.ts); they are for pushed messages,
  * for single commands of any size, and for limits that were set low on purpose.
  */
+import { GUARD_SILENT } from "./client-state.js";
 import { STALLED_BLOCKED, STALLED_PAUSED } from "./flow.js";
 import type { Server } from "./server.js";
 import type { Session } from "./session.js";
@@ -48,6 +49,16 @@ export function queryTooLong(session: Session, more: number): boolean {
   traffic.queryLimitDisconnections++;
   session.destroy();
   return true;
+}
+
+/** What came is no command: the client is told, unless it wants no replies, and no more of it runs. */
+export function notUnderstood(session: Session, text: string): void {
+  const { context, parts } = session.server;
+  const before = context.reply.at;
+  if ((session.guards & GUARD_SILENT) === 0) context.reply.error(`ERR ${text}`);
+  session.gate.free(before, context.reply.at);
+  parts.log("verbose", `client ${session.id} ${session.connection.remote}: ${text}`);
+  session.closing = true;
 }
 
 /** Once in a while: the limits that have a time in them. */

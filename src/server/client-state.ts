@@ -40,15 +40,20 @@ export class ClientState {
   /** It may do more than log in, whatever password is set from now on. */
   letIn = true;
   /** When it came, ms since the epoch. */
-  createdMs = 0;
+  readonly createdMs: number;
   /** When the last bytes came, ms since the epoch: for timeout and CLIENT LIST. */
-  activeMs = 0;
+  activeMs: number;
   /** Since when more than the soft output limit waits; 0: not. */
   overSoftMs = 0;
   /** In a cluster: what was asked of it and not answered yet. */
   worksInFlight = 0;
   transaction: Transaction | undefined = undefined;
   lastCommand: CommandSpec | undefined = undefined;
+
+  constructor(nowMs: number) {
+    this.createdMs = nowMs;
+    this.activeMs = nowMs;
+  }
 
   /** An answer is due that others have to give: it is not idle. */
   get awaits(): boolean {

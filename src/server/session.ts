@@ -14,14 +14,20 @@
 import type { Args } from "../codec/resp/args.js";
 import { DONE, ERROR, RequestParser } from "../codec/resp/request-parser.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
-import { checkOutput, FLUSH_BYTES, queryTooLong, UNSENT_HIGH_BYTES, UNSENT_LOW_BYTES } from "./client-limits.js";
-import { ClientState, GUARD_SILENT, REPLY_OFF } from "./client-state.js";
+import {
+  checkOutput,
+  FLUSH_BYTES,
+  notUnderstood,
+  queryTooLong,
+  UNSENT_HIGH_BYTES,
+  UNSENT_LOW_BYTES,
+} from "./client-limits.js";
+import { ClientState, REPLY_OFF } from "./client-state.js";
 import { Flow, STALLED_BLOCKED, STALLED_FULL, STALLED_LOG, STALLED_PAUSED, STALLED_SLICE } from "./flow.js";
 import { Gate } from "./gate.js";
 import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
 import type { Server } from "./server.js";
-import { UNCERTAIN } from "./texts.js";
 import { endTransaction } from "./transaction.js";
 
 /** Commands between two looks at the clock; how long one client may run while others wait. */
@@ -48,14 +54,12 @@ export class Session extends ClientState implements ConnectionHandler {
   private departing = 0;
 
   constructor(id: number, connection: Connection, server: Server) {
-    super();
+    super(server.nowMs);
     this.id = id;
     this.connection = connection;
     this.flow = new Flow(connection);
     this.server = server;
     this.parser = new RequestParser(server.sharedArgs, server.requestLimits);
-    this.createdMs = server.nowMs;
-    this.activeMs = server.nowMs;
   }
 
   /** Bytes of unfinished commands. */
@@ -194,7 +198,7 @@ export class Session extends ClientState implements ConnectionHandler {
     const waitingBefore = this.sendingBytes;
     const free = waitingBefore === 0 ? gated : from;
     if (free < total) {
-      if (free < gated) outbox.push(reply.buf, free, gated, 0, 0);
+      if (free < gated) outbox.push(reply.buf, free, gated, 0, gate.repliesBefore(gated));
       if (gated < total) outbox.push(reply.buf, gated, total, gate.lsn, gate.replies);
       reply.at = free;
     }
@@ -253,8 +257,7 @@ export class Session extends ClientState implements ConnectionHandler {
     this.waiting = false;
     if (this.closed) return;
     this.gate.owed = 0;
-    const lost = this.outbox.dropUndurable(this.server.space.durableLsn);
-    for (let i = 0; i < lost; i++) this.outbox.push(UNCERTAIN, 0, UNCERTAIN.length, 0, 1);
+    this.outbox.fail(this.server.space.durableLsn);
     this.release();
   }
 
@@ -285,9 +288,7 @@ export class Session extends ClientState implements ConnectionHandler {
   }
 
   protected protocolError(text: string): void {
-    if ((this.guards & GUARD_SILENT) === 0) this.server.context.reply.error(`ERR ${text}`);
-    this.server.parts.log("verbose", `client ${this.id} ${this.connection.remote}: ${text}`);
-    this.closing = true;
+    notUnderstood(this, text);
   }
 
   /** Keep bytes that cannot be used yet, behind those that are kept already. */
@@ -354,7 +355,9 @@ export class Session extends ClientState implements ConnectionHandler {
     if (!this.blocked || token !== this.blockToken) return;
     this.endBlock();
     server.begin(this, 0);
+    const before = server.context.reply.at;
     answer();
+    this.gate.free(before, server.context.reply.at);
     this.finish();
     this.goOn();
   }
