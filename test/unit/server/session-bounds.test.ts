@@ -3,6 +3,8 @@
  * monitors, too many, idle and foreign ones; and those that are told to wait, to be silent or to go. On both paths, as in session.test.ts.
  */
 // timeout: 120s
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { clampWarning, RESERVED_DESCRIPTORS } from "../../../src/server/admission.js";
@@ -153,14 +155,58 @@ both(
     c.write(command("MULTI") + command("SET", "k", "x".repeat(100_000)).repeat(20));
     await c.closed();
     const other = await h.client();
-    const keys = Array.from({ length: 3000 }, (_, i) => `key${i}`);
+    const keys = Array.from({ length: 400 }, (_, i) => `key${i}`);
+    // Those that are watched already cost nothing.
     for (let i = 0; i < 3; i++) assert.is(await other.ask("WATCH", ...keys), "+OK");
     other.write(command("WATCH", ...keys.map((key) => key + "x".repeat(100))).repeat(4));
+    await other.expect("+OK\r\n".repeat(4));
     other.write(command("WATCH", ...keys.map((key) => key + "y".repeat(200))));
-    other.write(command("WATCH", ...keys.map((key) => key + "z".repeat(200))));
     await other.closed();
   },
 );
+
+function heapBytes(): number {
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc")();
+  return process.memoryUsage().heapUsed;
+}
+
+test("what is queued and watched is counted with all that it costs", async () => {
+  const h = await startServer();
+  try {
+    const c = await h.client();
+    assert.is(await c.ask("MULTI"), "+OK");
+    const transactionBytes = (): number => [...h.server.sessions.values()][0].transaction?.bytes ?? 0;
+    const queue = async (count: number): Promise<void> => {
+      c.write("PING\r\n".repeat(count));
+      await c.take("+QUEUED\r\n".length * count);
+      c.received = Buffer.alloc(0);
+    };
+    await queue(1000);
+    let counted = transactionBytes();
+    let heap = heapBytes();
+    await queue(200_000);
+    heap = heapBytes() - heap;
+    counted = transactionBytes() - counted;
+    assert.ok(heap < counted, `queued: ${heap} bytes of heap, ${counted} counted`);
+    assert.is(await c.ask("DISCARD"), "+OK");
+    const watch = async (from: number): Promise<void> => {
+      for (let at = from; at < from + 20_000; at += 1000) {
+        const keys = Array.from({ length: 1000 }, (_, i) => `a watched key with number ${at + i}`);
+        assert.is(await c.ask("WATCH", ...keys), "+OK");
+      }
+    };
+    await watch(0);
+    counted = transactionBytes();
+    heap = heapBytes();
+    await watch(20_000);
+    heap = heapBytes() - heap;
+    counted = transactionBytes() - counted;
+    assert.ok(heap < counted, `watched: ${heap} bytes of heap, ${counted} counted`);
+  } finally {
+    await h.close();
+  }
+});
 
 both("maxclients", { config: { maxclients: 2 } }, async (h) => {
   const first = await h.client();
