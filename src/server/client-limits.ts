@@ -1,9 +1,8 @@
 /**
- * server/client-limits.ts: what ends a connection: too much unsent, too much unparsed, too long silent, no command.
+ * server/client-limits.ts: what ends a connection: too much unsent, too much unparsed, too long silent.
  * Normal replies are held back long before these limits by not reading on (session.ts); they are for pushed messages,
  * for single commands of any size, and for limits that were set low on purpose.
  */
-import { GUARD_SILENT } from "./client-state.js";
 import { STALLED_BLOCKED, STALLED_PAUSED } from "./flow.js";
 import type { Server } from "./server.js";
 import type { Session } from "./session.js";
@@ -51,16 +50,6 @@ export function queryTooLong(session: Session, more: number): boolean {
   return true;
 }
 
-/** What came is no command: the client is told, unless it wants no replies, and no more of it runs. */
-export function notUnderstood(session: Session, text: string): void {
-  const { context, parts } = session.server;
-  const before = context.reply.at;
-  if ((session.guards & GUARD_SILENT) === 0) context.reply.error(`ERR ${text}`);
-  session.gate.free(before, context.reply.at);
-  parts.log("verbose", `client ${session.id} ${session.connection.remote}: ${text}`);
-  session.closing = true;
-}
-
 /** Once in a while: the limits that have a time in them. */
 export function checkTimes(session: Session, nowMs: number): void {
   const { clientOutputBufferLimit, timeout } = session.server.config;
@@ -69,6 +58,9 @@ export function checkTimes(session: Session, nowMs: number): void {
     if (session.overSoftMs === 0) session.overSoftMs = nowMs;
     else if (nowMs - session.overSoftMs > softSeconds * 1000) cutOff(session);
   } else session.overSoftMs = 0;
+  // It takes what it was sent, however slowly.
+  if (session.unsentBytes < session.unsentSeen) session.activeMs = nowMs;
+  session.unsentSeen = session.unsentBytes;
   // One in this process is silent for as long as nothing is asked of it.
   const idle = timeout > 0 && session.connection.inProcess !== true && nowMs - session.activeMs > timeout * 1000;
   // As in Redis one that CLIENT PAUSE holds is not idle either.

@@ -41,10 +41,14 @@ export class ClientState {
   letIn = true;
   /** When it came, ms since the epoch. */
   readonly createdMs: number;
-  /** When the last bytes came, ms since the epoch: for timeout and CLIENT LIST. */
+  /** When the last bytes came or left, ms since the epoch: for timeout and CLIENT LIST. */
   activeMs: number;
   /** Since when more than the soft output limit waits; 0: not. */
   overSoftMs = 0;
+  /** Bytes of replies that were unsent when its times were last looked at (checkTimes). */
+  unsentSeen = 0;
+  /** It is on the server's list of those that wait for the log. */
+  waitsForLog = false;
   /** In a cluster: what was asked of it and not answered yet. */
   worksInFlight = 0;
   transaction: Transaction | undefined = undefined;
@@ -55,8 +59,8 @@ export class ClientState {
     this.activeMs = nowMs;
   }
 
-  /** An answer is due that others have to give: it is not idle. */
+  /** An answer is due that others have to give, or the log: it is not idle. */
   get awaits(): boolean {
-    return this.worksInFlight > 0;
+    return this.worksInFlight > 0 || this.waitsForLog;
   }
 }

@@ -3,12 +3,13 @@
  * monitors, too many, idle and foreign ones; and those that are told to wait, to be silent or to go. On both paths, as in session.test.ts.
  */
 // timeout: 120s
+import { connect } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { clampWarning, RESERVED_DESCRIPTORS } from "../../../src/server/admission.js";
-import { both, command, type RawClient, sleep, startServer, until } from "./harness.js";
+import { both, command, type Harness, type RawClient, sleep, startServer, until } from "./harness.js";
 
 const PATIENCE_MS = 60_000;
 
@@ -275,6 +276,71 @@ both("timeout closes the idle", { config: { timeout: 1 } }, async (h) => {
   await idle.closed();
   assert.is(await busy.ask("PING"), "+PONG");
 });
+
+/** This process did not stand still for so long that a client is idle by right. */
+const STILL_MS = 700;
+const ATTEMPTS = 5;
+
+/** Take a large reply slowly until `idle` has been closed. @returns bytes that came; undefined: this process stood still. */
+async function takeSlowly(h: Harness, bytes: number, idle: RawClient): Promise<number | undefined> {
+  const reader = connect(h.port, "127.0.0.1");
+  let [took, allowed, gone, stood] = [0, 0, false, false];
+  reader.on("close", () => {
+    gone = true;
+  });
+  reader.on("data", ({ length }) => {
+    took += length;
+    if (took >= allowed) reader.pause();
+  });
+  reader.write(command("GET", "large"));
+  const began = performance.now();
+  while ((!idle.ended || performance.now() - began < 2500) && !gone && allowed < bytes) {
+    const last = performance.now();
+    allowed += 1024 * 1024;
+    reader.resume();
+    await sleep(50);
+    stood ||= performance.now() - last > STILL_MS;
+  }
+  allowed = Number.POSITIVE_INFINITY;
+  reader.resume();
+  await until(() => gone || took >= bytes, "all of it has come");
+  reader.destroy();
+  return stood && took < bytes ? undefined : took;
+}
+
+both(
+  "timeout does not close who takes a reply slowly",
+  { config: { timeout: 2, maxValueBytes: 64 * 1024 * 1024 } },
+  async (h) => {
+    const bytes = 60 * 1024 * 1024;
+    assert.is(await (await h.client()).ask("SETRANGE", "large", String(bytes - 1), "x"), `:${bytes}`);
+    const wanted = bytes + `$${bytes}\r\n\r\n`.length;
+    let took: number | undefined;
+    for (let i = 0; i < ATTEMPTS && took === undefined; i++) took = await takeSlowly(h, wanted, await h.client());
+    assert.is(took, wanted);
+  },
+);
+
+both(
+  "timeout does not close who waits for the log, nor at once when it came",
+  { config: { timeout: 1 }, manual: true },
+  async (h) => {
+    for (let i = 0; i < ATTEMPTS; i++) {
+      const [idle, c] = [await h.client(), await h.client()];
+      c.send("SET", "a", "1");
+      await idle.closed(PATIENCE_MS);
+      await sleep(300);
+      const committed = performance.now();
+      h.commit();
+      await c.expect("+OK\r\n");
+      await sleep(250);
+      if (performance.now() - committed > STILL_MS) continue;
+      assert.is(await c.ask("PING"), "+PONG");
+      return;
+    }
+    assert.unreachable("this process stands still too often");
+  },
+);
 
 both("requests of a browser are dropped", {}, async (h) => {
   const c = await h.client();
