@@ -161,11 +161,12 @@ function exec(session: Session, c: Context): void {
   c.reply.array(queue.count);
   const { args } = c;
   session.inExec = true;
-  c.transactionBytes = queue.unreadBytes;
   const own = new Args();
   for (let spec = queue.read(own); spec !== undefined; spec = queue.read(own)) {
     space.gate = 0;
     c.args = own;
+    // What ran before lies in the batch of the log already.
+    c.transactionBytes = queue.unreadBytes;
     session.server.dispatcher.run(session, spec);
     gate = Math.max(gate, space.gate);
   }
