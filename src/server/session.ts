@@ -390,9 +390,10 @@ export class Session extends ClientState implements ConnectionHandler {
     if (this.unsentBytes === 0) this.connection.end();
   }
 
-  /** Close at once. */
+  /** Close at once. It has gone for the other clients, whenever its connection is told to be closed. */
   destroy(): void {
     this.closing = true;
+    this.server.sessions.delete(this.id);
     this.outbox.clear();
     this.connection.destroy();
   }

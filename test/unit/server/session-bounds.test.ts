@@ -461,6 +461,25 @@ both("CLIENT KILL, and a server that closes", {}, async (h) => {
   await c.closed();
 });
 
+both("who was killed is found no more, by the next command already", { config: { maxclients: 3 } }, async (h) => {
+  const [c, first, second] = [await h.client(), await h.client(), await h.client()];
+  const ids = [await first.ask("CLIENT", "ID"), await second.ask("CLIENT", "ID")].map((reply) => reply.slice(1));
+  const { remote } = h.server.sessions.get(Number(ids[1]))?.connection ?? { remote: "" };
+  c.write(command("CLIENT", "KILL", "ID", ids[0]).repeat(2) + command("CLIENT", "KILL", remote).repeat(2));
+  await c.expect(":1\r\n:0\r\n+OK\r\n-ERR No such client\r\n");
+  await first.closed();
+  await second.closed();
+  const third = await h.client();
+  const id = (await third.ask("CLIENT", "ID")).slice(1);
+  c.write(command("CLIENT", "KILL", "ID", id) + command("CLIENT", "LIST") + command("CLIENT", "LIST", "ID", id));
+  await c.expect(":1\r\n");
+  assert.not.match(await c.bulk(), `id=${id} `);
+  assert.is(await c.bulk(), "");
+  c.write(command("CLIENT", "KILL", "TYPE", "normal") + command("INFO", "clients"));
+  await c.expect(":0\r\n");
+  assert.match(await c.bulk(), "connected_clients:1\r\n");
+});
+
 test("two thousand idle connections, and what each costs", async () => {
   const h = await startServer();
   const clients: RawClient[] = [];
