@@ -112,7 +112,8 @@ export function refusalOf(session: Session, transaction: Transaction): string | 
   const { config, storage } = session.server;
   const { queue } = transaction;
   // There may have been room when they were queued.
-  if (config.maxmemory > 0 && queue.denyOom && !storage.makeRoom())
+  const limited = config.maxmemory > 0 || storage.full === true;
+  if (limited && queue.denyOom && !storage.makeRoom())
     return ": OOM command not allowed when used memory > 'maxmemory'.";
   if (!queue.writes) return undefined;
   // Each command may have been small; all of them lie in one batch of the log, which must find room.
