@@ -320,7 +320,7 @@ served(
   "UNWATCH gives back what WATCH counted",
   { config: { clientQueryBufferLimit: 2 ** 20, maxValueBytes: 2 ** 20 } },
   async (c) => {
-    const key = "k".repeat(300_000);
+    const key = "k".repeat(200_000);
     for (let i = 0; i < 10; i++) {
       assert.is(await c.ask("WATCH", key), "+OK");
       assert.is(await c.ask("UNWATCH"), "+OK");
