@@ -50,7 +50,9 @@ export class Member {
   private readonly listeners: Listener[] = [];
   private node: ClusterNode | undefined;
   private clock: ClockWatch | undefined;
+  private log: { readonly appendedLsn: number; readonly durableLsn: number } | undefined;
   private cancelSave: Cancel = () => {};
+  private saveDue = false;
   private stopped: Promise<unknown> | undefined;
   private readonly saidMs = new Map<string, number>();
 
@@ -97,6 +99,7 @@ export class Member {
       onState: (id, state) => this.parts.log(state === "up" ? "notice" : "warning", `${id} is ${state}`),
     });
     this.node = node;
+    this.log = engine.registers;
     await listenForPeers(config, node.accept, this.listeners);
     this.cluster.open(node.coordinator, () => ({
       clock_off_ms: node.clocks.offMs,
@@ -126,9 +129,18 @@ export class Member {
 
   private saveSoon(): void {
     this.cancelSave = this.parts.scheduler.after(SAVE_MS, () => {
-      this.savePositions();
+      this.saveDue = true;
+      this.saveIfDue();
       this.saveSoon();
     });
+  }
+
+  /** It is written on the loop: not while the log waits for the disk, which may not answer. Once it has, durable() comes here. */
+  private saveIfDue(): void {
+    const { log } = this;
+    if (!this.saveDue || this.stopped !== undefined || (log !== undefined && log.appendedLsn > log.durableLsn)) return;
+    this.saveDue = false;
+    this.savePositions();
   }
 
   /** Positions that are behind cost no more than shipping twice: a disk that takes no file is the log's to report. */
@@ -171,6 +183,8 @@ export class Member {
   /** The log has come further. */
   durable(): void {
     this.node?.durable();
+    // Replies of the same flush leave first. The next flush may be under way by then: the disk has answered a moment ago.
+    if (this.saveDue) this.parts.scheduler.endOfTurn(() => this.saveIfDue());
   }
 
   /** Resolves when the last connection to a peer is closed. */
