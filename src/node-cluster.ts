@@ -2,7 +2,7 @@
  * node-cluster.ts: a node as a member of a cluster: what of node.ts is there only with peers.
  * Start: this start is counted durably; once the storage has recovered the coordinator begins, the peer port is opened, links connect.
  * Stop: what is in flight is answered, the peers are said goodbye to.
- * Invariant: a peer is on record on the disk before anything is heard of it.
+ * Invariant: a peer is on record on the disk before anything is heard of it, as the start that it is (storage/member-book.ts).
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { ClockWatch } from "./cluster/clock-watch.js";
@@ -19,7 +19,8 @@ import type { Disk } from "./ports/disk.js";
 import type { Listener } from "./ports/network.js";
 import type { Cancel, Scheduler } from "./ports/scheduler.js";
 import type { Engine } from "./storage/engine.js";
-import { type MemberData, openMember, type PeerNote, writeMember } from "./storage/member-file.js";
+import { MemberBook } from "./storage/member-book.js";
+import { openMember } from "./storage/member-file.js";
 
 const NONCE_BYTES = 32;
 const RUN_BYTES = 16;
@@ -46,7 +47,7 @@ export class Member {
   readonly hashSecret: [number, number];
   private readonly parts: MemberParts;
   private readonly members: Members;
-  private data: MemberData;
+  private readonly book: MemberBook;
   private readonly listeners: Listener[] = [];
   private node: ClusterNode | undefined;
   private clock: ClockWatch | undefined;
@@ -65,7 +66,7 @@ export class Member {
     const { clusterId, ids } = this.members;
     this.cluster = new LateCluster(this.members);
     this.hashSecret = [Number.parseInt(clusterId.slice(0, 8), 16) | 0, Number.parseInt(clusterId.slice(8), 16) | 0];
-    this.data = openMember(disk, id, ids, this.members);
+    this.book = new MemberBook(disk, openMember(disk, id, ids, this.members));
   }
 
   get peerAddresses(): string[] {
@@ -79,12 +80,12 @@ export class Member {
       members: this.members,
       storage: engine.registers,
       logFrom: (lsn) => engine.logFrom(lsn),
-      positions: new Map(Object.entries(this.data.shipped)),
+      positions: new Map(Object.entries(this.book.shipped)),
       clock: engine.store.hlc,
-      boot: this.data.boot,
+      boot: this.book.boot,
       uuid: engine.meta.node,
       run: randomBytes(RUN_BYTES).toString("hex"),
-      records: { recordOf: (id) => this.data.peers[id], record: (id, note) => this.record(id, note) },
+      records: this.book,
       scheduler,
       dialer: createDialer(),
       random: Math.random,
@@ -124,7 +125,7 @@ export class Member {
 
   private savedPositions(): number[] {
     const { ids, selfIndex } = this.members;
-    return ids.filter((_, index) => index !== selfIndex).map((id) => this.data.shipped[id] ?? 0);
+    return ids.filter((_, index) => index !== selfIndex).map((id) => this.book.shipped[id] ?? 0);
   }
 
   private saveSoon(): void {
@@ -145,12 +146,8 @@ export class Member {
 
   /** Positions that are behind cost no more than shipping twice: a disk that takes no file is the log's to report. */
   private savePositions(): void {
-    const shipped = Object.fromEntries(this.node?.positions() ?? []);
-    if (Object.entries(shipped).every(([id, lsn]) => this.data.shipped[id] === lsn)) return;
-    const data = { ...this.data, shipped };
     try {
-      writeMember(this.parts.disk, data);
-      this.data = data;
+      this.book.save(Object.fromEntries(this.node?.positions() ?? []));
     } catch (error) {
       this.parts.log("warning", `cannot save what the peers have: ${(error as Error).message}`);
     }
@@ -167,12 +164,6 @@ export class Member {
     if (this.saidMs.size >= SAID_MAX) this.saidMs.clear();
     this.saidMs.set(what, nowMs);
     log("warning", text);
-  }
-
-  private record(id: string, note: PeerNote): void {
-    const data = { ...this.data, peers: { ...this.data.peers, [id]: note } };
-    writeMember(this.parts.disk, data);
-    this.data = data;
   }
 
   /** How many answers the next flush of the log serves: here it is peers and rounds that wait for it, not clients. */
