@@ -20,7 +20,7 @@ import type { Listener } from "./ports/network.js";
 import type { Cancel, Scheduler } from "./ports/scheduler.js";
 import type { Engine } from "./storage/engine.js";
 import { MemberBook } from "./storage/member-book.js";
-import { openMember } from "./storage/member-file.js";
+import { openMember, type PeerNote } from "./storage/member-file.js";
 
 const NONCE_BYTES = 32;
 const RUN_BYTES = 16;
@@ -85,7 +85,7 @@ export class Member {
       boot: this.book.boot,
       uuid: engine.meta.node,
       run: randomBytes(RUN_BYTES).toString("hex"),
-      records: this.book,
+      records: { recordOf: (id) => this.book.recordOf(id), record: (id, note) => this.record(id, note) },
       scheduler,
       dialer: createDialer(),
       random: Math.random,
@@ -164,6 +164,13 @@ export class Member {
     if (this.saidMs.size >= SAID_MAX) this.saidMs.clear();
     this.saidMs.set(what, nowMs);
     log("warning", text);
+  }
+
+  /** @throws Error, DiskError: the peer is not on record. A disk that does not answer would hold up the loop, and with it all links: it tries again. */
+  private record(id: string, note: PeerNote): void {
+    if (this.node?.coordinator.logHangs === true && !this.book.knows(id, note))
+      throw new Error("it has started anew, and cannot be put on record while the disk does not answer");
+    this.book.record(id, note);
   }
 
   /** How many answers the next flush of the log serves: here it is peers and rounds that wait for it, not clients. */

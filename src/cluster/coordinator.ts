@@ -343,6 +343,11 @@ export class Coordinator implements Cluster {
     this.carryOut();
   }
 
+  /** Does this node's disk not answer any more? */
+  get logHangs(): boolean {
+    return this.logWatch.hangs;
+  }
+
   /** Answers and messages that the log holds back: as many as the next flush serves. */
   get waitingForLog(): number {
     return this.exchange.waiting + this.own.waiting;

@@ -35,12 +35,17 @@ export class MemberBook {
     return this.data.peers[id];
   }
 
+  /** Is this start of the peer on the disk? Then record() does not write. */
+  knows(id: string, { uuid, run, boot }: PeerNote): boolean {
+    const known = this.data.peers[id];
+    return known?.uuid === uuid && known.run === run && known.boot === boot;
+  }
+
   /** Two syncs for a peer that has started anew, or is heard of for the first time. @throws DiskError: the peer is not on record. */
   record(id: string, note: PeerNote): void {
-    const known = this.data.peers[id];
     const data = { ...this.data, peers: { ...this.data.peers, [id]: note } };
-    if (known?.uuid === note.uuid && known.run === note.run && known.boot === note.boot) {
-      this.lags ||= known.ceiling !== note.ceiling;
+    if (this.knows(id, note)) {
+      this.lags ||= this.data.peers[id]?.ceiling !== note.ceiling;
       this.data = data;
     } else this.write(data);
   }

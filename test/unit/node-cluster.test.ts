@@ -89,6 +89,11 @@ test("what the peers have is not saved while the log waits for the disk, but as 
     storage.logCeiling(1);
     positions.b = 8;
     scheduler.advance(30_000);
+    const { records } = (member["node"] as ClusterNode)["parts"];
+    assert.throws(
+      () => records.record("b", { uuid: "u", run: "r", boot: 1, ceiling: 5 }),
+      /while the disk does not answer/,
+    );
     assert.is(disk.syncs, before, "the loop would wait for a disk that does not answer");
     storage.sync();
     member.durable();
