@@ -139,6 +139,8 @@ export class Exchange {
   /** @param lsn the log must be durable so far first; 0: at once. */
   request(to: number, partition: number, request: Request<Value>, lsn: number): void {
     if (request.type === "chosen") {
+      // Who proposes need not be a replica, which would be told too.
+      this.patience.over(request.key);
       this.mark(to, request);
       return;
     }
@@ -178,11 +180,13 @@ export class Exchange {
   }
 
   /** Its time has passed while the log stood still. */
-  private isOver({ to, request, deadlineMs }: Outgoing): boolean {
+  private isOver({ to, boot, id, partition, request, reply, deadlineMs }: Outgoing): boolean {
     // A large one may have more time than that: it is looked at when it is sent.
     if (deadlineMs > this.scheduler.monotonicMs() || this.patience.busyNow) return false;
     this.figures.unsent++;
     if (request?.type === "accept" || request?.type === "learn") this.onMissed(to);
+    // It was announced.
+    else if (reply !== undefined && replyBytes(reply) > LARGE_BYTES) this.decline(to, boot, id, partition, "busy");
     return true;
   }
 
