@@ -113,8 +113,8 @@ export class Coordinator implements Cluster {
     const foreign = new Foreign(options);
     const { exchange, forwarding, questions, replica, routing, pulls } = this;
     this.own = new OwnReplica(replica, exchange, pulls, (life, id) => this.reader.awaits(life, id));
-    const excused = (): boolean => exchange.patience.busyNow;
-    this.logWatch = new LogWatch({ scheduler, log: storage, excused, onHang: () => this.handBack() });
+    const excusedMs = (): number => exchange.patience.storingMs;
+    this.logWatch = new LogWatch({ scheduler, log: storage, excusedMs, onHang: () => this.handBack() });
     this.catchUp = new CatchUp({ ...options, exchange, routing, replica, pulls, foreign });
     const { catchUp } = this;
     exchange.onMissed = (peer) => catchUp.missed(peer);

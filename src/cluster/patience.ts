@@ -110,6 +110,11 @@ export class Patience {
     return this.scheduler.monotonicMs() < this.busyUntilMs;
   }
 
+  /** While it is so: how long the largest of them may take, ms. Else 0. */
+  get storingMs(): number {
+    return this.busyNow ? this.busyMs : 0;
+  }
+
   private sweep(): void {
     const nowMs = this.scheduler.monotonicMs();
     for (const [name, { untilMs, endMs }] of this.stakes)

@@ -251,7 +251,7 @@ test("an answer that lapsed before a disk that stood still is taken back, and wh
   const small = { type: "ack", key, ballot } as const;
   const others = 1023;
   for (let i = 0; i < others; i++) exchange.reply(1, 1, 100 + i, 0, small, 400, 9);
-  scheduler.advance(1000);
+  scheduler.advance(3000);
   exchange.reply(1, 1, 99, 0, small, 400, 9);
   assert.equal(there.types(), [MESSAGE_READ_REPLY, MESSAGE_NACK], "announced, and taken back");
   assert.is(there.last().id, 7);
