@@ -192,7 +192,7 @@ export class Coordinator implements Cluster {
     if (!this.jobs.has(job.id)) return;
     job.away = 0;
     const leftMs = job.untilMs - this.options.scheduler.monotonicMs();
-    if (outcome === undefined) this.settle(job.id, { applied: "maybe" });
+    if (outcome === undefined || !job.canBe(outcome)) this.settle(job.id, { applied: "maybe" });
     else if (outcome.applied === "no" && leftMs > RETRY_LEFT_MS) this.propose(job);
     else this.settle(job.id, outcome);
     this.carryOut();
