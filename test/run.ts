@@ -11,6 +11,7 @@
  * A file fails when a test in it fails, it exits with anything but 0, it executes no test at all, or it is not over in its time
  * (60 s, or what a comment `// timeout: 120s` in its first 5 lines says, and as much again on a busy machine), whereupon it is
  * killed with all its children.
+ * Two run at a time, and beside them one of those that say `// mostly waits` in their first 5 lines.
  * The files are built once, each into one piece of JavaScript, and so is the program where a file starts it as a process, into a
  * directory of their own that goes with the run. Any of them runs from source too: node --import tsx test/FILE.
  * KVORUM_CLI=dist/cli.js takes a program that is built already.
@@ -41,7 +42,7 @@ const HEADER_LINES = 5;
 const OUTPUT_CHARS_MAX = 1_000_000; // per file; the end is kept
 const PIPE_GRACE_MS = 1_000; // how long output may trail behind a process that is gone
 
-type TestFile = { readonly path: string; readonly timeoutMs: number };
+type TestFile = { readonly path: string; readonly timeoutMs: number; readonly waits: boolean };
 type Outcome = {
   readonly path: string;
   readonly passed: number;
@@ -64,7 +65,7 @@ function findTests(filters: readonly string[]): TestFile[] {
     .filter((path) => filters.length === 0 || filters.some((filter) => matches(path, filter)))
     .sort();
   return paths
-    .map((path) => ({ path: `test/${path}`, timeoutMs: timeoutOf(join(TEST_DIR, path)) }))
+    .map((path) => ({ path: `test/${path}`, ...saidBy(join(TEST_DIR, path)) }))
     .sort((a, b) => b.timeoutMs - a.timeoutMs);
 }
 
@@ -75,13 +76,14 @@ function matches(path: string, filter: string): boolean {
   return path.includes(word);
 }
 
-function timeoutOf(file: string): number {
-  const head = readFileSync(file, "utf8").split("\n", HEADER_LINES);
-  for (const line of head) {
-    const seconds = /^\s*(?:\/\/|\*)\s*timeout:\s*(\d+)\s*s\b/.exec(line)?.[1];
-    if (seconds !== undefined) return Number(seconds) * PATIENCE * 1000;
-  }
-  return TIMEOUT_DEFAULT_S * PATIENCE * 1000;
+/** What a file's first lines say of it. */
+function saidBy(file: string): { timeoutMs: number; waits: boolean } {
+  const head = readFileSync(file, "utf8").split("\n", HEADER_LINES).join("\n");
+  const seconds = /^\s*(?:\/\/|\*)\s*timeout:\s*(\d+)\s*s\b/m.exec(head)?.[1];
+  return {
+    timeoutMs: Number(seconds ?? TIMEOUT_DEFAULT_S) * PATIENCE * 1000,
+    waits: /^\/\/ mostly waits$/m.test(head),
+  };
 }
 
 /** `import.meta` says where the source is, also of what was built elsewhere: documents and golden files are found from there. */
@@ -239,17 +241,20 @@ function report(outcome: Outcome): void {
 
 async function main(filters: readonly string[]): Promise<number> {
   const started = performance.now();
-  const queue = findTests(filters);
+  const files = findTests(filters);
+  const busy = files.filter(({ waits }) => !waits);
+  const waiting = files.filter(({ waits }) => waits);
   const outcomes: Outcome[] = [];
-  await buildFor(queue);
+  await buildFor(files);
   const worker = async (_: unknown, job: number): Promise<void> => {
+    const queue = job < JOBS_MAX ? busy : waiting;
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
       const outcome = await run(file, job);
       outcomes.push(outcome);
       report(outcome);
     }
   };
-  await Promise.all(Array.from({ length: JOBS_MAX }, worker));
+  await Promise.all(Array.from({ length: JOBS_MAX + 1 }, worker));
 
   let passed = 0;
   let failed = 0;

@@ -92,6 +92,7 @@ function commandInfo(c: Context): void {
   }
   reply.array(args.count - 2);
   for (let i = 2; i < args.count; i++) {
+    if (reply.tooLong) return; // there may be a million names
     const spec = specByName(args.lower(i));
     if (spec === undefined) reply.nullBulk();
     else writeInfo(c, spec);

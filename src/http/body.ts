@@ -146,7 +146,9 @@ const SHAPE =
 
 function base64(text: string): Buffer {
   const bytes = Buffer.from(text, "base64");
-  if (bytes.toString("base64").replace(/=+$/, "") !== text.replace(/=+$/, ""))
-    throw badRequest("the value is no base64");
+  // Padding may be left out. Compared by hand: a pattern that is tied to the end takes the square of a run of signs.
+  const written = bytes.toString("base64");
+  const unpadded = written.length - (written.endsWith("==") ? 2 : written.endsWith("=") ? 1 : 0);
+  if (text !== written && text !== written.slice(0, unpadded)) throw badRequest("the value is no base64");
   return bytes;
 }

@@ -99,7 +99,9 @@ function list(session: Session, c: Context): void {
     reply.error(SYNTAX);
     return;
   }
-  reply.verbatim(chosen.map((other) => `${clientLine(other)}\n`).join(""));
+  const lines = new Map<Session, string>();
+  for (const each of chosen) if (!lines.has(each)) lines.set(each, `${clientLine(each)}\n`);
+  reply.verbatimOf(chosen.map((each) => lines.get(each) as string));
 }
 
 /** CLIENT KILL's filters; all that are given must hold. Of one that is given twice the last counts, as in Redis. */

@@ -4,6 +4,7 @@
  * whatever the command.
  */
 import type { Args } from "../codec/resp/args.js";
+import { GUARD_MONITORED } from "./dispatch.js";
 import type { Server } from "./server.js";
 import type { Session } from "./session.js";
 import { ESCAPE_BYTES_MAX, escapeInto, isSecret, REDACTED } from "./shown.js";
@@ -31,13 +32,13 @@ export class Monitors {
   add(session: Session): void {
     session.monitor = true;
     this.sessions.add(session);
-    this.server.setMonitored(true);
+    this.server.setGuard(GUARD_MONITORED, true);
   }
 
   remove(session: Session): void {
     if (!this.sessions.delete(session)) return;
     session.monitor = false;
-    if (this.sessions.size === 0) this.server.setMonitored(false);
+    if (this.sessions.size === 0) this.server.setGuard(GUARD_MONITORED, false);
   }
 
   /** Show a command of `session` to all monitors. */

@@ -40,7 +40,9 @@ export interface Storage {
   readonly failed: boolean;
   /** More than enough is waiting for the disk: clients that wait for it are read no further. Asked after each read. */
   readonly congested?: boolean;
-  /** Is there room under maxmemory, after evicting where the policy allows? Asked before each denyoom command. */
+  /** Hardly any room is left for records, whatever maxmemory says. Asked once per read. */
+  readonly full?: boolean;
+  /** Is there room, also under maxmemory, after evicting where the policy allows? Asked before each denyoom command while either is so. */
   makeRoom(): boolean;
   /** Called after commands that may have left garbage behind. */
   nudge(): void;

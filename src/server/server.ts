@@ -20,14 +20,7 @@ import { ARG_BYTES_MAX, checkTimes, LARGE_BYTES, replyTooLong } from "./client-l
 import { ClusterDispatcher } from "./cluster-dispatch.js";
 import { ClusterFace } from "./cluster-face.js";
 import { Departures } from "./departures.js";
-import {
-  Dispatcher,
-  GUARD_LOADING,
-  GUARD_MAXMEMORY,
-  GUARD_MONITORED,
-  GUARD_PAUSED,
-  GUARD_READ_ONLY,
-} from "./dispatch.js";
+import { Dispatcher, GUARD_LOADING, GUARD_MAXMEMORY, GUARD_PAUSED, GUARD_READ_ONLY } from "./dispatch.js";
 import { LatencyMonitor } from "./latency.js";
 import { Monitors } from "./monitor.js";
 import type { ServerParts, Space, Storage } from "./ports.js";
@@ -140,9 +133,13 @@ export class Server {
     this.requestLimits.lineBytesMax = config.inlineBytesMax;
     this.requestLimits.unauthenticatedArgsMax = config.unauthenticatedArgsMax;
     this.requestLimits.unauthenticatedBytesMax = Math.min(config.unauthenticatedBytesMax, config.maxValueBytes);
-    this.setGuard(GUARD_MAXMEMORY, config.maxmemory > 0);
+    this.checkMemory();
     const threshold = config.slowlogLogSlowerThan;
     this.timeAll = (threshold >= 0 && threshold < TIME_ALL_BELOW_US) || config.latencyMonitorThreshold > 0;
+  }
+
+  private checkMemory(): void {
+    this.setGuard(GUARD_MAXMEMORY, this.config.maxmemory > 0 || this.storage.full === true);
   }
 
   setGuard(guard: number, on: boolean): void {
@@ -192,6 +189,7 @@ export class Server {
     if (this.space.touching === session.noTouch) this.space.touching = !session.noTouch;
     const refused = storage.refusal !== undefined || (bytes > LARGE_BYTES && !storage.roomFor(bytes));
     if (refused !== ((this.guards & GUARD_READ_ONLY) !== 0)) this.setGuard(GUARD_READ_ONLY, refused);
+    if (storage.full === true || (this.guards & GUARD_MAXMEMORY) !== 0) this.checkMemory();
     if ((storage.loading !== undefined) !== ((this.guards & GUARD_LOADING) !== 0))
       this.setGuard(GUARD_LOADING, storage.loading !== undefined);
   }
@@ -341,10 +339,6 @@ export class Server {
   private setPaused(on: boolean): void {
     this.setGuard(GUARD_PAUSED, on);
     this.storage.setPaused(on);
-  }
-
-  setMonitored(on: boolean): void {
-    this.setGuard(GUARD_MONITORED, on);
   }
 
   private tick(): void {

@@ -89,7 +89,8 @@ export function refusalOf(session: Session, transaction: Transaction): string | 
   const { config, storage } = session.server;
   const { bytes, queue } = transaction;
   // There may have been room when they were queued.
-  if (config.maxmemory > 0 && queue.some(({ spec }) => spec.denyOom) && !storage.makeRoom())
+  const limited = config.maxmemory > 0 || storage.full === true;
+  if (limited && queue.some(({ spec }) => spec.denyOom) && !storage.makeRoom())
     return ": OOM command not allowed when used memory > 'maxmemory'.";
   if (!queue.some(({ spec }) => spec.write)) return undefined;
   // Each command may have been small; all of them lie in one batch of the log, which must find room.

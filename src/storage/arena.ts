@@ -14,13 +14,14 @@
  * or, with MARK_EXTERNAL, 8 bytes {u32 handle, u32 0}: the body lies in a buffer of its own (large values).
  *
  * A reference is the body's offset in units of 8 bytes over all extents: 32 bits reach 32 GiB. 0 is no record.
- * Invariants: a reference's record never straddles a segment; sum of live = bytes of records not freed; a segment is in
- * exactly one state. Alternative kept out: size-class slabs; see docs/decisions/0002-memory-log-structured.md.
+ * Invariants: a reference's record never straddles a segment; sum of live = bytes of records not freed; a segment has one state.
+ * Alternative kept out: size-class slabs; see docs/decisions/0002-memory-log-structured.md.
  */
 
 import { readU32 } from "../codec/record/record.js";
 import { assert } from "../lib/assert.js";
 import { viewed } from "../lib/copy.js";
+import { LargeBodies } from "./large-bodies.js";
 
 export const SEGMENT_BYTES: number = 1 << 20;
 export const SEGMENTS_PER_EXTENT = 32;
@@ -30,7 +31,7 @@ const SEGMENT_SHIFT = 17;
 const SEGMENT_REFS: number = 1 << SEGMENT_SHIFT;
 export const EXTENT_SHIFT = 22;
 export const EXTENT_MASK: number = (1 << EXTENT_SHIFT) - 1;
-const EXTENTS_MAX = 1024;
+export const EXTENTS_MAX = 1024;
 /** Segments of extent 0. Every 32 MiB asked for makes V8 collect, which cost a store of ten keys more than its whole life. */
 const FIRST_EXTENT_SEGMENTS = 1;
 
@@ -41,7 +42,7 @@ export const EXTERNAL_BYTES_MIN: number = 64 * 1024;
 const MARK_DEAD: number = 0x80 << 24;
 export const MARK_EXTERNAL: number = 0x40 << 24;
 export const MARK_CHOSEN: number = 0x20 << 24; // storage/chosen-mark.ts
-const MARKS: number = 0xff << 24;
+export const MARKS: number = 0xff << 24;
 const STUB_BYTES = 16;
 /** How well records can be counted on to fill segments: one that does not fit leaves its segment's end unused. */
 const PACKED_SHARE = 0.9;
@@ -56,15 +57,13 @@ export class Arena {
   /** Per extent, undefined when not mapped. The two views are of the same memory. */
   readonly bytes: Buffer[] = [];
   readonly ints: Int32Array[] = [];
-  /** Large bodies by handle. */
-  readonly externals: (Buffer | undefined)[] = [];
+  readonly large: LargeBodies = new LargeBodies();
 
   private readonly state = new Uint8Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
   private readonly live = new Int32Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
   private readonly used = new Int32Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
   /** Segments that were written to since their extent was mapped: the others are free and take no memory yet. */
   private readonly touched = new Uint8Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
-  private readonly freeHandles: number[] = [];
   /** The extent that is being emptied in favour of a fresh one, -1 = none: nothing is written to it any more. */
   private leaving = -1;
 
@@ -76,12 +75,25 @@ export class Arena {
 
   /** Bytes of records alive in segments, padding included. */
   liveBytes = 0;
-  /** Bytes of bodies in buffers of their own. */
-  externalBytes = 0;
   /** Bytes appended to segments that are not free (alive or dead). */
   usedBytes = 0;
   extents = 0;
   freeSegments = 0;
+  private readonly extentsMax: number;
+
+  /** @param extentsMax up to 1024: what there is for all records. */
+  constructor(extentsMax: number = EXTENTS_MAX) {
+    this.extentsMax = extentsMax;
+  }
+
+  /** Segments that are free, or could be had. */
+  get segmentsLeft(): number {
+    return (this.extentsMax - this.extents) * SEGMENTS_PER_EXTENT + this.freeSegments;
+  }
+
+  get segmentsMax(): number {
+    return this.extentsMax * SEGMENTS_PER_EXTENT;
+  }
 
   /**
    * Room for a record of `bytes` (header included). O(1), but for mapping an extent.
@@ -102,6 +114,11 @@ export class Arena {
     this.head += units;
     this.account(ref, units << 3);
     return ref;
+  }
+
+  /** Would allocate() find room for a survivor of so many bytes? O(1). */
+  survivorFits(bytes: number): boolean {
+    return this.survivorHead + ((bytes + 7) >>> 3) <= this.survivorEnd || this.segmentsLeft > 0;
   }
 
   private account(ref: number, bytes: number): void {
@@ -127,7 +144,7 @@ export class Arena {
     const ints = this.ints[ref >>> EXTENT_SHIFT];
     const header = ((ref & EXTENT_MASK) << 1) - 1;
     assert((ints[header] & MARK_DEAD) === 0, "record freed twice", ref);
-    if (ints[header] & MARK_EXTERNAL) this.releaseExternal(ints[header + 1]);
+    if (ints[header] & MARK_EXTERNAL) this.large.release(ints[header + 1]);
     ints[header] |= MARK_DEAD;
     this.live[segment] -= bytes;
     this.liveBytes -= bytes;
@@ -136,9 +153,7 @@ export class Arena {
 
   /** Keep a large body in a buffer of its own. @returns the reference of its stub. */
   allocateExternal(body: Buffer): number {
-    const handle = this.freeHandles.pop() ?? this.externals.length;
-    this.externals[handle] = body;
-    this.externalBytes += body.length;
+    const handle = this.large.keep(body);
     const ref = this.allocate(STUB_BYTES, false);
     const ints = this.ints[ref >>> EXTENT_SHIFT];
     const at = (ref & EXTENT_MASK) << 1;
@@ -149,26 +164,16 @@ export class Arena {
     return ref;
   }
 
-  private releaseExternal(handle: number): void {
-    const body = this.externals[handle];
-    assert(body !== undefined, "external body released twice", handle);
-    this.externalBytes -= body.length;
-    this.externals[handle] = undefined;
-    this.freeHandles.push(handle);
-  }
-
   private openHead(): void {
     this.close(this.headEnd);
-    const segment = this.takeFree();
-    this.head = segment * SEGMENT_REFS;
-    this.headEnd = (segment + 1) * SEGMENT_REFS;
+    this.head = this.takeFree() * SEGMENT_REFS;
+    this.headEnd = this.head + SEGMENT_REFS;
   }
 
   private openSurvivor(): void {
     this.close(this.survivorEnd);
-    const segment = this.takeFree();
-    this.survivorHead = segment * SEGMENT_REFS;
-    this.survivorEnd = (segment + 1) * SEGMENT_REFS;
+    this.survivorHead = this.takeFree() * SEGMENT_REFS;
+    this.survivorEnd = this.survivorHead + SEGMENT_REFS;
   }
 
   /** A segment stops being open; nothing may live in it any more. */
@@ -200,7 +205,8 @@ export class Arena {
     }
     if (best < 0) {
       // All that is free lies in the extent that is being left.
-      this.mapExtent();
+      if (this.extents < this.extentsMax) this.mapExtent();
+      else this.leaving = -1;
       return this.takeFree();
     }
     this.state[best] = STATE_OPEN;
@@ -212,7 +218,7 @@ export class Arena {
   private mapExtent(): void {
     let extent = 0;
     while (this.bytes[extent] !== undefined) extent++;
-    if (extent >= EXTENTS_MAX) throw new RangeError("the memory table is full: 32 GiB of records");
+    if (extent >= this.extentsMax) throw new RangeError("the memory table is full: 32 GiB of records");
     const segments = segmentsOf(extent);
     const memory = new ArrayBuffer(segments * SEGMENT_BYTES);
     this.bytes[extent] = viewed(Buffer.from(memory));
@@ -380,17 +386,6 @@ export class Arena {
   /** Does this buffer belong to the arena's extents? Such bytes move and are written over. O(1). */
   owns(bytes: Buffer): boolean {
     return bytes.length % SEGMENT_BYTES === 0 && this.bytes.includes(bytes);
-  }
-
-  /** The 24 bits of usage (LRU or LFU). */
-  clockOf(ref: number): number {
-    return this.ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 1] & ~MARKS;
-  }
-
-  setClock(ref: number, clock: number): void {
-    const ints = this.ints[ref >>> EXTENT_SHIFT];
-    const header = ((ref & EXTENT_MASK) << 1) - 1;
-    ints[header] = (ints[header] & MARKS) | (clock & ~MARKS);
   }
 }
 

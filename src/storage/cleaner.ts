@@ -79,7 +79,7 @@ export class Cleaner {
     if (this.table.releaseFreeExtent(this.aim.spareSegments)) return true;
     do {
       if (this.segment < 0 && !this.begin()) return false;
-      this.step();
+      if (!this.step()) return false;
     } while (!done());
     return this.wanted();
   }
@@ -99,19 +99,22 @@ export class Cleaner {
     return true;
   }
 
-  private step(): void {
+  /** @returns false when there is no room for survivors: once more is dead there is less to move. */
+  private step(): boolean {
     const arena = this.table.arena;
     for (let i = 0; i < STEP_RECORDS; i++) {
       if (this.next >= this.end) {
         arena.endCleaning(this.segment);
         this.segment = -1;
-        return;
+        return true;
       }
       const ref = this.next;
       const bytes = arena.sizeOf(ref);
+      const dead = arena.isDead(ref);
+      if (!dead && !arena.survivorFits(bytes)) return false;
       this.next += bytes >>> 3;
-      if (arena.isDead(ref)) continue;
-      this.table.relocate(ref);
+      if (!dead) this.table.relocate(ref);
     }
+    return true;
   }
 }

@@ -62,6 +62,8 @@ export interface EngineOptions {
   readonly seed: number;
   /** As WalOptions.largeBytes. */
   readonly largeRecordBytes?: number;
+  /** As Arena: what there is for all records. */
+  readonly extentsMax?: number;
   /** Absent: memory goes back when the garbage collector comes by. */
   readonly releaseMemory?: ReleaseMemory;
 }
@@ -109,9 +111,9 @@ export class Engine {
     this.disposal = new Disposal(disk);
     this.scheduler = scheduler;
     this.options = options;
-    const { partitions, register = false, newNode, releaseMemory } = options;
+    const { partitions, register = false, newNode, releaseMemory, extentsMax } = options;
     this.meta = openMeta(disk, { partitions, member: register, newNode, nowMs: scheduler.nowMs() });
-    const table = new Table(this.meta.partitions, ...this.meta.hashSecret, releaseMemory);
+    const table = new Table(this.meta.partitions, ...this.meta.hashSecret, releaseMemory, extentsMax);
     const random = new Random(options.seed);
     let hlc = (): number => this.store.hlc.value();
     if (register) {

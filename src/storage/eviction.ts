@@ -8,7 +8,8 @@
 import { expireAtOf, hlcOf, keyLength, keyOffset } from "../codec/record/record.js";
 import type { Random } from "../lib/random.js";
 import { DATABASES, type Table } from "./table.js";
-import type { UsageClock } from "./usage-clock.js";
+import { isCrowded } from "./table-room.js";
+import { clockOf, type UsageClock } from "./usage-clock.js";
 import { randomExpiring, randomRef } from "./walk.js";
 
 export type EvictionPolicy =
@@ -64,18 +65,23 @@ export class Eviction {
     this.random = random;
   }
 
+  private get over(): boolean {
+    const { store, maxBytes } = this;
+    return store.usedBytes() > maxBytes || (isCrowded(store.table.arena) && this.policy !== "noeviction");
+  }
+
   /** @returns whether there is room (after evicting, where the policy allows). O(1) while there is room. */
   makeRoom(): boolean {
     const { store, maxBytes, leftBytes } = this;
     this.leftBytes = Number.POSITIVE_INFINITY;
-    if (maxBytes === 0 || store.usedBytes() <= maxBytes) return true;
+    if (maxBytes === 0 || !this.over) return true;
     if (this.policy === "noeviction") return false;
     let used = 0;
     // What commands add since goes at once, or memory would grow for as long as they come faster than upkeep.
     for (let i = 0; i < EVICTIONS_PER_COMMAND_MAX && (i < EVICTIONS_PER_COMMAND || used > leftBytes); i++) {
       if (!this.evictOne()) return false;
       used = store.usedBytes();
-      if (used <= maxBytes) return true;
+      if (!this.over) return true;
     }
     this.leftBytes = used;
     return true; // over the limit still, but going down: upkeep goes on
@@ -90,7 +96,7 @@ export class Eviction {
     if (this.maxBytes === 0 || this.policy === "noeviction") return false;
     const gate = store.gate;
     let more = false;
-    while (!more && store.usedBytes() > this.maxBytes && this.evictOne()) more = done();
+    while (!more && this.over && this.evictOne()) more = done();
     store.gate = gate;
     return more;
   }
@@ -172,7 +178,7 @@ export class Eviction {
 
   private score(ref: number, expireAt: number): number {
     if (this.policy === "volatile-ttl") return -expireAt;
-    const clock = this.store.table.arena.clockOf(ref);
+    const clock = clockOf(this.store.table.arena, ref);
     return this.policy.endsWith("-lfu") ? 255 - this.store.usage.frequency(clock) : this.store.usage.idleSeconds(clock);
   }
 }

@@ -26,6 +26,7 @@ import { isChosen, setChosen } from "./chosen-mark.js";
 import { highestHlc, hold, replayRegister, versionOf } from "./register-replay.js";
 import type { RegisterStore } from "./register-store.js";
 import { ballotOf, dbOf, decodeState, type RecordState, type Value } from "./state-record.js";
+import { isExhausted } from "./table-room.js";
 import { walk } from "./walk.js";
 
 const TWO_32 = 4_294_967_296;
@@ -81,11 +82,12 @@ export class Registers {
   }
 
   /**
-   * Is there room on the disk for more? Where there is none, what is accepted waits in memory for it, acknowledged by nobody; and before the
+   * Is there room on the disk and in memory for more? Where there is none, what is accepted waits in memory for it, acknowledged by nobody; and before the
    * log could be begun nothing can be logged at all. So it is to be asked first, and a peer to be told that this replica takes nothing.
    */
   get hasRoom(): boolean {
-    return !this.store.readOnly && this.store.log.outOfSpace?.() !== true;
+    const { log, readOnly, table } = this.store;
+    return !readOnly && log.outOfSpace?.() !== true && !isExhausted(table.arena);
   }
 
   // HOT: several times an operation. Guard: bench/micro/registers.ts

@@ -5,6 +5,7 @@ import type { BackupTarget } from "../ports/backup-target.js";
 import type { StorageFigures } from "../ports/storage-figures.js";
 import type { BackupDone } from "./backup.js";
 import type { Engine } from "./engine.js";
+import { isFull } from "./table-room.js";
 import { OPEN_BYTES_MAX } from "./wal.js";
 
 export class ServedStorage {
@@ -93,7 +94,11 @@ export class ServedStorage {
     // Nothing can be evicted either; the command is refused for want of room on the disk. Or, as in Redis, since all is
     // still loading, or clients are paused: then it is held back, and asks again.
     if (store.readOnly || store.paused || wal === undefined) return true;
-    return store.eviction.makeRoom();
+    return store.eviction.makeRoom() && !this.full;
+  }
+
+  get full(): boolean {
+    return isFull(this.engine.store.table.arena);
   }
 
   nudge(): void {

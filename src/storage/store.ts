@@ -31,7 +31,7 @@ import { LastLookup } from "./last-lookup.js";
 import type { Log } from "./log.js";
 import { StoreStats } from "./store-stats.js";
 import { DATABASES, type Table } from "./table.js";
-import { UsageClock } from "./usage-clock.js";
+import { clockOf, setClock, UsageClock } from "./usage-clock.js";
 import { randomRef, refsOf, walk } from "./walk.js";
 
 const RANDOM_TRIES = 100;
@@ -356,17 +356,17 @@ export class Store implements Keyspace {
 
   idleSeconds(db: number, bytes: Buffer, at: number, length: number): number {
     const ref = this.lookup(db, bytes, at, length);
-    return ref === 0 ? -1 : this.usage.idleSeconds(this.table.arena.clockOf(ref));
+    return ref === 0 ? -1 : this.usage.idleSeconds(clockOf(this.table.arena, ref));
   }
 
   frequency(db: number, bytes: Buffer, at: number, length: number): number {
     const ref = this.lookup(db, bytes, at, length);
-    return ref === 0 ? -1 : this.usage.frequency(this.table.arena.clockOf(ref));
+    return ref === 0 ? -1 : this.usage.frequency(clockOf(this.table.arena, ref));
   }
 
   setUsage(db: number, bytes: Buffer, at: number, length: number, idleSeconds: number, frequency: number): void {
     const ref = this.lookup(db, bytes, at, length);
-    if (ref !== 0) this.table.arena.setClock(ref, this.usage.encode(idleSeconds, frequency));
+    if (ref !== 0) setClock(this.table.arena, ref, this.usage.encode(idleSeconds, frequency));
   }
 
   keysInSlot(slot: number, max: number, visit: Visit): number {

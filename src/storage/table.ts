@@ -11,16 +11,25 @@ import { assert } from "../lib/assert.js";
 import { halfSipHash } from "../lib/half-siphash.js";
 import type { KeysAhead } from "../ports/keyspace.js";
 import type { ReleaseMemory } from "../ports/memory.js";
-import { Arena, EXTENT_MASK, EXTENT_SHIFT, EXTERNAL_BYTES_MIN, MARK_EXTERNAL, MEMORY_HEADER_BYTES } from "./arena.js";
+import {
+  Arena,
+  EXTENT_MASK,
+  EXTENT_SHIFT,
+  EXTENTS_MAX,
+  EXTERNAL_BYTES_MIN,
+  MARK_EXTERNAL,
+  MEMORY_HEADER_BYTES,
+} from "./arena.js";
 import { CellHeap, CHUNK_SHIFT, firstInt } from "./cell-heap.js";
 import { cellsBegin, cellsEnd, firstCell, metaAt, nextCell } from "./index-block.js";
 import { Lookahead } from "./lookahead.js";
 import { PartitionIndex } from "./partition-index.js";
 import { PartitionShares } from "./partition-shares.js";
+import { copySurvivor } from "./survivor.js";
+import { clockOf } from "./usage-clock.js";
 
 export const DATABASES = 16;
-/** Two words a cell at 65 % fill. */
-const INDEX_BYTES_PER_KEY = 12;
+const INDEX_BYTES_PER_KEY = 12; // two words a cell at 65 % fill
 const NOTHING: Buffer = Buffer.alloc(0);
 const NO_INTS: Int32Array = new Int32Array(0);
 /** Keys up to here are compared byte by byte. */
@@ -29,7 +38,8 @@ const COMPARED_HERE_BYTES_MAX = 256;
 const AHEAD_KEYS_MIN = 10_000;
 
 export class Table {
-  arena: Arena = new Arena();
+  arena: Arena;
+  private readonly extentsMax: number;
   /** Memory of a flushed table that is to go back to the system, a piece at a time. */
   private dropped: ArrayBuffer[] = [];
   private readonly releaseMemory: ReleaseMemory;
@@ -65,14 +75,22 @@ export class Table {
 
   /**
    * @param partitions a power of two up to 16384. @param k0 @param k1 the hash secret: the same on every node of a cluster,
-   * so that SCAN's cursor means the same everywhere.
+   * so that SCAN's cursor means the same everywhere. @param extentsMax see Arena.
    */
-  constructor(partitions: number, k0: number, k1: number, releaseMemory: ReleaseMemory = () => {}) {
+  constructor(
+    partitions: number,
+    k0: number,
+    k1: number,
+    releaseMemory: ReleaseMemory = () => {},
+    extentsMax: number = EXTENTS_MAX,
+  ) {
     assert(
       partitions >= 1 && partitions <= SLOTS && (partitions & (partitions - 1)) === 0,
       "partitions: a power of two",
     );
     this.releaseMemory = releaseMemory;
+    this.extentsMax = extentsMax;
+    this.arena = new Arena(extentsMax);
     this.partitions = partitions;
     this.slotShift = Math.log2(SLOTS / partitions);
     this.k0 = k0 | 0;
@@ -142,7 +160,7 @@ export class Table {
     const at = (ref & EXTENT_MASK) << 3;
     const ints = this.arena.ints[extent];
     if (ints[(at >> 2) - 1] & MARK_EXTERNAL) {
-      this.body = this.arena.externals[ints[at >> 2]] as Buffer;
+      this.body = this.arena.large.at[ints[at >> 2]] as Buffer;
       this.bodyAt = 0;
       return;
     }
@@ -186,7 +204,7 @@ export class Table {
         this.setLsn(ref, lsn);
         return ref;
       }
-      const kept = this.arena.clockOf(ref);
+      const kept = clockOf(this.arena, ref);
       const fresh = this.allocate(bodyBytes, size, external, own);
       this.writeHeader(fresh, lsn, kept, external);
       this.cursorInts[this.cursorAt + 1] = fresh;
@@ -327,8 +345,7 @@ export class Table {
     const from = at + keyOffset(body, at);
     const found = this.find(db, body, from, keyLength(body, at));
     assert((found | 0) === (ref | 0), "a live record that no index knows", ref);
-    const copy = this.copyRecord(ref);
-    this.cursorInts[this.cursorAt + 1] = copy;
+    this.cursorInts[this.cursorAt + 1] = copySurvivor(this.arena, ref);
   }
 
   /** Every database is empty: start over with fresh memory; the old goes back to the system as a whole. @param lsn see remove(). */
@@ -340,7 +357,7 @@ export class Table {
     this.dropped.push(...this.arena.memory(), ...this.heap.memory());
     this.body = NOTHING;
     this.cursorInts = NO_INTS;
-    this.arena = new Arena();
+    this.arena = new Arena(this.extentsMax);
     this.heap = new CellHeap();
     this.indexes.fill(undefined);
     this.roots.fill(undefined);
@@ -364,22 +381,7 @@ export class Table {
 
   /** Bytes of records alive, large values and index: what maxmemory counts. O(1). */
   usedBytes(): number {
-    return this.arena.liveBytes + this.arena.externalBytes + this.heap.bytes;
-  }
-
-  private copyRecord(ref: number): number {
-    const arena = this.arena;
-    const bytes = arena.sizeOf(ref);
-    const copy = arena.allocate(bytes, true);
-    const from = ((ref & EXTENT_MASK) << 3) - MEMORY_HEADER_BYTES;
-    const to = ((copy & EXTENT_MASK) << 3) - MEMORY_HEADER_BYTES;
-    const source = arena.ints[ref >>> EXTENT_SHIFT];
-    const target = arena.ints[copy >>> EXTENT_SHIFT];
-    const words = bytes >> 2;
-    if (words > 64) target.set(source.subarray(from >> 2, (from >> 2) + words), to >> 2);
-    else for (let i = 0; i < words; i++) target[(to >> 2) + i] = source[(from >> 2) + i];
-    arena.forget(ref, bytes);
-    return copy;
+    return this.arena.liveBytes + this.arena.large.bytes + this.heap.bytes;
   }
 
   /** Bytes a record holds: record, header, padding, its share of the index. */

@@ -4,10 +4,21 @@
  * Source: Redis's documentation of LRU and LFU eviction: counter start 5, log factor and minutes of decay as configured.
  */
 import type { Random } from "../lib/random.js";
-import type { Arena } from "./arena.js";
+import { type Arena, EXTENT_MASK, EXTENT_SHIFT, MARKS } from "./arena.js";
 
 const LRU_MASK = 0xffffff;
 const LFU_START = 5;
+
+/** The 24 bits in front of a record. */
+export function clockOf(arena: Arena, ref: number): number {
+  return arena.ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 1] & ~MARKS;
+}
+
+export function setClock(arena: Arena, ref: number, clock: number): void {
+  const ints = arena.ints[ref >>> EXTENT_SHIFT];
+  const header = ((ref & EXTENT_MASK) << 1) - 1;
+  ints[header] = (ints[header] & MARKS) | (clock & ~MARKS);
+}
 
 export class UsageClock {
   /** Which of the two is kept. Switching does not convert: old values then mean little, as in Redis. */
@@ -33,8 +44,8 @@ export class UsageClock {
 
   // HOT: once per read of a key, and once per write of one that is there: a write is a use of it too, as in Redis.
   touch(arena: Arena, ref: number): void {
-    if (this.lfu) arena.setClock(ref, this.encodeLfu(this.increment(this.frequency(arena.clockOf(ref)))));
-    else arena.setClock(ref, this.seconds & LRU_MASK);
+    if (this.lfu) setClock(arena, ref, this.encodeLfu(this.increment(this.frequency(clockOf(arena, ref)))));
+    else setClock(arena, ref, this.seconds & LRU_MASK);
   }
 
   idleSeconds(clock: number): number {

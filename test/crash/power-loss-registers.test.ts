@@ -229,7 +229,7 @@ for (const [seed, mode, slow] of [
   [3, "everysec", false],
 ] as const) {
   test(`power goes at every sync, seed ${seed}, appendfsync ${mode}${slow ? ", several flushes at once" : ""}`, () => {
-    const turns = mode === "everysec" || slow ? 200 : 80;
+    const turns = mode === "everysec" || slow ? 130 : 80;
     const whole = run(seed, mode, Number.POSITIVE_INFINITY, turns, slow);
     assert.ok(whole.syncs > 25, `${whole.syncs} syncs only`);
     assert.ok(

@@ -1,3 +1,4 @@
+// mostly waits
 /**
  * test/integration/client.test.ts: kvorum/client against a real server, and against one that breaks off at the worst moment: what it
  * says of a write's fate is true.

@@ -8,7 +8,7 @@ import * as assert from "uvu/assert";
 import { KvorumCluster } from "../lib/kvorum-cluster.js";
 import type { Connection, Word } from "../lib/process-client.js";
 
-const KEYS = Number(process.env["KEYS"] ?? 4000);
+const KEYS = Number(process.env["KEYS"] ?? 2000);
 const AT_ONCE = 200;
 const BEFORE = 400;
 const SAMPLE = 200;

@@ -11,6 +11,9 @@ import type { Disk, Done, FileHandle } from "../../src/ports/disk.js";
 import type { Scheduler } from "../../src/ports/scheduler.js";
 
 const SECTOR = 512;
+/** A file larger than LARGE gets all the room that most ever take: what was never written costs no memory, but moving what was does. */
+const LARGE_BYTES = 1 << 20;
+const LARGE_ROOM_BYTES = 64 << 20;
 
 /** Thrown out of a blocking call when the power goes: nothing after it happens. */
 export class PowerLoss extends Error {}
@@ -35,7 +38,8 @@ class SimFile {
     const { length } = this[target];
     const end = Math.max(length, position + bytes.length);
     if (this.shared[target] || this[target].buffer !== this.room[target].buffer || end > this.room[target].length) {
-      const room = Buffer.alloc(end > length ? Math.max(end, length * 2) : end);
+      const least = end > LARGE_BYTES ? LARGE_ROOM_BYTES : 0;
+      const room = Buffer.alloc(end > length ? Math.max(end, length * 2, least) : end);
       this[target].copy(room);
       this.room[target] = room;
       this[target] = room.subarray(0, end);

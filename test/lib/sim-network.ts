@@ -238,11 +238,9 @@ export class SimConnection implements Connection {
     const most = Math.min(this.wireBytes, this.network.pieceBytesMax, this.cutAfterBytes);
     // Every other time all there is; else a piece of any length, so that frames are cut anywhere.
     const length = most === 0 || this.network.random.below(2) === 0 ? most : 1 + this.network.random.below(most);
-    const all = Buffer.concat(this.wire);
-    this.wire = length === all.length ? [] : [all.subarray(length)];
     this.cutAfterBytes -= length;
     if (length > 0) {
-      const borrowed = Buffer.from(all.subarray(0, length));
+      const borrowed = this.takeOff(length);
       other.handler?.onBytes(borrowed, length);
       borrowed.fill(0xee);
     }
@@ -250,10 +248,27 @@ export class SimConnection implements Connection {
     else this.took(length);
   }
 
+  /** The first bytes on the wire, as a copy. */
+  private takeOff(length: number): Buffer {
+    const taken = Buffer.allocUnsafe(length);
+    let at = 0;
+    let whole = 0;
+    for (; whole < this.wire.length && at + (this.wire[whole] as Buffer).length <= length; whole++)
+      at += (this.wire[whole] as Buffer).copy(taken, at);
+    this.wire.splice(0, whole);
+    if (at < length) {
+      const first = this.wire[0] as Buffer;
+      this.wire[0] = first.subarray(first.copy(taken, at, 0, length - at));
+    }
+    return taken;
+  }
+
   private took(length: number): void {
     this.wireBytes -= length;
     if (!this.writing || this.wireBytes > WINDOW_BYTES) return;
     this.writing = false;
+    // What was kept is its owner's again.
+    if (this.wire.length > 0) this.wire = [Buffer.concat(this.wire)];
     this.handler?.onSent();
   }
 

@@ -1,3 +1,4 @@
+// mostly waits
 /**
  * test/lib/within.test.ts: the time limit gives way to a result, passes errors on, names what was late, and counts the
  * time only in which this process ran.

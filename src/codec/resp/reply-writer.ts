@@ -121,7 +121,7 @@ export class ReplyWriter {
     this.errors++;
     const space = text.indexOf(" ");
     this.lastErrorCode = space < 0 ? text : text.slice(0, space);
-    this.line(45, /[\r\n]/.test(text) ? text.replace(/[\r\n]+$/, "").replace(/[\r\n]/g, " ") : text);
+    this.line(45, /[\r\n]/.test(text) ? trimmedEnd(text).replace(/[\r\n]/g, " ") : text);
   }
 
   private line(lead: number, text: string): void {
@@ -182,13 +182,20 @@ export class ReplyWriter {
 
   /** A verbatim string of format txt in RESP3 (INFO, CLIENT LIST), a bulk string in RESP2. */
   verbatim(text: string): void {
-    if (this.proto === 3) {
-      this.header(61, text.length + 4);
-      this.reserve(text.length + 6);
-      this.at += this.buf.latin1Write("txt:", this.at);
-      this.at += this.buf.latin1Write(text, this.at);
-      this.crlf();
-    } else this.bulkText(text);
+    this.verbatimOf([text]);
+  }
+
+  /** The same of pieces, which together may be longer than any text. */
+  verbatimOf(pieces: readonly string[]): void {
+    let length = 0;
+    for (const piece of pieces) length += piece.length;
+    const format = this.proto === 3 ? "txt:" : "";
+    this.header(format === "" ? 36 : 61, length + format.length);
+    this.reserve(length + format.length + 2);
+    if (this.tooLong) return;
+    this.at += this.buf.latin1Write(format, this.at);
+    for (const piece of pieces) this.at += this.buf.latin1Write(piece, this.at);
+    this.crlf();
   }
 
   /** Header of an array of `count` replies, which the caller writes next. */
@@ -250,4 +257,11 @@ export class ReplyWriter {
     this.buf[this.at++] = CR;
     this.buf[this.at++] = LF;
   }
+}
+
+/** Without line ends behind. By hand: a pattern that is tied to the end takes the square of a run of them. */
+function trimmedEnd(text: string): string {
+  let end = text.length;
+  while (end > 0 && (text.charCodeAt(end - 1) === 10 || text.charCodeAt(end - 1) === 13)) end--;
+  return text.slice(0, end);
 }

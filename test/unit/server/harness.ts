@@ -61,6 +61,7 @@ export class FakeStorage implements Storage {
   refusal: string | undefined = undefined;
   failed = false;
   room = true;
+  full = false;
   congested = false;
   syncedLsn = 0;
   paused = false;
@@ -223,6 +224,8 @@ export async function startServer({
 export class RawClient {
   readonly socket: Socket;
   received: Buffer = Buffer.alloc(0);
+  /** What `received` lies in, unless a test put another in its place: more can be written behind it. */
+  private room: Buffer = Buffer.alloc(0);
   ended = false;
   private wake: () => void = () => {};
 
@@ -230,7 +233,7 @@ export class RawClient {
     this.socket = socket;
     socket.setNoDelay(true);
     socket.on("data", (chunk) => {
-      this.received = Buffer.concat([this.received, chunk]);
+      this.append(chunk);
       this.wake();
     });
     const end = (): void => {
@@ -256,6 +259,22 @@ export class RawClient {
 
   send(...words: string[]): void {
     this.write(command(...words));
+  }
+
+  /** Into room that doubles: a large reply comes in a thousand pieces, and is not to be copied with each of them. */
+  private append(chunk: Buffer): void {
+    const { received } = this;
+    const from = received.byteOffset - this.room.byteOffset;
+    const bytes = received.length + chunk.length;
+    if (received.buffer === this.room.buffer && from + bytes <= this.room.length) {
+      chunk.copy(this.room, from + received.length);
+      this.received = this.room.subarray(from, from + bytes);
+      return;
+    }
+    this.room = Buffer.allocUnsafeSlow(2 * bytes);
+    received.copy(this.room);
+    chunk.copy(this.room, received.length);
+    this.received = this.room.subarray(0, bytes);
   }
 
   /** Wait until `bytes` bytes are there, and take them. */

@@ -347,6 +347,20 @@ served("WAITAOF leaves no timer behind", {}, async (c, h) => {
   assert.is(timers, 0);
 });
 
+served("a full table refuses as maxmemory does, though there is none", {}, async (c, h) => {
+  assert.is(await c.ask("MULTI"), "+OK");
+  assert.is(await c.ask("SET", "a", "1"), "+QUEUED");
+  h.storage.room = false;
+  h.storage.full = true;
+  assert.match(await c.ask("EXEC"), /^-EXECABORT .*OOM/);
+  assert.match(await c.ask("SET", "a", "1"), /^-OOM /);
+  assert.is(await c.ask("GET", "a"), "$-1");
+  assert.is(await c.ask("DEL", "a"), ":0");
+  h.storage.room = true;
+  h.storage.full = false;
+  assert.is(await c.ask("SET", "a", "1"), "+OK");
+});
+
 served("OOM, MISCONF and LOADING refuse, reads go on", { config: { maxmemory: 1024 * 1024 } }, async (c, h) => {
   h.storage.room = false;
   assert.is(await c.ask("SET", "a", "1"), "-OOM command not allowed when used memory > 'maxmemory'.");

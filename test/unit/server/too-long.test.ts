@@ -46,6 +46,45 @@ both("MGET, KEYS, SCAN, EXEC and COMMAND DOCS: the client is cut off, what EXEC 
   assert.ok(h.server.context.reply.buf.length <= 1024 * 1024);
 });
 
+both("CLIENT LIST of one client named a hundred thousand times, COMMAND INFO of as many names", {}, async (h) => {
+  const other = await h.client();
+  for (const [name, arg] of [
+    ["LIST", "ID"],
+    ["INFO", ""],
+  ]) {
+    const c = await h.client();
+    const own = (await c.ask("CLIENT", "ID")).slice(1);
+    for (const attribute of ["LIB-NAME", "LIB-VER"]) await c.ask("CLIENT", "SETINFO", attribute, "n".repeat(4000));
+    h.server.context.reply.bytesMax = BOUND;
+    const many = new Array<string>(100_000);
+    c.write(
+      name === "LIST"
+        ? command("CLIENT", "LIST", arg as string, ...many.fill(own))
+        : command("COMMAND", "INFO", ...many.fill("client")),
+    );
+    const started = performance.now();
+    await c.closed();
+    assert.is(await other.ask("PING"), "+PONG");
+    assert.ok(performance.now() - started < 5000, `${name}: ${performance.now() - started} ms`);
+  }
+  // Below the bound it is sent whole.
+  const own = (await other.ask("CLIENT", "ID")).slice(1);
+  other.send("CLIENT", "LIST", "ID", own, own);
+  const lines = (await other.bulk()).trimEnd().split("\n");
+  assert.is(lines.length, 2);
+  assert.is(lines[0], lines[1]);
+});
+
+test("an error of a client's line feeds: as long as they are, and not the square of it", () => {
+  const writer = new ReplyWriter();
+  const lines = "\r\n".repeat(1_000_000);
+  const started = performance.now();
+  writer.error(`ERR x '${lines}'${lines}`);
+  assert.ok(performance.now() - started < 5000);
+  assert.is(writer.at, "-ERR x '".length + lines.length + "'\r\n".length);
+  assert.not.ok(writer.buf.subarray(0, writer.at - 2).includes("\n"));
+});
+
 both("a reply that waits for the log before one that is too long", { manual: true }, async (h) => {
   h.server.context.reply.bytesMax = BOUND;
   const [c, other] = [await h.client(), await h.client()];

@@ -10,7 +10,8 @@ import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { openEngine } from "../../lib/open-engine.js";
 import { SimDisk } from "../../lib/sim-disk.js";
 
-const VALUES = 120;
+/** More than three times what may be held at once. */
+const VALUES = 60;
 const VALUE_BYTES: number = 500 * 1024;
 const KIB = 1024;
 
