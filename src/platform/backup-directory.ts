@@ -2,10 +2,10 @@
  * platform/backup-directory.ts: the BackupTarget port on the real file system: a directory under a temporary name beside the
  * final one, renamed when everything in it is synced. Copies run off the loop, a megabyte at a time.
  * Invariants: those of ports/backup-target.ts; nothing that was there before is ever removed or written over. A process that
- * dies leaves `NAME.partial-*` behind, which nothing takes for a backup.
+ * dies leaves `NAME.partial-*` behind, which nothing takes for a backup; so does a removal that fails. What is removed may be
+ * tens of GiB: that is not done on the loop either.
  */
 import { randomBytes } from "node:crypto";
-import fs from "node:fs";
 import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import type { BackupTarget, FileDone } from "../ports/backup-target.js";
@@ -18,6 +18,10 @@ export class BackupDirectory implements BackupTarget {
   private readonly final: string;
   private readonly partial: string;
   private abandoned = false;
+  /** A call is under way. */
+  private working = false;
+  /** Of abandon(), until it is called. */
+  private gone: ((error: Error | null) => void) | undefined;
   private begun = false;
   /** The uppermost parent that had to be made. */
   private firstMade: string | undefined;
@@ -85,13 +89,22 @@ export class BackupDirectory implements BackupTarget {
     }, done);
   }
 
-  abandon(): void {
+  abandon(done: (error: Error | null) => void): void {
     this.abandoned = true;
-    this.clear();
+    this.gone = done;
+    // What is still being written would come after.
+    if (!this.working) this.clear();
   }
 
   private clear(): void {
-    if (this.begun) fs.rmSync(this.partial, { recursive: true, force: true });
+    const { gone } = this;
+    if (gone === undefined) return;
+    this.gone = undefined;
+    const removed = this.begun ? rm(this.partial, { recursive: true, force: true }) : Promise.resolve();
+    removed.then(
+      () => void setImmediate(gone, null),
+      (error: Error) => void setImmediate(gone, error),
+    );
   }
 
   private at(name: string): string {
@@ -101,9 +114,11 @@ export class BackupDirectory implements BackupTarget {
   /** Run `work`, then `done`, whose own errors are not the work's. */
   private run<T>(work: () => Promise<T>, done: (error: Error | null, result: T) => void): void {
     const after = (error: Error | null, result: T): void => {
-      if (this.abandoned) this.clear(); // what was written after it was cleared
+      this.working = false;
+      if (this.abandoned) this.clear();
       done(error ?? (this.abandoned ? new Error("abandoned") : null), result);
     };
+    this.working = true;
     // Off the promise's chain, so that what `done` throws is an error of the program and not one of the disk.
     work().then(
       (result) => void setImmediate(after, null, result),

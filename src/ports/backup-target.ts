@@ -19,6 +19,9 @@ export interface BackupTarget {
   write(name: string, contents: Buffer, done: FileDone): void;
   /** Sync the directory and give it its name, durably. */
   commit(done: (error: Error | null) => void): void;
-  /** Take away what was written. Also between a call and its `done`, which then hears an error. */
-  abandon(): void;
+  /**
+   * Take away what was written. Also between a call and its `done`, which then hears an error. `done` hears when it is gone, or why it is not:
+   * a directory that took no file often gives none back either.
+   */
+  abandon(done: (error: Error | null) => void): void;
 }

@@ -7,22 +7,22 @@ import { NOT_INTEGER, SYNTAX } from "../commands/texts.js";
 import type { HostHandler } from "./hosts.js";
 import { parseInteger } from "./numbers.js";
 import type { ServerParts, ShutdownRequest } from "./ports.js";
-import { putOff } from "./put-off.js";
+import { putOff, putOffUntil } from "./put-off.js";
 import type { Session } from "./session.js";
 
 const BUSY = "ERR Background save already in progress";
 
 function save(session: Session, c: Context): void {
   const { reply } = c;
-  let answer: ((write: () => void) => void) | undefined;
-  const started = session.server.storage.snapshot((error) => {
-    answer?.(() => {
-      if (error === undefined) reply.ok();
-      else reply.error(`ERR ${error.message}`);
-    });
-  });
-  if (started) answer = putOff(session, c);
-  else reply.error(BUSY);
+  const began = putOffUntil(session, c, (answered) =>
+    session.server.storage.snapshot((error) =>
+      answered(() => {
+        if (error === undefined) reply.ok();
+        else reply.error(`ERR ${error.message}`);
+      }),
+    ),
+  );
+  if (!began) reply.error(BUSY);
 }
 
 function bgsave(session: Session, c: Context): void {
@@ -158,17 +158,18 @@ function backup(session: Session, c: Context): void {
     reply.error("ERR nothing to back up: this server keeps its data in memory only");
     return;
   }
-  let answer: ((write: () => void) => void) | undefined;
-  const started = storage.backup(directory, (error, lsn) => {
-    if (error === undefined) parts.log("notice", `backup up to LSN ${lsn} is in ${directory}`);
-    else parts.log("warning", `backup failed: ${error.message}`);
-    answer?.(() => {
-      if (error === undefined) reply.int(lsn);
-      else reply.error(`ERR backup failed: ${error.message}`);
-    });
-  });
-  if (started) answer = putOff(session, c);
-  else reply.error("ERR Backup already in progress");
+  const begin = storage.backup;
+  const began = putOffUntil(session, c, (answered) =>
+    begin(directory, (error, lsn) => {
+      if (error === undefined) parts.log("notice", `backup up to LSN ${lsn} is in ${directory}`);
+      else parts.log("warning", `backup failed: ${error.message}`);
+      answered(() => {
+        if (error === undefined) reply.int(lsn);
+        else reply.error(`ERR backup failed: ${error.message}`);
+      });
+    }),
+  );
+  if (!began) reply.error("ERR Backup already in progress");
 }
 
 export const persistenceHosts: Readonly<Record<string, HostHandler>> = {

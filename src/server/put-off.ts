@@ -33,3 +33,24 @@ export function putOff(session: Session, c: Context): (answer: () => void) => vo
       if (silent) reply.at = before;
     });
 }
+
+/**
+ * As putOff(), for work that may not begin at all, or end within the call that begins it: then the answer is written at once.
+ * @param begin is given what takes the answer. @returns what it returns: false, nothing began and nothing will be answered.
+ */
+export function putOffUntil(
+  session: Session,
+  c: Context,
+  begin: (answered: (write: () => void) => void) => boolean,
+): boolean {
+  const early: (() => void)[] = [];
+  let later: ((write: () => void) => void) | undefined;
+  const began = begin((write) => {
+    if (later === undefined) early.push(write);
+    else later(write);
+  });
+  if (!began) return false;
+  if (early.length === 0) later = putOff(session, c);
+  else early[0]();
+  return true;
+}

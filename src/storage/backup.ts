@@ -24,6 +24,7 @@ import { CorruptionError, FormatError } from "../lib/errors.js";
 import type { BackupTarget } from "../ports/backup-target.js";
 import type { Disk } from "../ports/disk.js";
 import type { Scheduler } from "../ports/scheduler.js";
+import { Cleaner } from "./cleaner.js";
 import { type DirectoryMeta, META_NAME, readMeta, writeMeta } from "./directory-meta.js";
 import type { LogExtent, SegmentInfo } from "./log.js";
 import { replayRegister } from "./register-replay.js";
@@ -158,9 +159,14 @@ export class Backup {
     if (this.ended) return;
     this.ended = true;
     this.source.held = false;
-    if (error !== undefined) this.target.abandon();
-    this.done(error, this.lsn);
+    if (error === undefined) return this.done(undefined, this.lsn);
+    this.target.abandon((left) => this.done(left === null ? error : withRest(error, left), this.lsn));
   }
+}
+
+/** What went wrong first is what matters; the operator has to know of the rest. */
+function withRest(error: Error, left: Error): Error {
+  return new Error(`${error.message}; what was written is still there: ${left.message}`, { cause: error });
 }
 
 function encodeList(list: BackupList): Buffer {
@@ -214,8 +220,13 @@ export function verifyBackup(disk: Disk): BackupFacts {
   };
   const snapshot = new SnapshotReader(disk, list.snapshot, (body, at, length) => take(body, at, length, 0));
   while (snapshot.step());
-  const wal = new WalReader(disk, snapshot.startLsn + 1, take);
-  while (wal.step());
+  const wal = new WalReader(disk, snapshot.startLsn + 1, (body, at, length, lsn) => {
+    // As a start does: what lies before the snapshot is in it.
+    if (lsn > snapshot.startLsn) take(body, at, length, lsn);
+    else records++;
+  });
+  const cleaner = new Cleaner(table);
+  while (wal.step()) if (cleaner.wanted()) cleaner.run(() => !cleaner.wanted());
   const last = list.files.findLast(({ name }) => name.startsWith("wal-"))?.name ?? "wal";
   // A backup is cut at a whole batch: nothing was ever under way in it.
   const damagedAt = wal.missing[0]?.position ?? wal.tornFrom;

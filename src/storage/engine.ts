@@ -2,7 +2,7 @@
  * storage/engine.ts: the storage of one node: opens a data directory, keeps table, log and snapshots together, and does the
  * upkeep (sweeping, evicting, cleaning, freeing, snapshots) in slices of about a millisecond, one a turn, between commands.
  * Invariants: nothing is served before recovery ended, and nothing is changed before the log took a synced mark (on a full disk that
- * may be later); segments are deleted only when two snapshots make them needless; after a failure of the log nothing is
+ * may be later); snapshots and segments are deleted by storage/generations.ts alone; after a failure of the log nothing is
  * acknowledged.
  */
 
@@ -16,14 +16,13 @@ import type { Scheduler } from "../ports/scheduler.js";
 import { Backup, type BackupDone } from "./backup.js";
 import { Cleaner } from "./cleaner.js";
 import { type DirectoryMeta, openMeta } from "./directory-meta.js";
-import { Disposal } from "./disposal.js";
 import { LogOf, NoLog } from "./engine-log.js";
+import { Generations, type Retention } from "./generations.js";
 import type { LogExtent, SyncMode, WalEnd } from "./log.js";
 import { LogCursor } from "./log-cursor.js";
 import { Recovery } from "./recovery.js";
 import { RegisterStore } from "./register-store.js";
 import { Registers } from "./registers.js";
-import { SNAPSHOT_TEMP_NAME, snapshotName } from "./snapshot-format.js";
 import { Snapshotter } from "./snapshotter.js";
 import { Store } from "./store.js";
 import { Sweeper } from "./sweeper.js";
@@ -44,8 +43,10 @@ const SEGMENT_BYTES_SMALL: number = 8 << 20;
 const SNAPSHOT_RETRY_MS = 5000;
 /** How soon a log that could not be begun for want of room is tried again. */
 const ROOM_RETRY_MS = 1000;
+/** A stop waits so long for what a backup left to be removed: on a dead network disk that may be for ever. */
+const BACKUP_GONE_MS = 5000;
 
-export interface EngineOptions {
+export interface EngineOptions extends Retention {
   /** Read when the log is opened: CONFIG SET is served while a node is loading. */
   readonly mode: SyncMode;
   readonly partitions: number;
@@ -54,9 +55,6 @@ export interface EngineOptions {
   readonly snapshotLogBytes: () => number;
   /** This directory is one of a cluster of several nodes: it holds a replica, whose keys change by rounds (storage/registers.ts). */
   readonly register?: boolean;
-  /** The least position of the log that a peer still needs, Infinity: none does; and how many bytes of log to keep for that at most. */
-  readonly retainFromLsn?: () => number;
-  readonly retainBytes?: () => number;
   /** For a new directory: node id (40 hex digits) and hash secret, which all members of a cluster have in common; and the seed of sampling. */
   readonly newNode: () => { node: string; hashSecret: [number, number] };
   readonly seed: number;
@@ -91,10 +89,9 @@ export class Engine {
   private readonly scheduler: Scheduler;
   private readonly options: EngineOptions;
   private readonly sweeper: Sweeper;
-  private readonly disposal: Disposal;
+  private readonly generations: Generations;
   private stopped = false;
   private backupRunning: Backup | undefined;
-  private snapshots: number[] = [];
   /** One more snapshot is wanted when the one under way has ended. */
   private snapshotAgain = false;
   private retryAfterMs = 0;
@@ -108,7 +105,7 @@ export class Engine {
 
   constructor(disk: Disk, scheduler: Scheduler, options: EngineOptions) {
     this.disk = disk;
-    this.disposal = new Disposal(disk);
+    this.generations = new Generations(disk, this, options);
     this.scheduler = scheduler;
     this.options = options;
     const { partitions, register = false, newNode, releaseMemory, extentsMax } = options;
@@ -127,7 +124,7 @@ export class Engine {
     this.cleaner = new Cleaner(this.store.table);
     this.snapshotter = new Snapshotter(disk, scheduler, this.store.table, new LogOf(this), hlc, () => this.sliceSoon());
     this.store.setTime(scheduler.nowMs());
-    this.recovery = new Recovery(disk, this.store, this.replica);
+    this.recovery = new Recovery(disk, this.store, this.cleaner, this.replica);
   }
 
   /** Of a member of a cluster only. */
@@ -175,7 +172,7 @@ export class Engine {
     this.wal = new Wal(this.disk, this.scheduler, options, end);
     this.store.readOnly = !this.beginLog(this.wal);
     this.store.setTime(this.scheduler.nowMs());
-    this.snapshots = recovery.snapshots;
+    this.generations.found(recovery.snapshots);
     this.wal.sinceSnapshotBytes = end.bytes;
     this.lastSaveMs = this.scheduler.nowMs();
     this.scheduleUpkeep();
@@ -213,8 +210,7 @@ export class Engine {
       this.appendedBefore = appended;
       if (!this.sliceAsked) this.slice();
       this.considerSnapshot();
-      // Peers catch up at any time.
-      if (this.options.retainFromLsn !== undefined) this.dropNeedless();
+      this.generations.upkeep();
       this.scheduleUpkeep();
     });
   }
@@ -265,7 +261,10 @@ export class Engine {
     if (again || wal.sinceSnapshotBytes > this.snapshotDue) this.snapshot(() => {});
   }
 
-  /** Start a snapshot. @returns false when one is running already. `done` hears how it ended. */
+  /**
+   * Start a snapshot. @returns false when one is running already. `done` hears how it ended, never within the call. Where nothing was written
+   * since the newest one that is what was asked for: it is as good as a new one, and its time is now.
+   */
   snapshot(done: (error: DiskError | undefined) => void): boolean {
     if (this.snapshotter.running || this.wal === undefined || this.stopped) return false;
     const wal = this.wal;
@@ -277,22 +276,30 @@ export class Engine {
     }
     const dirty = this.store.stats.dirty;
     const logged = wal.sinceSnapshotBytes;
+    const saved = (): void => {
+      this.lastSaveOk = true;
+      this.store.stats.dirty -= dirty;
+      wal.sinceSnapshotBytes -= logged;
+      this.lastSaveMs = this.scheduler.nowMs();
+    };
     this.snapshotStartedMs = this.scheduler.nowMs();
-    this.removeSnapshotsBut(1);
+    if (wal.failure === undefined && this.generations.covers(wal.appendedLsn)) {
+      saved();
+      this.scheduler.endOfTurn(() => done(undefined));
+      return true;
+    }
     this.snapshotter.start((error, startLsn) => {
-      this.lastSaveOk = error === undefined;
       if (error === undefined) {
-        if (!this.snapshots.includes(startLsn)) this.snapshots.unshift(startLsn);
-        this.store.stats.dirty -= dirty;
-        wal.sinceSnapshotBytes -= logged;
-        this.lastSaveMs = this.scheduler.nowMs();
-        this.dropNeedless();
+        saved();
+        this.generations.made(startLsn);
       } else {
+        this.lastSaveOk = false;
         this.retryAfterMs = this.scheduler.monotonicMs() + SNAPSHOT_RETRY_MS;
-        this.removeUnfinished();
+        this.generations.removeUnfinished();
       }
       done(error);
     });
+    this.generations.keep(1);
     return true;
   }
 
@@ -301,37 +308,9 @@ export class Engine {
     this.snapshotAgain = true;
   }
 
-  /** What a failed snapshot wrote may be just the room that is missing. */
-  private removeUnfinished(): void {
-    try {
-      if (this.disk.exists(SNAPSHOT_TEMP_NAME)) this.disk.remove(SNAPSHOT_TEMP_NAME);
-    } catch {
-      // The next snapshot, or the next start, does it.
-    }
-  }
-
-  /** Two generations are kept; while a third is written only one, so that disk use stays bounded. */
-  private removeSnapshotsBut(keep: number): void {
-    if (this.held) return;
-    for (const lsn of this.snapshots.splice(keep)) this.disposal.remove(snapshotName(lsn));
-    this.dropNeedless();
-  }
-
-  /** Log segments older than the oldest snapshot kept. With a single one the log from its start on is the second way back. */
-  private dropNeedless(): void {
-    if (this.held) return;
-    const oldest = this.snapshots[this.snapshots.length - 1];
-    if (oldest === undefined || this.wal === undefined) return;
-    const { retainFromLsn, retainBytes } = this.options;
-    const from = retainFromLsn?.() ?? Number.POSITIVE_INFINITY;
-    // Where the disk is full the log is needed for writes: a peer that is behind is not worth refusing them.
-    const bytes = this.wal.lacksRoom() ? 0 : (retainBytes?.() ?? 0);
-    for (const name of this.wal.segments.dropBefore(oldest + 1, from, bytes)) this.disposal.remove(name);
-  }
-
   /** Start LSN of the newest snapshot; undefined when there is none. */
   get newestSnapshot(): number | undefined {
-    return this.snapshots[0];
+    return this.generations.newest;
   }
 
   extent(): LogExtent {
@@ -348,7 +327,7 @@ export class Engine {
     if (this.backupRunning !== undefined || this.wal === undefined || this.stopped) return false;
     this.backupRunning = new Backup(this, this.scheduler, target, (error, lsn) => {
       this.backupRunning = undefined;
-      this.removeSnapshotsBut(2);
+      if (!this.stopped) this.generations.keep(2);
       done(error, lsn);
     });
     this.backupRunning.start();
@@ -383,7 +362,12 @@ export class Engine {
       return;
     }
     wal.close(true);
-    done(wal.failure);
+    this.backupGone(this.scheduler.monotonicMs() + BACKUP_GONE_MS, () => done(wal.failure));
+  }
+
+  private backupGone(untilMs: number, done: () => void): void {
+    if (this.backupRunning === undefined || this.scheduler.monotonicMs() > untilMs) return done();
+    this.scheduler.after(10, () => this.backupGone(untilMs, done));
   }
 
   diskBytes(): number {

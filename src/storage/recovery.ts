@@ -9,6 +9,7 @@
 import { hlcOf, keyLength, TYPE_FLUSH } from "../codec/record/record.js";
 import { CorruptionError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
+import type { Cleaner } from "./cleaner.js";
 import type { WalEnd } from "./log.js";
 import type { Registers } from "./registers.js";
 import { replay } from "./replay.js";
@@ -21,6 +22,8 @@ import { BATCH_FIRST_BYTE, SECTOR_BYTES, STAMP_AT, segmentLsn } from "./wal-form
 import { WalReader } from "./wal-reader.js";
 
 const COPY_BYTES = 1 << 20;
+/** Of the cleaner, in one step: about a millisecond. */
+const CLEANING_STEPS = 16;
 
 export class Recovery {
   records = 0;
@@ -32,17 +35,19 @@ export class Recovery {
   private readonly disk: Disk;
   private readonly store: Store;
   private readonly registers: Registers | undefined;
+  private readonly cleaner: Cleaner;
   private snapshot: SnapshotReader | undefined;
   private wal: WalReader | undefined;
   private snapshotBytes = 0;
   /** Of the records read so far. */
   private highestHlc = -1;
 
-  /** @param registers those of `store`, where it is a replica's. */
-  constructor(disk: Disk, store: Store, registers: Registers | undefined) {
+  /** @param registers those of `store`, where it is a replica's. @param cleaner of its table: the one that goes on afterwards. */
+  constructor(disk: Disk, store: Store, cleaner: Cleaner, registers: Registers | undefined) {
     this.disk = disk;
     this.store = store;
     this.registers = registers;
+    this.cleaner = cleaner;
     const names = disk.list();
     for (const name of names) if (name === SNAPSHOT_TEMP_NAME || /^wal-.*\.tmp$/.test(name)) disk.remove(name);
     this.snapshots = names
@@ -65,7 +70,13 @@ export class Recovery {
     );
   }
 
+  /**
+   * Of the log's first segment what is not behind the snapshot's start is passed over: the snapshot's walk began after it, and its header has the
+   * clock and the ceilings (storage/registers.ts, highestHlc). It would do no harm, but each old flush would cost a walk over all keys.
+   * @param lsn 0: from the snapshot.
+   */
   private apply(body: Buffer, at: number, length: number, lsn: number): void {
+    if (lsn > 0 && lsn <= this.snapshotLsn) return;
     const { hlc, table, usage } = this.store;
     if (this.registers !== undefined) this.registers.replay(body, at, length, lsn);
     else if (!this.flushed(body, at)) replay(table, hlc, body, at, length, lsn, usage.fresh());
@@ -87,10 +98,14 @@ export class Recovery {
     return true;
   }
 
-  /** Load a block or a batch. @returns false when everything is loaded. @throws CorruptionError, FormatError */
+  /**
+   * Load a block or a batch, or clean up behind those before: each state of a key that the log overwrites would lie about until the end, and
+   * what a node held in its memory would not fit in again. @returns false when everything is loaded.
+   * @throws CorruptionError, FormatError
+   */
   step(): boolean {
     const { detached, table } = this.store;
-    if (table.releaseDropped() || detached.free(() => true)) return true;
+    if (table.releaseDropped() || detached.free(() => true) || this.clean()) return true;
     if (this.snapshot !== undefined) {
       if (this.snapshot.step()) return true;
       this.store.hlc.witness(this.snapshot.hlc);
@@ -103,6 +118,12 @@ export class Recovery {
     if (wal.step()) return true;
     this.refuseShort(wal);
     return false;
+  }
+
+  private clean(): boolean {
+    if (!this.cleaner.wanted()) return false;
+    let left = CLEANING_STEPS;
+    return this.cleaner.run(() => --left <= 0);
   }
 
   /** Let go of the file: for those who do not read to the end. */

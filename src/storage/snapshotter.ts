@@ -87,7 +87,7 @@ export class Snapshotter {
     this.wake = wake;
   }
 
-  /** Start one; not to be called while one is running. */
+  /** Start one; not to be called while one is running. `done` is never called within the call. */
   start(done: SnapshotDone): void {
     this.running = true;
     this.aborted = false;
@@ -111,7 +111,9 @@ export class Snapshotter {
       this.disk.write(this.file, header, 0, header.length, 0);
       this.position = SNAPSHOT_HEADER_BYTES;
     } catch (error) {
-      return this.finish(error);
+      // Not within the call: who asked has nothing yet to answer with.
+      this.scheduler.endOfTurn(() => this.finish(error));
+      return;
     }
     this.copyOn();
   }

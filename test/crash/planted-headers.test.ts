@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { encodeBody, HEADER_BYTES } from "../../src/codec/record/record.js";
 import { CorruptionError } from "../../src/lib/errors.js";
+import { Cleaner } from "../../src/storage/cleaner.js";
 import type { WalEnd } from "../../src/storage/log.js";
 import { Recovery } from "../../src/storage/recovery.js";
 import { Wal } from "../../src/storage/wal.js";
@@ -43,7 +44,8 @@ function writing(own: boolean): { disk: SimDisk; scheduler: FakeScheduler; wal: 
   const scheduler = new FakeScheduler();
   const disk = new SimDisk(scheduler);
   openEngine(disk, scheduler).stop(() => {});
-  const recovery = new Recovery(disk, openEngine(new SimDisk(scheduler), scheduler).store, undefined);
+  const { store } = openEngine(new SimDisk(scheduler), scheduler);
+  const recovery = new Recovery(disk, store, new Cleaner(store.table), undefined);
   while (recovery.step());
   const options = { mode: "always" as const, segmentBytes: 64 * 1024, member: own, largeBytes: 4 * SECTOR_BYTES };
   const wal = new Wal(disk, scheduler, options, recovery.finish());

@@ -69,6 +69,8 @@ export class FakeStorage implements Storage {
   snapshotsNext = 0;
   snapshotBusy = false;
   snapshotError: Error | undefined = undefined;
+  /** A snapshot ends within the call that starts it. */
+  snapshotAtOnce = false;
   private readonly space: LoggedSpace;
 
   constructor(space: LoggedSpace) {
@@ -101,7 +103,8 @@ export class FakeStorage implements Storage {
   snapshot(done: (error: Error | undefined) => void): boolean {
     if (this.snapshotBusy) return false;
     this.snapshots++;
-    setTimeout(() => done(this.snapshotError), 20);
+    if (this.snapshotAtOnce) done(this.snapshotError);
+    else setTimeout(() => done(this.snapshotError), 20);
     return true;
   }
   snapshotNext(): void {

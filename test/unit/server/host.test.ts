@@ -411,6 +411,18 @@ served("DEBUG while it loads, and with odd numbers", { config: { enableDebugComm
     assert.is(await c.ask("DEBUG", "STRINGMATCH-LEN", length, "*"), `:${answer}`);
 });
 
+served("SAVE is answered once, also where the snapshot ends at once", {}, async (c, h) => {
+  h.storage.snapshotAtOnce = true;
+  assert.is(await c.ask("SAVE"), "+OK");
+  h.storage.snapshotError = new Error("the disk is full");
+  assert.is(await c.ask("SAVE"), "-ERR the disk is full");
+  h.storage.snapshotAtOnce = false;
+  assert.is(await c.ask("SAVE"), "-ERR the disk is full");
+  assert.is(await c.ask("PING"), "+PONG");
+  h.storage.snapshotBusy = true;
+  assert.is(await c.ask("SAVE"), "-ERR Background save already in progress");
+});
+
 served("BGSAVE and BGREWRITEAOF while a snapshot is running; WAITAOF's numbers", {}, async (c, h) => {
   assert.is(await c.ask("BGSAVE"), "+Background saving started");
   assert.is(await c.ask("BGREWRITEAOF"), "+Background append only file rewriting started");

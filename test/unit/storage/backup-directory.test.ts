@@ -2,7 +2,7 @@
  * test/unit/storage/backup-directory.test.ts: the BackupTarget port on the real file system: links and copies, nothing under the final
  * name before the end, nothing left after giving up.
  */
-import {
+import fs, {
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -12,6 +12,8 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import promises from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
@@ -94,7 +96,7 @@ test("an empty directory is as good as none; one with something in it is refused
   mkdirSync(late);
   writeFileSync(join(late, "letter"), "mine");
   assert.is(await call((done) => second.commit(done)), `${late} is not empty`);
-  second.abandon();
+  assert.is(await call((done) => second.abandon(done)), undefined);
   assert.equal(readdirSync(join(late, "..")), ["late"]);
   assert.equal(readdirSync(late), ["letter"]);
 });
@@ -107,14 +109,37 @@ test("a file that is too short or missing is an error; given up, nothing stays",
   assert.match(String(await call((done) => target.copy("whole", 11, 11, done))), "ends at byte 10");
   assert.match(String(await call((done) => target.link("nosuch", done))), "ENOENT");
   const under = call((done) => target.copy("growing", 3 << 20, 3 << 20, done));
-  target.abandon();
+  const gone = call((done) => target.abandon(done));
   assert.type(await under, "string");
+  assert.is(await gone, undefined);
   assert.equal(readdirSync(parent), []);
   const early = new BackupDirectory(from, join(parent, "backup"));
   const beginning = call((done) => early.begin(done));
-  early.abandon();
+  const cleared = call((done) => early.abandon(done));
   assert.is(await beginning, "abandoned");
+  assert.is(await cleared, undefined);
   assert.equal(readdirSync(parent), []);
+});
+
+test("what cannot be removed stays, and whoever gives up hears of it: nothing is thrown", async () => {
+  const kept = { rm: promises.rm, rmSync: fs.rmSync };
+  const refused = (): Error => Object.assign(new Error("EROFS: read-only file system"), { code: "EROFS" });
+  const parent = directory();
+  const target = new BackupDirectory(source(), join(parent, "backup"));
+  await fill(target);
+  promises.rm = () => Promise.reject(refused());
+  fs.rmSync = () => {
+    throw refused();
+  };
+  syncBuiltinESMExports();
+  try {
+    assert.match(String(await call((done) => target.abandon(done))), "EROFS");
+  } finally {
+    promises.rm = kept.rm;
+    fs.rmSync = kept.rmSync;
+    syncBuiltinESMExports();
+  }
+  assert.match(readdirSync(parent).join(), /^backup\.partial-[0-9a-f]{12}$/);
 });
 
 test.after(() => {

@@ -44,6 +44,8 @@ class MemoryTarget implements BackupTarget {
   committed = false;
   abandoned = false;
   failAt: number = Number.POSITIVE_INFINITY;
+  removalMs = STEP_MS;
+  removalError: Error | null = null;
   private readonly source: MemoryDisk;
   private readonly scheduler: FakeScheduler;
 
@@ -97,8 +99,9 @@ class MemoryTarget implements BackupTarget {
     };
     this.later("commit", commit, done);
   }
-  abandon(): void {
+  abandon(done: (error: Error | null) => void): void {
     this.abandoned = true;
+    this.scheduler.after(this.removalMs, () => done(this.removalError));
   }
 }
 
@@ -193,6 +196,40 @@ test("whatever fails, nothing half stays and the next one works", () => {
     assert.ok(target.abandoned && !target.committed);
   }
   assert.is(backUpUnderLoad(engine, disk, scheduler).error, undefined);
+});
+
+test("what is left of a failed backup and cannot be removed is told, and the next backup works", () => {
+  const { disk, scheduler, engine } = build();
+  const target = new MemoryTarget(disk, scheduler);
+  target.failAt = 2;
+  target.removalError = new Error("read-only");
+  const said: (string | undefined)[] = [];
+  engine.backup(target, (error) => said.push(error?.message));
+  scheduler.advance(200);
+  assert.equal(said, ["no room; what was written is still there: read-only"]);
+  assert.is(backUpUnderLoad(engine, disk, scheduler).error, undefined);
+});
+
+test("a stop seals the log, waits a while for what a backup left to be removed, and not for ever", () => {
+  for (const removalMs of [50, Number.POSITIVE_INFINITY]) {
+    const { disk, scheduler, engine } = build();
+    const target = new MemoryTarget(disk, scheduler);
+    target.removalMs = removalMs;
+    engine.backup(target, () => {});
+    scheduler.advance(STEP_MS + 1);
+    let ended = false;
+    engine.stop((error) => {
+      assert.is(error, undefined);
+      ended = true;
+    });
+    scheduler.advance(40);
+    assert.not.ok(ended);
+    assert.not.ok(engine.wal?.busy());
+    scheduler.advance(removalMs === 50 ? 40 : 10_000);
+    assert.ok(ended);
+    const again = new FakeScheduler();
+    assert.is(contents(open(disk.clone(again), again)).size, 200);
+  }
 });
 
 test("a node that stops gives up its backup", () => {

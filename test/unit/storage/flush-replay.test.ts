@@ -84,4 +84,40 @@ test("a snapshot that was under way holds keys that were set after the flush: th
   assert.equal([again.store.size(0), again.store.size(1)], [1, 1]);
 });
 
+test("flushes from before the snapshot are passed over: no key is looked at for them, and the clock is beyond them", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new SimDisk(scheduler);
+  const engine = openEngine(disk, scheduler, OPTIONS);
+  for (let i = 0; i < 100; i++) {
+    put(engine, 0, "earlier");
+    engine.store.flush(i % 2 === 0 ? -1 : 0);
+  }
+  for (let i = 0; i < 2000; i++) put(engine, 0, `k${i}`);
+  scheduler.advance(10);
+  let ended = false;
+  engine.snapshot((error) => {
+    assert.is(error, undefined);
+    ended = true;
+  });
+  scheduler.advance(100);
+  assert.ok(ended);
+  put(engine, 0, "k5", 100);
+  const [hlc, size] = [engine.store.hlc.value(), engine.store.size(0)];
+  scheduler.advance(10);
+  const later = new FakeScheduler();
+  const again = new Engine(disk.afterPowerLoss(later, 1), later, engineOptions(OPTIONS));
+  const { table } = again.store;
+  const locate = table.locate.bind(table);
+  let located = 0;
+  table.locate = (ref) => {
+    located++;
+    locate(ref);
+  };
+  again.load(1e9, (error) => assert.is(error, undefined));
+  while (again.wal === undefined) later.endTurn();
+  assert.is(again.store.size(0), size);
+  assert.ok(located < 4 * size, `${located} looks at ${size} keys`);
+  assert.ok(again.store.hlc.value() >= hlc);
+});
+
 test.run();
