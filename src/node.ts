@@ -74,6 +74,8 @@ export class RunningNode {
   private readonly memory: boolean;
   private end: (end: NodeEnd) => void = () => {};
   private stopping: Promise<void> | undefined;
+  /** The engine touches the directory no more. */
+  private quiet: Promise<void> = Promise.resolve();
 
   constructor(config: Config, disk: Disk, release: () => void, parts: NodeParts) {
     this.config = config;
@@ -240,18 +242,8 @@ export class RunningNode {
 
   /** Stop in good order. Everything acknowledged is on disk when it resolves. */
   stop(save = true, now = false): Promise<void> {
-    this.stopping ??= this.stopAlive(save, now);
+    this.stopping ??= keptAlive(this.stopOnce(save, now));
     return this.stopping;
-  }
-
-  /** The node's timers keep no process alive: when nothing else does, it would end in the midst of the stop. */
-  private async stopAlive(save: boolean, now: boolean): Promise<void> {
-    const alive = setInterval(() => {}, ALIVE_MS);
-    try {
-      await this.stopOnce(save, now);
-    } finally {
-      clearInterval(alive);
-    }
   }
 
   private async stopOnce(save: boolean, now: boolean): Promise<void> {
@@ -268,22 +260,35 @@ export class RunningNode {
         if (!engine.snapshot(() => resolve())) resolve();
       });
     }
-    const failure = await new Promise<Error | undefined>((resolve) => engine.stop(resolve));
+    const failure = await this.stopEngine();
     server.close(true);
     server.stop();
     await Promise.all([...closed, parted]);
-    this.release();
+    this.letGo();
     if (failure !== undefined) throw failure;
   }
 
-  /** It could not be started. */
-  abandon(): void {
+  private stopEngine(): Promise<Error | undefined> {
+    return new Promise((resolve) => {
+      this.quiet = new Promise((quiet) => this.engine.stop(resolve, quiet));
+    });
+  }
+
+  /** Where a disk hangs what is under way might reach the files of whoever opens the directory next: it is kept until then. */
+  private letGo(): void {
+    void this.quiet.then(this.release);
+  }
+
+  /** It could not be started: let go of all that was begun. */
+  async abandon(): Promise<void> {
     for (const listener of this.listeners) void listener.close();
     void this.http?.stop(0);
     void this.member?.stop();
     this.server.close(true);
     this.server.stop();
     this.engine.recovery?.close();
+    await keptAlive(this.stopEngine());
+    this.letGo();
   }
 
   private async drained(now: boolean): Promise<void> {
@@ -291,6 +296,16 @@ export class RunningNode {
     while (this.server.draining && this.scheduler.monotonicMs() < until) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
     }
+  }
+}
+
+/** A node's timers keep no process alive: when nothing else does, it would end in the midst of the stop. */
+async function keptAlive<T>(stop: Promise<T>): Promise<T> {
+  const alive = setInterval(() => {}, ALIVE_MS);
+  try {
+    return await stop;
+  } finally {
+    clearInterval(alive);
   }
 }
 
@@ -310,8 +325,8 @@ export async function start(config: Config, parts: NodeParts = {}): Promise<Runn
     await node.load();
     return node;
   } catch (error) {
-    node?.abandon();
-    release();
+    if (node === undefined) release();
+    else await node.abandon();
     throw node === undefined ? asDiskError("cannot open the data directory", error) : error;
   }
 }

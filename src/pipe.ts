@@ -4,7 +4,6 @@
  * Invariant: nothing is called inside a call of the other side's that could not bear it: the end of a connection comes in a microtask.
  */
 import type RedisParser from "redis-parser";
-import type { Commands } from "./client/commands.js";
 import { EmbeddedClient, type Link, type LinkUser } from "./client/embedded.js";
 import type { Connection, ConnectionHandler } from "./ports/network.js";
 import type { Server } from "./server/server.js";
@@ -29,7 +28,7 @@ export class Pipes {
   }
 
   /** Logged in: whoever holds the node may do anything with it, the password is for those outside. @param name how CLIENT LIST shows it, in place of an address. */
-  client(name: string): Commands {
+  client(name: string): EmbeddedClient {
     const client = new EmbeddedClient(this.Parser, (user) => new Pipe(this.server, user, name, this.open, this.vigil));
     const password = this.password();
     if (password !== "") client.call("AUTH", password).catch(() => {}); // the commands after it say so
@@ -74,6 +73,7 @@ class Pipe implements Connection, Link {
   readonly local: string;
   readonly loopback: boolean = true;
   readonly fd: number = -1;
+  readonly inProcess: boolean = true;
   /** The client takes everything at once. */
   readonly unsentBytes: number = 0;
   private readonly user: LinkUser;

@@ -58,6 +58,11 @@ export class EmbeddedClient extends Commands implements LinkUser {
     this.link = open(this);
   }
 
+  /** The link has ended: whatever is called fails. */
+  get ended(): boolean {
+    return this.link === undefined;
+  }
+
   override call(name: string, ...args: readonly Argument[]): Promise<Reply> {
     return this.run(name, args, false);
   }

@@ -48,7 +48,10 @@ export class Context {
 
   /** Has the disk room for a change of so many bytes? Asked for those that do not come with the command, before they are made. */
   roomFor: (bytes: number) => boolean = () => true;
-  /** Bytes of the transaction whose commands run, all into one batch of the log: however little one of them writes, it asks. -1: none. */
+  /**
+   * Of a transaction that runs: bytes of the commands that are still to run. All of it goes into one batch of the log: however little a
+   * command writes, it asks. -1: none runs.
+   */
   transactionBytes = -1;
 
   outcome: number = OUTCOME_NOTHING;

@@ -2,7 +2,7 @@
  * http/client-pool.ts: in-process clients, each for one request at a time. Replies of one client leave in order, so two requests on one client
  * would wait for each other, and a key without quorum would hold up all others.
  * Invariants: what is under way is bounded; a client whose operation is late is not used again before that is over; one that broke is
- * dropped.
+ * dropped, also one that ended while it was idle (CLIENT KILL).
  */
 import type { Client } from "../index.js";
 import { busy, errorOf, HttpError } from "./http-error.js";
@@ -14,15 +14,18 @@ const BYTES_PER_MS: number = (512 * 1024) / 1000;
 /** After these a client is no longer what it was: closed, or not logged in. */
 const BROKEN = ["CLOSED", "NOAUTH", "WRONGPASS", "ERR"];
 
+/** `ended`: it will answer nothing any more. */
+type PooledClient = Client & { readonly ended?: boolean };
+
 export class ClientPool {
-  private readonly idle: Client[] = [];
+  private readonly idle: PooledClient[] = [];
   private inUse = 0;
-  private readonly open: () => Client;
+  private readonly open: () => PooledClient;
   private readonly inUseMax: number;
   private readonly ms: number;
 
   /** @param ms most time of an operation. */
-  constructor(open: () => Client, inUseMax: number, ms: number) {
+  constructor(open: () => PooledClient, inUseMax: number, ms: number) {
     this.open = open;
     this.inUseMax = inUseMax;
     this.ms = ms;
@@ -32,7 +35,7 @@ export class ClientPool {
   async run<T>(write: boolean, operation: (client: Client) => Promise<T>, bytes = 0): Promise<T> {
     if (this.inUse >= this.inUseMax) throw busy("too many requests at once");
     this.inUse++;
-    const client = this.idle.pop() ?? this.open();
+    const client = this.take();
     const running = operation(client).then(
       (result) => {
         this.release(client, true);
@@ -57,7 +60,13 @@ export class ClientPool {
     }
   }
 
-  private release(client: Client, sound: boolean): void {
+  private take(): PooledClient {
+    for (let client = this.idle.pop(); client !== undefined; client = this.idle.pop())
+      if (client.ended !== true) return client;
+    return this.open();
+  }
+
+  private release(client: PooledClient, sound: boolean): void {
     this.inUse--;
     if (sound && this.idle.length < IDLE_MAX) this.idle.push(client);
     else client.close().catch(() => {}); // it is of no use any more

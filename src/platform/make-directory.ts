@@ -1,26 +1,44 @@
 /**
  * platform/make-directory.ts: make a directory with its parents.
+ * The synchronous one leaves them where they survive a power cut: a directory's name is in its parent, which is synced too.
  * Not by mkdir's own "recursive": where the system says ENOENT although the parent is there (/proc), Node 20 asks again without end.
  */
-import { mkdirSync, statSync } from "node:fs";
+import fs from "node:fs";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { DiskError } from "../lib/errors.js";
 
-/** @returns the uppermost directory that had to be made; undefined when all were there. @throws DiskError */
+/** Made, and durable. @returns the uppermost directory that had to be made; undefined when all were there. @throws DiskError */
 export function makeDirectorySync(directory: string): string | undefined {
   const missing = missingOf(directory);
   for (const name of missing) {
     try {
-      mkdirSync(name);
+      fs.mkdirSync(name);
     } catch (error) {
       if (!isDirectory(name)) throw new DiskError(`cannot make the directory ${name}`, error);
     }
   }
-  return missing[0];
+  for (const name of missing.reverse()) syncName(name);
+  return missing.at(-1);
 }
 
-/** The same, and the error as the system gave it. */
+/** Sync the directory that `name` is in. */
+function syncName(name: string): void {
+  if (process.platform === "win32") return; // directories cannot be synced there; NTFS journals names
+  const parent = path.dirname(name);
+  try {
+    const handle = fs.openSync(parent, "r");
+    try {
+      fs.fsyncSync(handle);
+    } finally {
+      fs.closeSync(handle);
+    }
+  } catch (error) {
+    throw new DiskError(`cannot sync the directory ${parent}`, error);
+  }
+}
+
+/** Not synced, and the error as the system gave it. */
 export async function makeDirectory(directory: string): Promise<string | undefined> {
   const missing = missingOf(directory);
   for (const name of missing) {
@@ -43,7 +61,7 @@ function missingOf(directory: string): string[] {
 
 function isDirectory(name: string): boolean {
   try {
-    return statSync(name).isDirectory();
+    return fs.statSync(name).isDirectory();
   } catch {
     return false;
   }

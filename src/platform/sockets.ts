@@ -151,7 +151,10 @@ class PlainConnection implements Connection {
   }
 
   get unsentBytes(): number {
-    return this.writing ? Math.max(1, this.socket.writableLength) : 0;
+    if (!this.writing) return 0;
+    // The stream itself counts a write as a whole until it is over; its handle, where there is one, sees it go.
+    const handle = (this.socket as { readonly _handle?: { readonly writeQueueSize?: number } | null })._handle;
+    return Math.max(1, handle?.writeQueueSize ?? this.socket.writableLength);
   }
 
   private onSent: () => void = () => {};

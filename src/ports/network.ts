@@ -15,6 +15,8 @@ export interface Connection {
   readonly loopback: boolean;
   /** The system's descriptor, -1 when unknown. For CLIENT LIST. */
   readonly fd: number;
+  /** The client lives in this process: it costs no socket, and cannot be gone unnoticed, however long it is silent. Absent: it does not. */
+  readonly inProcess?: boolean;
   /** Bytes of the write under way that the kernel has not taken; 0 = write() may be called. */
   readonly unsentBytes: number;
 

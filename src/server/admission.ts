@@ -35,7 +35,7 @@ export function refusalOf(server: Server, connection: Connection): string | unde
 
 /**
  * May what runs write so many bytes more? What an EXEC does is done whole, or waits for room on the disk whole; but a batch of the log has
- * a size that it cannot pass. What is left of the transaction comes into it too: all of it is counted.
+ * a size that it cannot pass. What is left of the transaction comes into it too, and is counted.
  */
 export function roomFor({ context, current, storage }: Server, bytes: number): boolean {
   if (current?.inExec !== true) return storage.roomFor(bytes);

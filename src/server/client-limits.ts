@@ -58,7 +58,11 @@ export function checkTimes(session: Session, nowMs: number): void {
     if (session.overSoftMs === 0) session.overSoftMs = nowMs;
     else if (nowMs - session.overSoftMs > softSeconds * 1000) cutOff(session);
   } else session.overSoftMs = 0;
-  const idle = timeout > 0 && nowMs - session.activeMs > timeout * 1000;
+  // It takes what it was sent, however slowly.
+  if (session.unsentBytes < session.unsentSeen) session.activeMs = nowMs;
+  session.unsentSeen = session.unsentBytes;
+  // One in this process is silent for as long as nothing is asked of it.
+  const idle = timeout > 0 && session.connection.inProcess !== true && nowMs - session.activeMs > timeout * 1000;
   // As in Redis one that CLIENT PAUSE holds is not idle either.
   const waits = session.awaits || session.flow.has(STALLED_BLOCKED | STALLED_PAUSED);
   if (idle && !waits && !session.monitor) session.destroy();

@@ -20,7 +20,7 @@ export function clientLine(session: Session): string {
     sub: 0,
     psub: 0,
     ssub: 0,
-    multi: transaction?.open === true ? transaction.queue.length : -1,
+    multi: transaction?.open === true ? transaction.queue.count : -1,
     watch: transaction === undefined ? 0 : transaction.watched.size + transaction.seen.size,
     qbuf: session.queryBytes,
     "qbuf-free": 0,

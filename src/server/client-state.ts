@@ -40,18 +40,27 @@ export class ClientState {
   /** It may do more than log in, whatever password is set from now on. */
   letIn = true;
   /** When it came, ms since the epoch. */
-  createdMs = 0;
-  /** When the last bytes came, ms since the epoch: for timeout and CLIENT LIST. */
-  activeMs = 0;
+  readonly createdMs: number;
+  /** When the last bytes came or left, ms since the epoch: for timeout and CLIENT LIST. */
+  activeMs: number;
   /** Since when more than the soft output limit waits; 0: not. */
   overSoftMs = 0;
+  /** Bytes of replies that were unsent when its times were last looked at (checkTimes). */
+  unsentSeen = 0;
+  /** It is on the server's list of those that wait for the log. */
+  waitsForLog = false;
   /** In a cluster: what was asked of it and not answered yet. */
   worksInFlight = 0;
   transaction: Transaction | undefined = undefined;
   lastCommand: CommandSpec | undefined = undefined;
 
-  /** An answer is due that others have to give: it is not idle. */
+  constructor(nowMs: number) {
+    this.createdMs = nowMs;
+    this.activeMs = nowMs;
+  }
+
+  /** An answer is due that others have to give, or the log: it is not idle. */
   get awaits(): boolean {
-    return this.worksInFlight > 0;
+    return this.worksInFlight > 0 || this.waitsForLog;
   }
 }

@@ -23,7 +23,7 @@ import { ASKERS, type Asker, EMPTYING } from "./keyspace-calls.js";
 import { performSteps, readOnly, severalError, split } from "./several-call.js";
 import { hasChanged, type Seen } from "./steps-work.js";
 import { FLUSH_IN_MULTI } from "./texts.js";
-import { endTransaction, refusalOf, Transaction } from "./transaction.js";
+import { endTransaction, refusalOf, type Transaction, transactionOf, watchedBytes } from "./transaction.js";
 import type { KnownState } from "./work-bytes.js";
 import type { Stage } from "./works.js";
 
@@ -37,15 +37,16 @@ export function watchInCluster(_around: Surroundings, session: ClusterSession, s
     c.reply.error("ERR WATCH inside MULTI is not allowed");
     return;
   }
-  session.transaction ??= new Transaction();
-  const { transaction } = session;
-  if (queryTooLong(session, 0)) return;
+  const transaction = transactionOf(session);
   const own = c.args.clone();
   const names = new Set<string>();
   for (let i = 1; i < own.count; i++) {
     const name = nameOf(session.db, own.bytes, own.start[i], own.length[i]);
     if (!transaction.seen.has(name)) names.add(name);
   }
+  let bytes = 0;
+  for (const name of names) bytes += watchedBytes(name);
+  if (queryTooLong(session, bytes)) return;
   const call = new Call(session, spec, () => own);
   // A command that came later could be what it has to notice.
   session.hold();
@@ -102,7 +103,9 @@ function planOf(around: Surroundings, session: ClusterSession, transaction: Tran
   const names = new Map<string, boolean>();
   const parts: Part[] = [];
   let { db } = session;
-  for (const { spec, args } of transaction.queue) {
+  const queued = new Args();
+  for (let spec = transaction.queue.read(queued); spec !== undefined; spec = transaction.queue.read(queued)) {
+    const args = queued.clone();
     if (EMPTYING.has(spec.fullName)) return FLUSH_IN_MULTI;
     const how = ASKERS[spec.fullName] !== undefined ? "asked" : hasKeys(spec) ? "keys" : "here";
     parts.push({ spec, args, db, how });

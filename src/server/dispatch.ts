@@ -191,7 +191,7 @@ export class Dispatcher {
   private queue(session: Session, spec: CommandSpec, args: Args): void {
     const { transaction } = session;
     if (transaction === undefined || queryTooLong(session, 0)) return;
-    transaction.add(spec, args);
+    transaction.queue.add(spec, args);
     this.context.reply.queued();
     if ((session.guards & GUARD_SILENT) !== 0) this.silence(session);
   }
@@ -211,7 +211,7 @@ export class Dispatcher {
     if ((bits & NEVER_PAUSED) !== 0) return false;
     if (pause.all) return true;
     // Only writes are held; in a transaction, at EXEC, if anything in it writes.
-    if (spec.name === "exec") return session.transaction?.queue.some((queued) => queued.spec.write) ?? false;
+    if (spec.name === "exec") return session.transaction?.queue.writes ?? false;
     return (bits & WRITE) !== 0 && (session.guards & GUARD_MULTI) === 0;
   }
 

@@ -8,6 +8,8 @@ export class Gate {
   /** What they wait for, and how many they are. */
   lsn = 0;
   replies = 0;
+  /** How many stand before them, and depend on nothing. */
+  private before = 0;
   /**
    * The highest position that an unanswered command of this client stands for. The next answer waits for it: with it the client knows that
    * what it sent before, and was not answered, is safe.
@@ -24,6 +26,12 @@ export class Gate {
       this.lsn = lsn;
     }
     if (this.from >= 0) this.replies++;
+    else this.before++;
+  }
+
+  /** An answer that depends on nothing, from byte `replyFrom` to `end`; none where they are the same. */
+  free(replyFrom: number, end: number): void {
+    if (end > replyFrom) this.after(replyFrom, 0, 0);
   }
 
   /** A command stands for log position `lsn`, and is not answered. */
@@ -36,10 +44,16 @@ export class Gate {
     return this.from >= 0 && this.lsn > durableLsn ? this.from : end;
   }
 
+  /** How many answers lie before that byte. */
+  repliesBefore(gated: number): number {
+    return this.from < 0 || gated === this.from ? this.before : this.before + this.replies;
+  }
+
   /** The run's answers are handed on; what is owed is not. */
   clear(): void {
     this.from = -1;
     this.lsn = 0;
     this.replies = 0;
+    this.before = 0;
   }
 }

@@ -104,10 +104,11 @@ function waitaof(session: Session, c: Context): void {
   const answer = putOff(session, c);
   const done = (): void => {
     cancel();
+    waitNoMore();
     answer(write);
   };
   const cancel = timeoutMs > 0 ? server.after(timeoutMs, done) : (): void => {};
-  storage.sync(done);
+  const waitNoMore = storage.sync(done);
 }
 
 function shutdown(session: Session, c: Context): void {

@@ -4,6 +4,7 @@
  * Invariants: bytes leave in the order they came; a chunk leaves only when its position and those before it are durable;
  * positions of chunks never fall. Memory is one buffer, given back when it grew and is empty.
  */
+import { UNCERTAIN } from "./texts.js";
 
 const BYTES_START = 128;
 const KEPT_BYTES_MAX = 4096;
@@ -35,7 +36,8 @@ export class Outbox {
 
   // HOT: once per write command under appendfsync always.
   /**
-   * Add source[from .. to): `count` replies that depend on `lsn` (0 = on nothing but order). Copies.
+   * Add source[from .. to): `count` replies that depend on `lsn` (0 = on nothing but order); 0 of them is a message that answers nothing.
+   * Copies.
    */
   push(source: Uint8Array, from: number, to: number, lsn: number, count: number): void {
     const length = to - from;
@@ -82,7 +84,13 @@ export class Outbox {
     if (kept) this.move(Buffer.allocUnsafeSlow(this.tail - end));
   }
 
-  /** Drop every chunk above `durableLsn`; returns how many replies they held. For a log that failed. */
+  /** The log failed: what depends on more than `durableLsn` of it, or stands behind that, is answered with UNCERTAIN, reply by reply. */
+  fail(durableLsn: number): void {
+    const lost = this.dropUndurable(durableLsn);
+    for (let i = 0; i < lost; i++) this.push(UNCERTAIN, 0, UNCERTAIN.length, 0, 1);
+  }
+
+  /** Drop every chunk above `durableLsn`; returns how many replies they held. */
   dropUndurable(durableLsn: number): number {
     let kept = 0;
     let end = this.head;

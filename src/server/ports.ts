@@ -46,8 +46,8 @@ export interface Storage {
   makeRoom(): boolean;
   /** Called after commands that may have left garbage behind. */
   nudge(): void;
-  /** Call back when everything appended so far is on disk. Not called after a failure. */
-  sync(done: () => void): void;
+  /** Call back when everything appended so far is on disk. Not called after a failure. @returns to wait no more. */
+  sync(done: () => void): () => void;
   /** Start a snapshot; false when one is running. `done` hears the error, or undefined. */
   snapshot(done: (error: Error | undefined) => void): boolean;
   /** Start one soon, after the one that is running. */

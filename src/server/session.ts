@@ -15,13 +15,13 @@ import type { Args } from "../codec/resp/args.js";
 import { DONE, ERROR, RequestParser } from "../codec/resp/request-parser.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import { checkOutput, FLUSH_BYTES, queryTooLong, UNSENT_HIGH_BYTES, UNSENT_LOW_BYTES } from "./client-limits.js";
-import { ClientState, GUARD_SILENT, REPLY_OFF } from "./client-state.js";
+import { ClientState, REPLY_OFF } from "./client-state.js";
 import { Flow, STALLED_BLOCKED, STALLED_FULL, STALLED_LOG, STALLED_PAUSED, STALLED_SLICE } from "./flow.js";
 import { Gate } from "./gate.js";
 import { Inbox } from "./inbox.js";
 import { Outbox } from "./outbox.js";
+import { protocolError } from "./protocol-error.js";
 import type { Server } from "./server.js";
-import { UNCERTAIN } from "./texts.js";
 import { endTransaction } from "./transaction.js";
 
 /** Commands between two looks at the clock; how long one client may run while others wait. */
@@ -42,20 +42,16 @@ export class Session extends ClientState implements ConnectionHandler {
   /** Counts block(). */
   private blockToken = 0;
   readonly gate: Gate = new Gate();
-  /** It is on the server's list of those that wait for the log. */
-  private waiting = false;
   /** Bytes of replies that leave when the turn ends; what is in the outbox comes behind them. */
   private departing = 0;
 
   constructor(id: number, connection: Connection, server: Server) {
-    super();
+    super(server.nowMs);
     this.id = id;
     this.connection = connection;
     this.flow = new Flow(connection);
     this.server = server;
     this.parser = new RequestParser(server.sharedArgs, server.requestLimits);
-    this.createdMs = server.nowMs;
-    this.activeMs = server.nowMs;
   }
 
   /** Bytes of unfinished commands. */
@@ -92,6 +88,7 @@ export class Session extends ClientState implements ConnectionHandler {
   }
 
   onSent(): void {
+    this.activeMs = this.server.nowMs;
     this.release();
   }
 
@@ -194,7 +191,7 @@ export class Session extends ClientState implements ConnectionHandler {
     const waitingBefore = this.sendingBytes;
     const free = waitingBefore === 0 ? gated : from;
     if (free < total) {
-      if (free < gated) outbox.push(reply.buf, free, gated, 0, 0);
+      if (free < gated) outbox.push(reply.buf, free, gated, 0, gate.repliesBefore(gated));
       if (gated < total) outbox.push(reply.buf, gated, total, gate.lsn, gate.replies);
       reply.at = free;
     }
@@ -216,7 +213,7 @@ export class Session extends ClientState implements ConnectionHandler {
     const kept = this.connection.write(bytes, from, to);
     if (this.connection.unsentBytes > 0) checkOutput(this, 0);
     // One who waits for the log is called when it has come further.
-    if (this.closing || !(this.outbox.empty || this.waiting)) this.server.endOfTurn(() => this.release());
+    if (this.closing || !(this.outbox.empty || this.waitsForLog)) this.server.endOfTurn(() => this.release());
     return kept;
   }
 
@@ -228,21 +225,21 @@ export class Session extends ClientState implements ConnectionHandler {
 
   /** The log has more to write than it should: a client that writes is read on when it has come further. */
   private holdWrites(): void {
-    const writes = this.waiting || this.lastCommand?.write === true || this.lastCommand?.name === "exec";
+    const writes = this.waitsForLog || this.lastCommand?.write === true || this.lastCommand?.name === "exec";
     if (!writes || this.closing) return;
     this.flow.stall(STALLED_LOG);
     this.listen();
   }
 
   private listen(): void {
-    if (this.waiting) return;
-    this.waiting = true;
+    if (this.waitsForLog) return;
+    this.waitsForLog = true;
     this.server.awaitLog(this);
   }
 
   /** The log has come further. */
   durable(): void {
-    this.waiting = false;
+    this.waitsForLog = false;
     if (this.closed) return;
     this.release();
     if (this.flow.has(STALLED_LOG)) this.unstall(STALLED_LOG);
@@ -250,11 +247,10 @@ export class Session extends ClientState implements ConnectionHandler {
 
   /** The log failed: what waits for it will never be known to be on disk, and the clients are told so. */
   logFailed(): void {
-    this.waiting = false;
+    this.waitsForLog = false;
     if (this.closed) return;
     this.gate.owed = 0;
-    const lost = this.outbox.dropUndurable(this.server.space.durableLsn);
-    for (let i = 0; i < lost; i++) this.outbox.push(UNCERTAIN, 0, UNCERTAIN.length, 0, 1);
+    this.outbox.fail(this.server.space.durableLsn);
     this.release();
   }
 
@@ -265,7 +261,10 @@ export class Session extends ClientState implements ConnectionHandler {
     if (this.departing > 0 || this.closed) return;
     if (!outbox.empty && connection.unsentBytes === 0) {
       const end = outbox.releasable(server.space.durableLsn);
-      if (end > outbox.head) outbox.sent(end, connection.write(outbox.buf as Buffer, outbox.head, end));
+      if (end > outbox.head) {
+        this.activeMs = server.nowMs;
+        outbox.sent(end, connection.write(outbox.buf as Buffer, outbox.head, end));
+      }
     }
     if (!outbox.empty && outbox.lastLsn > server.space.durableLsn) this.wait();
     if (this.closing) this.endWhenSent();
@@ -285,9 +284,7 @@ export class Session extends ClientState implements ConnectionHandler {
   }
 
   protected protocolError(text: string): void {
-    if ((this.guards & GUARD_SILENT) === 0) this.server.context.reply.error(`ERR ${text}`);
-    this.server.parts.log("verbose", `client ${this.id} ${this.connection.remote}: ${text}`);
-    this.closing = true;
+    protocolError(this, text);
   }
 
   /** Keep bytes that cannot be used yet, behind those that are kept already. */
@@ -354,7 +351,9 @@ export class Session extends ClientState implements ConnectionHandler {
     if (!this.blocked || token !== this.blockToken) return;
     this.endBlock();
     server.begin(this, 0);
+    const before = server.context.reply.at;
     answer();
+    this.gate.free(before, server.context.reply.at);
     this.finish();
     this.goOn();
   }
@@ -391,9 +390,10 @@ export class Session extends ClientState implements ConnectionHandler {
     if (this.unsentBytes === 0) this.connection.end();
   }
 
-  /** Close at once. */
+  /** Close at once. It has gone for the other clients, whenever its connection is told to be closed. */
   destroy(): void {
     this.closing = true;
+    this.server.sessions.delete(this.id);
     this.outbox.clear();
     this.connection.destroy();
   }

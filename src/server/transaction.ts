@@ -2,17 +2,18 @@
  * server/transaction.ts: MULTI, EXEC, DISCARD, WATCH, UNWATCH of one client.
  * EXEC runs its commands one after the other without giving way, so that everything they write lies in one batch of the
  * log: after a crash all of it is there or none.
- * Invariants: queued commands own their bytes; a watched key is remembered by its version, which changes with every write, and one that
+ * Invariants: queued commands own their bytes; `bytes` is no less than what a transaction takes of memory, in the heap and outside, since
+ * it is what client-query-buffer-limit bounds; a watched key is remembered by its version, which changes with every write, and one that
  * is absent by whether it went away again (ports/absences.ts).
  */
-import type { Args } from "../codec/resp/args.js";
+import { Args } from "../codec/resp/args.js";
 import type { Context } from "../commands/context.js";
-import type { CommandSpec } from "../commands/spec.js";
 import type { Absence } from "../ports/absences.js";
 import { KeyState } from "../ports/keyspace.js";
 import { LARGE_BYTES, queryTooLong } from "./client-limits.js";
 import { GUARD_MULTI } from "./client-state.js";
 import type { HostHandler } from "./hosts.js";
+import { Queued } from "./queued.js";
 import type { Session } from "./session.js";
 import type { Seen } from "./steps-work.js";
 
@@ -21,8 +22,11 @@ interface Watched extends Absence {
   readonly version: number;
 }
 
-/** What an argument costs beyond its bytes, roughly: there is a limit on what a client may make us hold. */
-const OVERHEAD_BYTES = 64;
+/** What a watched key costs with all its objects, measured, and how often its bytes are kept. */
+const WATCHED_BYTES = 600;
+const WATCHED_COPIES = 3;
+/** In a cluster EXEC makes objects of all commands before the first one runs: what one command takes then, roughly (a copy of one argument: 730). */
+const PART_BYTES = 1200;
 const NO_ROOM = "No space left on device";
 
 /** What a client has queued or watched; made when first needed. */
@@ -31,29 +35,49 @@ export class Transaction {
   open = false;
   /** A command was refused while queueing: EXEC will refuse all. */
   broken = false;
-  readonly queue: { readonly spec: CommandSpec; readonly args: Args }[] = [];
+  readonly queue: Queued = new Queued();
   /** By database and key, so that watching a key again costs nothing. */
   readonly watched: Map<string, Watched> = new Map();
   /** The same in a cluster, by the names of keys. */
   readonly seen: Map<string, Seen> = new Map();
-  /** Bytes that queue and watched keys hold. */
-  bytes = 0;
+  private watchedBytes = 0;
+  private readonly commandBytes: number;
 
-  add(spec: CommandSpec, args: Args): void {
-    const copy = args.clone();
-    this.queue.push({ spec, args: copy });
-    this.bytes += copy.bytes.length + copy.count * OVERHEAD_BYTES;
+  /** @param commandBytes that EXEC takes for each command before it runs the first. */
+  constructor(commandBytes: number) {
+    this.commandBytes = commandBytes;
+  }
+
+  /** That queue and watched keys hold. */
+  get bytes(): number {
+    return this.queue.bytes + this.queue.count * this.commandBytes + this.watchedBytes;
   }
 
   watch(id: string, watched: Watched): void {
     this.watched.set(id, watched);
-    this.bytes += watched.key.length + OVERHEAD_BYTES;
+    this.watchedBytes += watchedBytes(id);
   }
 
   watchInCluster(name: string, seen: Seen): void {
     this.seen.set(name, seen);
-    this.bytes += name.length + OVERHEAD_BYTES;
+    this.watchedBytes += watchedBytes(name);
   }
+
+  /** Nothing is watched any more. */
+  unwatch(): void {
+    this.seen.clear();
+    this.watchedBytes = 0;
+  }
+}
+
+/** What watching a key takes. */
+export function watchedBytes(id: string): number {
+  return WATCHED_BYTES + WATCHED_COPIES * id.length;
+}
+
+/** The client's, made when it has none. */
+export function transactionOf(session: Session): Transaction {
+  return (session.transaction ??= new Transaction(session.server.parts.cluster === undefined ? 0 : PART_BYTES));
 }
 
 const state: KeyState = new KeyState();
@@ -77,8 +101,7 @@ function multi(session: Session, c: Context): void {
     c.reply.error("ERR MULTI calls can not be nested");
     return;
   }
-  session.transaction ??= new Transaction();
-  session.transaction.open = true;
+  transactionOf(session).open = true;
   session.guards |= GUARD_MULTI;
   c.reply.ok();
 }
@@ -87,13 +110,14 @@ function multi(session: Session, c: Context): void {
 export function refusalOf(session: Session, transaction: Transaction): string | undefined {
   if (transaction.broken) return " previous errors.";
   const { config, storage } = session.server;
-  const { bytes, queue } = transaction;
+  const { queue } = transaction;
   // There may have been room when they were queued.
   const limited = config.maxmemory > 0 || storage.full === true;
-  if (limited && queue.some(({ spec }) => spec.denyOom) && !storage.makeRoom())
+  if (limited && queue.denyOom && !storage.makeRoom())
     return ": OOM command not allowed when used memory > 'maxmemory'.";
-  if (!queue.some(({ spec }) => spec.write)) return undefined;
+  if (!queue.writes) return undefined;
   // Each command may have been small; all of them lie in one batch of the log, which must find room.
+  const bytes = queue.unreadBytes;
   const refusal = storage.refusal ?? (bytes <= LARGE_BYTES || storage.roomFor(bytes) ? undefined : NO_ROOM);
   return refusal === undefined ? undefined : `: MISCONF Errors writing to the log: ${refusal}`;
 }
@@ -134,14 +158,17 @@ function exec(session: Session, c: Context): void {
   }
   const { space } = c;
   let gate = space.gate;
-  c.reply.array(transaction.queue.length);
+  const { queue } = transaction;
+  c.reply.array(queue.count);
   const { args } = c;
   session.inExec = true;
-  c.transactionBytes = transaction.bytes;
-  for (const queued of transaction.queue) {
+  const own = new Args();
+  for (let spec = queue.read(own); spec !== undefined; spec = queue.read(own)) {
     space.gate = 0;
-    c.args = queued.args;
-    session.server.dispatcher.run(session, queued.spec);
+    c.args = own;
+    // What ran before lies in the batch of the log already.
+    c.transactionBytes = queue.unreadBytes;
+    session.server.dispatcher.run(session, spec);
     gate = Math.max(gate, space.gate);
   }
   session.inExec = false;
@@ -164,13 +191,13 @@ function watch(session: Session, c: Context): void {
     c.reply.error("ERR WATCH inside MULTI is not allowed");
     return;
   }
-  const transaction = (session.transaction ??= new Transaction());
+  const transaction = transactionOf(session);
   const { args, space } = c;
-  if (queryTooLong(session, 0)) return;
   let { gate } = space;
   for (let i = 1; i < args.count; i++) {
     const id = `${session.db} ${args.text(i)}`;
     if (transaction.watched.has(id)) continue;
+    if (queryTooLong(session, watchedBytes(id))) return;
     const key = Buffer.from(args.view(i));
     space.gate = 0;
     const version = space.find(session.db, key, 0, key.length, state, false) ? state.version : 0;
@@ -186,11 +213,7 @@ function watch(session: Session, c: Context): void {
 function unwatch(session: Session, c: Context): void {
   forgetWatched(session);
   const { transaction } = session;
-  if (transaction !== undefined) {
-    transaction.seen.clear();
-    // Nothing is queued: between MULTI and EXEC this is a queued command itself.
-    transaction.bytes = 0;
-  }
+  transaction?.unwatch();
   c.reply.ok();
 }
 

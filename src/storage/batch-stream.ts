@@ -40,6 +40,7 @@ export class BatchStream {
   private at = 0;
   private restIndex = 0;
   private restOffset = 0;
+  private stopped = false;
 
   /** @param pieceBytes a turn's work, 1.5 ms a MiB: smaller ones cost the disk more than they are worth. Whole sectors, more than one. */
   constructor(disk: Disk, pieceBytes: number) {
@@ -49,6 +50,11 @@ export class BatchStream {
 
   get busy(): boolean {
     return this.layout !== undefined;
+  }
+
+  /** The log has failed: no further piece is written. */
+  stop(): void {
+    this.stopped = true;
   }
 
   /** @param file every write to it is synced. @param durableLsn, @param prevCrc as the header has them. */
@@ -80,6 +86,7 @@ export class BatchStream {
 
   private next(layout: BatchLayout, end: () => void, failed: (error: Error) => void): void {
     const { at } = this;
+    if (this.stopped) return failed(new Error("stopped"));
     if (at === layout.bytes) return end();
     const bytes = this.fill(layout);
     this.at += bytes;

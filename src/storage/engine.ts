@@ -12,7 +12,7 @@ import { Random } from "../lib/random.js";
 import type { BackupTarget } from "../ports/backup-target.js";
 import type { Disk } from "../ports/disk.js";
 import type { ReleaseMemory } from "../ports/memory.js";
-import type { Scheduler } from "../ports/scheduler.js";
+import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { Backup, type BackupDone } from "./backup.js";
 import { Cleaner } from "./cleaner.js";
 import { type DirectoryMeta, openMeta } from "./directory-meta.js";
@@ -28,6 +28,7 @@ import { Store } from "./store.js";
 import { Sweeper } from "./sweeper.js";
 import { Table } from "./table.js";
 import { Wal } from "./wal.js";
+import { stopLog } from "./wal-stop.js";
 
 /** Of each turn for upkeep, and before it for a snapshot: the longer one takes, the more log lies behind it. So it gets more when it is late. */
 const SLICE_MS = 0.6;
@@ -182,15 +183,15 @@ export class Engine {
     Math.max(SEGMENT_BYTES_SMALL, this.store.usedBytes() * SEGMENT_SHARE);
 
   /** @returns false when there is no room for a log: what is there is served, and it is tried again until there is room. */
-  private beginLog(wal: Wal): boolean {
-    if (wal.start()) {
+  private beginLog(wal: Wal, again = false): boolean {
+    if (wal.start(again)) {
       this.store.log = wal;
       return true;
     }
     this.scheduler.after(ROOM_RETRY_MS, () => {
       if (this.stopped || wal.failure !== undefined) return;
       try {
-        if (!this.beginLog(wal)) return;
+        if (!this.beginLog(wal, true)) return;
       } catch (error) {
         wal.fail(error as DiskError);
         return;
@@ -334,37 +335,36 @@ export class Engine {
     return true;
   }
 
-  /** Call back when everything appended so far is on the disk, whatever appendfsync says. Not after a failure. */
-  sync(done: () => void): void {
+  /** Call back when everything appended so far is on the disk, whatever appendfsync says. Not after a failure. @returns to wait no more. */
+  sync(done: () => void): Cancel {
     const wal = this.wal as Wal;
-    const upTo = wal.appendedLsn;
-    const check = (): void => {
-      if (wal.failure !== undefined) return;
-      if (wal.syncedLsn >= upTo) done();
-      else wal.syncNow(() => this.scheduler.after(wal.syncedLsn >= upTo ? 0 : 1, check));
-    };
-    check();
+    return wal.syncNow(() => {
+      if (wal.failure === undefined) done();
+    }, wal.appendedLsn);
   }
 
   /**
    * Stop: flush, seal, close. `done` once it is safe to exit. Records that still find no room on the disk were never written:
    * they end as a failure of the log, so that those who wait for them hear of it.
+   * @param quiet called then, or later where the disk hangs: nothing of this engine touches the directory any more, others may open it.
    */
-  stop(done: (error: DiskError | undefined) => void): void {
-    const wal = this.wal;
+  stop(done: (error: DiskError | undefined) => void, quiet: () => void = () => {}): void {
+    const { wal, snapshotter } = this;
     this.stopped = true;
-    this.snapshotter.abort();
+    snapshotter.abort();
     this.backupRunning?.abort();
-    if (wal === undefined) return done(undefined);
-    if (wal.failure !== undefined) return done(wal.failure);
-    if (wal.busy() || this.snapshotter.running) {
-      this.scheduler.after(1, () => this.stop(done));
-      return;
+    if (wal === undefined) {
+      done(undefined);
+      return quiet();
     }
-    wal.close(true);
-    this.backupGone(this.scheduler.monotonicMs() + BACKUP_GONE_MS, () => done(wal.failure));
+    const stopped = (error: DiskError | undefined): void => {
+      if (error !== undefined) return done(error);
+      this.backupGone(this.scheduler.monotonicMs() + BACKUP_GONE_MS, () => done(undefined));
+    };
+    stopLog(wal, this.scheduler, () => snapshotter.running, stopped, quiet);
   }
 
+  /** What a backup that was cut off leaves behind is being removed: that is waited for, but not for ever. */
   private backupGone(untilMs: number, done: () => void): void {
     if (this.backupRunning === undefined || this.scheduler.monotonicMs() > untilMs) return done();
     this.scheduler.after(10, () => this.backupGone(untilMs, done));

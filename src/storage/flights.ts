@@ -36,7 +36,7 @@ export interface Flight {
 }
 
 export class Flights {
-  private readonly queue: Flight[] = [];
+  private queue: Flight[] = [];
   /** Running means of how long a batch takes, alone and in company; 0: not known. */
   private aloneMs = 0;
   private togetherMs = 0;
@@ -95,6 +95,12 @@ export class Flights {
     this.nextDetour = Math.min(DETOUR_MOST, this.nextDetour * 2);
     this.togetherMs = 0;
     this.samples = 0;
+  }
+
+  /** The log has failed: it is under way no more, nor are those that landed before it, and none is acknowledged. */
+  drop(flight: Flight): void {
+    flight.landed = true;
+    this.queue = this.queue.filter(({ landed }) => !landed);
   }
 
   /** @returns the oldest if it has landed: it is under way no more. */

@@ -14,6 +14,7 @@ import type { WalSegments } from "./wal-segments.js";
 const EVERYSEC_MS = 1000;
 /** What was written is synced when it is so much: all of a segment at its end would be a long wait for everyone. */
 const UNSYNCED_BYTES_MAX: number = 4 << 20;
+const LOOK_MS = 1;
 
 /** The log, as far as it is synced here. */
 interface SyncedLog {
@@ -24,10 +25,20 @@ interface SyncedLog {
   fail(error: DiskError): void;
 }
 
+/** Somebody who waits until the log is synced so far. */
+interface Waiter {
+  readonly lsn: number;
+  readonly done: () => void;
+}
+
 export class RelaxedSync {
   running = false;
   /** Bytes written since the last sync was asked for. */
   private unsyncedBytes = 0;
+  /** Nobody waits, but so much is to be synced. */
+  private dueLsn = 0;
+  private readonly waiting: Set<Waiter> = new Set();
+  private looking = false;
   private cancel: Cancel | undefined;
   private readonly log: SyncedLog;
   private readonly disk: Disk;
@@ -42,7 +53,7 @@ export class RelaxedSync {
   /** Once a second from now on, until stop(). */
   begin(): void {
     this.cancel = this.scheduler.after(EVERYSEC_MS, () => {
-      this.now(() => {});
+      this.due();
       this.begin();
     });
   }
@@ -54,19 +65,42 @@ export class RelaxedSync {
   /** So much was written, and not synced. */
   wrote(bytes: number): void {
     this.unsyncedBytes += bytes;
-    if (this.unsyncedBytes > UNSYNCED_BYTES_MAX && !this.running) this.now(() => {});
+    if (this.unsyncedBytes > UNSYNCED_BYTES_MAX && !this.running) this.due();
   }
 
-  /** Sync what was written so far. `done` is called after a failure of the log too: look there first. */
-  now(done: () => void): void {
-    this.upTo(this.log.durableLsn, done);
+  private due(): void {
+    this.dueLsn = this.log.durableLsn;
+    this.next();
   }
 
-  private upTo(lsn: number, done: () => void): void {
-    const { log, scheduler } = this;
-    if (log.failure !== undefined || lsn <= log.syncedLsn) return done();
-    if (this.running) return void scheduler.after(1, () => this.upTo(lsn, done));
-    const upTo = log.durableLsn;
+  /**
+   * Sync up to a position, written or not yet. `done` is called once that is so, or after a failure of the log: look there first.
+   * @returns to be called by who does not wait any more: it hears nothing then.
+   */
+  upTo(lsn: number, done: () => void): Cancel {
+    const { log, waiting } = this;
+    if (log.failure !== undefined || lsn <= log.syncedLsn) {
+      done();
+      return () => {};
+    }
+    const waiter = { lsn, done };
+    waiting.add(waiter);
+    this.next();
+    return () => void waiting.delete(waiter);
+  }
+
+  /** Begin the next sync if there is something written to be synced; look for it later if it is still to be written. */
+  private next(): void {
+    if (this.running || this.log.failure !== undefined) return;
+    const { durableLsn, syncedLsn } = this.log;
+    let wanted = this.dueLsn > syncedLsn;
+    for (const { lsn } of this.waiting) wanted ||= lsn <= durableLsn;
+    if (wanted) this.start(durableLsn);
+    else if (this.waiting.size > 0) this.lookLater();
+  }
+
+  private start(upTo: number): void {
+    const { log } = this;
     this.running = true;
     this.unsyncedBytes = 0;
     const file = log.segments.plain;
@@ -75,7 +109,27 @@ export class RelaxedSync {
       // A segment closed meanwhile was synced on closing; its handle may be gone, which is no failure of the disk.
       if (error && file === log.segments.plain) log.fail(new DiskError("log sync failed", error));
       if (log.failure === undefined && upTo > log.syncedLsn) log.syncedLsn = upTo;
-      done();
+      this.serve();
     });
+  }
+
+  /** One timer for all of them. A failure is seen by it too. */
+  private lookLater(): void {
+    if (this.looking) return;
+    this.looking = true;
+    this.scheduler.after(LOOK_MS, () => {
+      this.looking = false;
+      this.serve();
+    });
+  }
+
+  /** All that have what they wait for, in the order in which they came. */
+  private serve(): void {
+    const { log, waiting } = this;
+    for (const waiter of [...waiting]) {
+      // One of those before it may have told it not to wait.
+      if ((log.failure !== undefined || waiter.lsn <= log.syncedLsn) && waiting.delete(waiter)) waiter.done();
+    }
+    this.next();
   }
 }

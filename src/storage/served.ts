@@ -105,8 +105,8 @@ export class ServedStorage {
     this.engine.nudge();
   }
 
-  sync(done: () => void): void {
-    this.engine.sync(done);
+  sync(done: () => void): () => void {
+    return this.engine.sync(done);
   }
 
   snapshot(done: (error: Error | undefined) => void): boolean {

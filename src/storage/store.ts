@@ -62,7 +62,6 @@ export class Store implements Keyspace {
   private stage: Buffer = Buffer.allocUnsafeSlow(1024);
   protected readonly random: Random;
   private readonly scratchState = new KeyState();
-  /** What flushed databases left behind. */
   readonly detached: DetachedIndexes;
 
   constructor(table: Table, log: Log, random: Random) {
@@ -123,14 +122,15 @@ export class Store implements Keyspace {
     this.table.ahead.forget();
   }
 
-  /** Find a key that has not expired; one that has is removed first. */
+  /** Find a key that has not expired; one that has is removed first. Where it stays, a power cut might take its deadline back: who hears of it waits. */
   protected lookup(db: number, bytes: Buffer, at: number, length: number): number {
     const ref = this.table.find(db, bytes, at, length);
     this.last.note(db, bytes, at, length, ref);
     if (ref === 0) return 0;
     const expireAt = expireAtOf(this.table.body, this.table.bodyAt);
     if (expireAt === 0 || expireAt > this.now) return ref;
-    if (!this.frozen) this.expireFound(db, ref);
+    if (this.frozen) this.needRecord(ref);
+    else this.expireFound(db, ref);
     return 0;
   }
 

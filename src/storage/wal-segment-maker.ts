@@ -78,12 +78,23 @@ export class SegmentMaker {
     return this.disk.freeBytes() >= bytes + this.making;
   }
 
-  /** The next segment must have room for `bytes`: a prepared one that has not is given up. */
-  private demand(bytes: number): void {
+  /** The next segment must have room for `bytes`: a prepared one that has not is given up. @returns false when that cannot be done now. */
+  private demand(bytes: number): boolean {
     this.demanded = Math.ceil(bytes / SECTOR_BYTES) * SECTOR_BYTES;
-    if (this.made === undefined || this.made.bytes >= bytes) return;
-    this.disk.remove(this.made.name);
+    if (this.made === undefined || this.made.bytes >= bytes) return true;
+    if (!this.giveUp(this.made.name)) return false;
     this.made = undefined;
+    return true;
+  }
+
+  /** No record depends on the file: a disk that does not remove it is no failure of the log. */
+  private giveUp(name: string): boolean {
+    try {
+      this.clear(name);
+      return true;
+    } catch {
+      return false; // the next try does it
+    }
   }
 
   /** As ready(). @param run called once there may be such a segment, if there is none: one is being made then. */
@@ -91,15 +102,10 @@ export class SegmentMaker {
     if (this.ready(bytes)) return true;
     // More than is needed now: the batch grows while the segment is laid out, and must not outgrow it again and again.
     const wanted = bytes + (bytes >> 2) + DEMAND_SPARE_BYTES;
-    this.demand(this.hasRoom(2 * wanted) ? wanted : bytes);
-    this.whenReady(run);
-    return false;
-  }
-
-  /** Call once, when a segment was made or a try has failed. */
-  private whenReady(run: () => void): void {
     this.waiting = run;
-    this.prepare();
+    if (this.demand(this.hasRoom(2 * wanted) ? wanted : bytes)) this.prepare();
+    else this.retry(() => this.wake());
+    return false;
   }
 
   /**
@@ -186,10 +192,7 @@ export class SegmentMaker {
   }
 
   private fill(file: FileHandle, zeros: Buffer, at: number, bytes: number): void {
-    if (this.stopped) {
-      this.disk.close(file);
-      return;
-    }
+    if (this.stopped) return this.failed(file);
     if (at >= bytes) {
       this.disk.syncAsync(file, (error) => {
         if (error) return this.failed(file);
@@ -211,15 +214,18 @@ export class SegmentMaker {
   /** No record depends on a segment that is being made: its failure is want of room, not loss. Try again later. */
   private failed(file: FileHandle): void {
     if (file !== -1) this.disk.close(file);
+    this.making = 0;
     // By now the name may be another's: whoever opened the directory after us.
     if (this.stopped) return;
-    if (file !== -1) {
-      // What was filled so far may be just the room that is missing.
-      this.clear(NEXT_SEGMENT_NAME);
-    }
-    this.making = 0;
+    // What was filled so far may be just the room that is missing.
+    if (file !== -1) this.giveUp(NEXT_SEGMENT_NAME);
     this.outOfSpace = true;
-    this.cancelRetry = this.scheduler.after(RETRY_MS, () => this.prepare());
+    this.retry(() => this.prepare());
+  }
+
+  private retry(run: () => void): void {
+    this.cancelRetry?.();
+    this.cancelRetry = this.scheduler.after(RETRY_MS, run);
   }
 
   private wake(): void {
@@ -228,6 +234,12 @@ export class SegmentMaker {
     waiting?.();
   }
 
+  /** It was stopped, and a segment's file is open still. */
+  get ending(): boolean {
+    return this.stopped && this.making > 0;
+  }
+
+  /** No segment is begun any more; the one under way is given up at its next piece. */
   stop(): void {
     this.stopped = true;
     this.cancelRetry?.();

@@ -11,7 +11,8 @@ import { encodeSegmentHeader, SECTOR_BYTES, segmentName } from "./wal-format.js"
 /** No descriptor could be had for the next segment: nothing has changed. */
 export class NoDescriptor extends Error {}
 
-function isWantOfDescriptors(error: unknown): boolean {
+export function isWantOfDescriptors(error: unknown): boolean {
+  if (error instanceof NoDescriptor) return true;
   const { code } = error as NodeJS.ErrnoException;
   return code === "EMFILE" || code === "ENFILE";
 }
@@ -52,8 +53,14 @@ export class WalSegments {
     const name = segmentName(firstLsn);
     const header = encodeSegmentHeader(made.bytes, firstLsn, prevCrc);
     const { durable, plain } = this.openBoth(made.name);
-    this.disk.write(durable, header, 0, header.length, 0);
-    this.disk.rename(made.name, name);
+    try {
+      this.disk.write(durable, header, 0, header.length, 0);
+      this.disk.rename(made.name, name);
+    } catch (error) {
+      this.disk.close(durable);
+      this.disk.close(plain);
+      throw error;
+    }
     // Before the directory is synced: that takes a descriptor too.
     this.close();
     this.durable = durable;
@@ -69,12 +76,16 @@ export class WalSegments {
 
   /** All descriptors that are needed, before anything is changed. */
   private openBoth(name: string): { durable: FileHandle; plain: FileHandle } {
-    let durable = -1;
+    const opened: FileHandle[] = [];
     try {
-      durable = this.disk.open(name, { durable: true });
-      return { durable, plain: this.disk.open(name, {}) };
+      opened.push(this.disk.open(name, { durable: true }));
+      opened.push(this.disk.open(name, {}));
+      // One more for the directory, where no old segment gives any back.
+      if (!this.isOpen) this.disk.close(this.disk.open(name, {}));
+      const [durable, plain] = opened;
+      return { durable, plain };
     } catch (error) {
-      if (durable !== -1) this.disk.close(durable);
+      for (const file of opened) this.disk.close(file);
       throw isWantOfDescriptors(error) ? new NoDescriptor("no descriptor for a log segment", { cause: error }) : error;
     }
   }

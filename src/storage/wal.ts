@@ -1,6 +1,5 @@
 /**
  * storage/wal.ts: the write-ahead log with group commit.
- *
  * Records are appended to the open batch. At the end of a turn of the event loop the batch is sealed and flushed; what arrives during a flush is
  * the next batch. `durableLsn` moves when a flush is done, and `onDurable` is called: whoever holds replies back lets go of those at or below it.
  *
@@ -10,13 +9,13 @@
  *
  * Invariants: batches are acknowledged in order, whatever the order in which the disk is done with them (storage/flights.ts); a batch is sealed
  * whole, so all records of one command lie in one batch; the first error of any write or sync is latched: nothing is written or acknowledged after
- * it, and no sync is ever tried again (after a failed one the page cache may lie: Rebello et al., USENIX ATC 2020).
- * Price: a lone writer pays one disk round trip per command, as anywhere; see `inline` for how it is kept to that.
+ * it, and no sync is ever tried again (after a failed one the page cache may lie: Rebello et al., USENIX ATC 2020). Price: a lone writer pays
+ * one disk round trip per command, as anywhere; see `inline` for how it is kept to that.
  */
 import { assert } from "../lib/assert.js";
 import { DiskError } from "../lib/errors.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
-import type { Scheduler } from "../ports/scheduler.js";
+import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { BatchStream } from "./batch-stream.js";
 import { type Flight, Flights } from "./flights.js";
 import { paceOf } from "./flush-gap.js";
@@ -24,11 +23,11 @@ import { type FlushPace, NEXT_TURN } from "./flush-pace.js";
 import { InlineSync } from "./inline-sync.js";
 import type { LogExtent, SyncMode, WalEnd, WalOptions } from "./log.js";
 import { RelaxedSync } from "./relaxed-sync.js";
+import { SpareBatches } from "./spare-batches.js";
 import { BATCH_OPEN, BATCH_SEAL, BatchBuilder, LARGE_RECORD_BYTES, SECTOR_BYTES } from "./wal-format.js";
 import { isWantOfRoom, SegmentMaker } from "./wal-segment-maker.js";
-import { NoDescriptor, WalSegments } from "./wal-segments.js";
+import { isWantOfDescriptors, NoDescriptor, WalSegments } from "./wal-segments.js";
 
-const BATCH_BYTES_START = 64 * 1024;
 /** Room that must be left in the segment while no next one can be made, beyond what is under way and twice what waits. */
 const LOW_ROOM_BYTES = 256 * 1024;
 /** What may wait for a flush before one more record (512 MiB) comes: a batch is read in one call, which ends at 2 GiB. */
@@ -57,8 +56,8 @@ export class Wal {
   private readonly maker: SegmentMaker;
   private mode: SyncMode;
 
-  private open: BatchBuilder = new BatchBuilder(BATCH_BYTES_START);
-  private readonly spares: BatchBuilder[] = [];
+  private open: BatchBuilder;
+  private readonly spares: SpareBatches = new SpareBatches();
   private lastCrc: number;
   private readonly flights: Flights;
   private readonly largeBytes: number;
@@ -67,7 +66,7 @@ export class Wal {
   private pumpAsked = false;
   private pumpTimed = false;
   private readonly inline: InlineSync = new InlineSync();
-  private closed = false;
+  closed = false;
   private readonly sync: RelaxedSync;
   private readonly pace: FlushPace;
   private readonly pumpBound = (): void => this.pump();
@@ -89,21 +88,22 @@ export class Wal {
     const { segmentBytes, segmentBytesWanted } = options;
     const most = (): number => Math.min(segmentBytes, segmentBytesWanted?.() ?? segmentBytes);
     this.maker = new SegmentMaker(disk, scheduler, most, end.segments.length === 0);
-    this.open.begin(this.appendedLsn + 1);
+    this.open = this.spares.take(this.appendedLsn + 1);
   }
 
   /**
    * Open a segment and write the OPEN mark, synced: the disk is known to work before anything is promised. Blocks.
-   * @returns false when there is no room for that: nothing has changed, and it may be called again. Until then nothing can be appended.
+   * @returns false when there is no room for that, or no descriptor when tried `again`: nothing has changed, and it may be called again.
    */
-  start(): boolean {
+  start(again = false): boolean {
     try {
       this.maker.makeNow();
       this.rotate(SECTOR_BYTES);
       this.writeMark(BATCH_OPEN);
     } catch (error) {
-      if (!this.segments.isOpen && isWantOfRoom(error)) return false;
-      throw new DiskError("cannot write the log", error);
+      if (!this.segments.isOpen && (isWantOfRoom(error) || (again && isWantOfDescriptors(error)))) return false;
+      this.fail(new DiskError("cannot write the log", error));
+      throw this.failure;
     }
     this.maker.prepare();
     this.sync.stop();
@@ -189,13 +189,8 @@ export class Wal {
   private sealOpen(): BatchBuilder {
     const batch = this.open;
     this.lastCrc = batch.seal(this.syncedLsn, this.lastCrc, 0);
-    this.openNext();
+    this.open = this.spares.take(this.appendedLsn + 1);
     return batch;
-  }
-
-  private openNext(): void {
-    this.open = this.spares.pop() ?? new BatchBuilder(BATCH_BYTES_START);
-    this.open.begin(this.appendedLsn + 1);
   }
 
   private tryRotate(bytes: number): boolean {
@@ -235,27 +230,30 @@ export class Wal {
     const flight = this.flights.begin(batch, bytes, this.appendedLsn, startedMs);
     const at = this.segments.position;
     this.segments.position += bytes;
-    this.disk.writeAsync(this.segments.durable, batch.buffer, 0, bytes, at, (error) => {
-      if (error) return this.fail(new DiskError("log write failed", error));
-      if (this.failure === undefined) this.landed(flight);
-    });
+    this.disk.writeAsync(this.segments.durable, batch.buffer, 0, bytes, at, (error) => this.written(error, flight));
   }
 
   /** Written in pieces, and synced whatever the mode: nothing else is under way, and what comes meanwhile is the next batch. */
   private flushLarge(bytes: number, startedMs: number): void {
     const batch = this.open;
-    this.openNext();
+    this.open = this.spares.take(this.appendedLsn + 1);
     const flight = this.flights.begin(batch, bytes, this.appendedLsn, startedMs);
     const at = this.segments.position;
     this.segments.position += bytes;
     this.stream.write(this.segments.durable, at, batch.layout(), this.syncedLsn, this.lastCrc, (error, headerCrc) => {
-      if (error) return this.fail(new DiskError("log write failed", error));
       this.lastCrc = headerCrc;
-      if (this.failure === undefined) this.landed(flight, true);
+      this.written(error, flight, true);
     });
   }
 
-  private landed(flight: Flight, large = false): void {
+  private written(error: Error | null, flight: Flight, large = false): void {
+    if (error) this.fail(new DiskError("log write failed", error));
+    // After a failure the order counts no more.
+    if (this.failure === undefined) this.landed(flight, large);
+    else this.flights.drop(flight);
+  }
+
+  private landed(flight: Flight, large: boolean): void {
     const nowMs = this.scheduler.monotonicMs();
     this.flights.land(flight, nowMs, large);
     let first = this.flights.takeLanded();
@@ -296,8 +294,7 @@ export class Wal {
     this.flushes++;
     this.segments.writtenTo += bytes;
     this.sinceSnapshotBytes += bytes;
-    batch.trim(batch.outsized && (this.open.outsized || this.spares.some(({ outsized }) => outsized)));
-    this.spares.push(batch);
+    this.spares.give(batch, this.open);
     this.durableLsn = lastLsn;
   }
 
@@ -306,10 +303,13 @@ export class Wal {
     if (this.open.count > 0 && !this.pumpAsked) this.askPump();
   }
 
-  /** Latch an error: the first one counts. */
+  /** Latch an error: the first one counts. Nothing is begun after it. */
   fail(error: DiskError): void {
     if (this.failure !== undefined) return;
     this.failure = error;
+    this.sync.stop();
+    this.maker.stop();
+    this.stream.stop();
     this.onFailed(error);
   }
 
@@ -346,9 +346,9 @@ export class Wal {
     this.open.begin(this.appendedLsn + 1);
   }
 
-  /** Sync what was written so far (WAITAOF in the relaxed modes). `done` is called after a failure too. */
-  syncNow(done: () => void): void {
-    this.sync.now(done);
+  /** Sync what was written so far, or up to a position (storage/relaxed-sync.ts). `done` is called after a failure too. */
+  syncNow(done: () => void, upTo: number = this.durableLsn): Cancel {
+    return this.sync.upTo(upTo, done);
   }
 
   extent(): LogExtent {
@@ -381,9 +381,9 @@ export class Wal {
     this.segments.close();
   }
 
-  /** @returns whether a flush is under way: then close() has to wait for onDurable. */
+  /** @returns whether a flush is under way: then close() has to wait. Or, of a log that failed or was closed, anything. */
   busy(): boolean {
-    return this.flights.count > 0 || this.sync.running;
+    return this.flights.count > 0 || this.sync.running || this.maker.ending;
   }
 
   private flushBlocking(): void {

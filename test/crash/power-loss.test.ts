@@ -276,6 +276,7 @@ test("the power goes while a stop makes a segment for a batch that fits into non
       engine.stop((error) => {
         ended = error === undefined;
       });
+      scheduler.advance(10);
     } catch (error) {
       if (!(error instanceof PowerLoss)) throw error;
     }

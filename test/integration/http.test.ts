@@ -5,12 +5,14 @@
 // timeout: 120s
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { connect } from "node:net";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { open } from "../../src/index.js";
 import { startTestServer, type TestServer } from "../../src/testing.js";
 import { freePort } from "../lib/free-ports.js";
 import { errorIn, type HttpAnswer, http } from "../lib/http-request.js";
+import { within } from "../lib/within.js";
 
 const JSON_TYPE = { "content-type": "application/json" };
 const AS_JSON = { accept: "application/json" };
@@ -46,6 +48,25 @@ test.before(async () => {
 });
 
 test.after(() => server.close());
+
+test("clients that were idle for longer than `timeout`, or were killed, are not missed", async () => {
+  await using node = await open({ memory: true, http: true, port: 0, timeout: 1 });
+  const url = node.httpUrl as string;
+  const client = node.client();
+  await client.set("k", "v");
+  const ask = async (): Promise<unknown> => [
+    (await http(url, "GET", "/kv/k")).status,
+    (await http(url, "GET", "/health")).status,
+  ];
+  assert.equal(await ask(), [200, 200]);
+  // A client with a socket shows when the time is over for all.
+  const socket = connect(node.port as number, "127.0.0.1");
+  await within(30_000, new Promise((resolve) => socket.on("close", resolve)), "the idle client is closed");
+  assert.equal(await ask(), [200, 200]);
+  assert.is(await client.get("k"), "v");
+  assert.ok(Number(await client.call("CLIENT", "KILL", "TYPE", "normal")) > 0);
+  assert.equal(await ask(), [200, 200]);
+});
 
 test("put, get, head, delete: 201, 204, 200, 404", async () => {
   const created = await put("/kv/greeting", "hello");

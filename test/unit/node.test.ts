@@ -1,13 +1,16 @@
 /**
- * test/unit/node.test.ts: what a client may set while the node is loading holds once it serves; its time goes on where the machine's clock is set back.
+ * test/unit/node.test.ts: what a client may set while the node is loading holds once it serves; its time goes on where the machine's clock is set
+ * back; a node that failed, or could not be started, lets go of its directory when it touches it no more.
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { configFromOptions } from "../../src/config/load.js";
+import { DiskError } from "../../src/lib/errors.js";
 import { RunningNode } from "../../src/node.js";
 import { MemoryDisk } from "../../src/platform/memory-disk.js";
 import { NodeScheduler } from "../../src/platform/node-scheduler.js";
 import type { Wal } from "../../src/storage/wal.js";
+import { SimDisk } from "../lib/sim-disk.js";
 
 for (const [before, after] of [
   ["everysec", "always"],
@@ -55,6 +58,43 @@ test("the machine's clock is set back by an hour: what was to end soon ends soon
     Date.now = now;
     await node.stop(false, true);
   }
+});
+
+/** A node on a disk that can be looked into. */
+function onDisk(): { node: RunningNode; disk: SimDisk; letGo: number[] } {
+  const disk = new SimDisk(new NodeScheduler());
+  const letGo: number[] = [];
+  const config = configFromOptions({ port: 0 }, "/");
+  const node = new RunningNode(config, disk, () => letGo.push(disk.openHandles), { log: () => {} });
+  return { node, disk, letGo };
+}
+
+test("a node that could not be started stops its engine before it lets go of the directory", async () => {
+  const { node, disk, letGo } = onDisk();
+  disk.latencyMs = () => 20; // nothing else keeps the process meanwhile
+  await node.load();
+  assert.ok(disk.openHandles > 0);
+  await node.abandon();
+  assert.equal(letGo, [0]);
+});
+
+test("a node whose log failed: its stop says so, and lets go of the directory when it touches it no more", async () => {
+  const { node, disk, letGo } = onDisk();
+  await node.load();
+  disk.latencyMs = () => 50;
+  const wal = node.engine.wal as Wal;
+  wal.waiters = () => 2; // off the loop
+  const key = Buffer.from("key");
+  node.engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.ok(wal.busy());
+  wal.fail(new DiskError("log write failed", "for a test"));
+  let error: unknown;
+  await node.stop(false, true).catch((reason) => {
+    error = reason;
+  });
+  assert.instance(error, DiskError);
+  assert.equal(letGo, [0]);
 });
 
 test.run();

@@ -94,11 +94,17 @@ export class FakeStorage implements Storage {
     return bytes <= this.batchBytesMax;
   }
   nudge(): void {}
-  sync(done: () => void): void {
+  syncMs = 5;
+  /** Who waits for a sync. */
+  readonly waiters: Set<() => void> = new Set();
+  sync(done: () => void): () => void {
+    const waiter = (): void => done();
+    this.waiters.add(waiter);
     setTimeout(() => {
       this.syncedLsn = this.appendedLsn;
-      done();
-    }, 5);
+      if (this.waiters.delete(waiter)) waiter();
+    }, this.syncMs);
+    return () => void this.waiters.delete(waiter);
   }
   snapshot(done: (error: Error | undefined) => void): boolean {
     if (this.snapshotBusy) return false;

@@ -320,7 +320,7 @@ served(
   "UNWATCH gives back what WATCH counted",
   { config: { clientQueryBufferLimit: 2 ** 20, maxValueBytes: 2 ** 20 } },
   async (c) => {
-    const key = "k".repeat(300_000);
+    const key = "k".repeat(200_000);
     for (let i = 0; i < 10; i++) {
       assert.is(await c.ask("WATCH", key), "+OK");
       assert.is(await c.ask("UNWATCH"), "+OK");
@@ -345,6 +345,16 @@ served("WAITAOF leaves no timer behind", {}, async (c, h) => {
   assert.is(await c.ask("WAITAOF", "1", "0", "1000000"), "*2");
   await c.expect(":1\r\n:0\r\n");
   assert.is(timers, 0);
+});
+
+served("WAITAOF that is out of time waits for no sync any more", {}, async (c, h) => {
+  h.storage.syncMs = 100;
+  assert.is(await c.ask("SET", "a", "1"), "+OK");
+  for (let i = 0; i < 5; i++) {
+    assert.is(await c.ask("WAITAOF", "1", "0", "1"), "*2");
+    await c.expect(":0\r\n:0\r\n");
+    assert.is(h.storage.waiters.size, 0);
+  }
 });
 
 served("a full table refuses as maxmemory does, though there is none", {}, async (c, h) => {

@@ -3,9 +3,13 @@
  * monitors, too many, idle and foreign ones; and those that are told to wait, to be silent or to go. On both paths, as in session.test.ts.
  */
 // timeout: 120s
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { clampWarning, RESERVED_DESCRIPTORS } from "../../../src/server/admission.js";
+import { checkTimes } from "../../../src/server/client-limits.js";
+import type { Session } from "../../../src/server/session.js";
 import { both, command, type RawClient, sleep, startServer, until } from "./harness.js";
 
 const PATIENCE_MS = 60_000;
@@ -153,14 +157,58 @@ both(
     c.write(command("MULTI") + command("SET", "k", "x".repeat(100_000)).repeat(20));
     await c.closed();
     const other = await h.client();
-    const keys = Array.from({ length: 3000 }, (_, i) => `key${i}`);
+    const keys = Array.from({ length: 400 }, (_, i) => `key${i}`);
+    // Those that are watched already cost nothing.
     for (let i = 0; i < 3; i++) assert.is(await other.ask("WATCH", ...keys), "+OK");
     other.write(command("WATCH", ...keys.map((key) => key + "x".repeat(100))).repeat(4));
+    await other.expect("+OK\r\n".repeat(4));
     other.write(command("WATCH", ...keys.map((key) => key + "y".repeat(200))));
-    other.write(command("WATCH", ...keys.map((key) => key + "z".repeat(200))));
     await other.closed();
   },
 );
+
+function heapBytes(): number {
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc")();
+  return process.memoryUsage().heapUsed;
+}
+
+test("what is queued and watched is counted with all that it costs", async () => {
+  const h = await startServer();
+  try {
+    const c = await h.client();
+    assert.is(await c.ask("MULTI"), "+OK");
+    const transactionBytes = (): number => [...h.server.sessions.values()][0].transaction?.bytes ?? 0;
+    const queue = async (count: number): Promise<void> => {
+      c.write("PING\r\n".repeat(count));
+      await c.take("+QUEUED\r\n".length * count);
+      c.received = Buffer.alloc(0);
+    };
+    await queue(1000);
+    let counted = transactionBytes();
+    let heap = heapBytes();
+    await queue(200_000);
+    heap = heapBytes() - heap;
+    counted = transactionBytes() - counted;
+    assert.ok(heap < counted, `queued: ${heap} bytes of heap, ${counted} counted`);
+    assert.is(await c.ask("DISCARD"), "+OK");
+    const watch = async (from: number): Promise<void> => {
+      for (let at = from; at < from + 20_000; at += 1000) {
+        const keys = Array.from({ length: 1000 }, (_, i) => `a watched key with number ${at + i}`);
+        assert.is(await c.ask("WATCH", ...keys), "+OK");
+      }
+    };
+    await watch(0);
+    counted = transactionBytes();
+    heap = heapBytes();
+    await watch(20_000);
+    heap = heapBytes() - heap;
+    counted = transactionBytes() - counted;
+    assert.ok(heap < counted, `watched: ${heap} bytes of heap, ${counted} counted`);
+  } finally {
+    await h.close();
+  }
+});
 
 both("maxclients", { config: { maxclients: 2 } }, async (h) => {
   const first = await h.client();
@@ -201,17 +249,22 @@ both("EXEC: commands ask whether the batch takes what they write, however little
     ["c", 10_000],
   ])
     assert.is(await c.ask("SETRANGE", String(key), String(offset), "x"), "+QUEUED");
+  assert.is(await c.ask("SET", "d", "y".repeat(1000)), "+QUEUED");
+  assert.is(await c.ask("INCR", "e"), "+QUEUED");
   c.send("EXEC");
-  await c.expect("*3\r\n:101\r\n-MISCONF Errors writing to the log: too much waits to be written\r\n:10001\r\n");
+  const refused = "-MISCONF Errors writing to the log: too much waits to be written\r\n";
+  await c.expect(`*5\r\n:101\r\n${refused}:10001\r\n+OK\r\n:1\r\n`);
   const { asked } = h.storage;
-  assert.is(asked.length, 3);
-  const transaction = (asked[0] as number) - 101;
-  assert.ok(transaction > 50, "what is queued is counted too");
-  assert.equal(asked, [101 + transaction, 60_001 + transaction, 10_001 + transaction]);
+  assert.is(asked.length, 4);
+  const [a, b, third, e] = asked as [number, number, number, number];
+  assert.ok(third - 10_001 > 1000, "what is still to come of the transaction is counted too");
+  assert.ok(third < 13_000, String(third));
+  assert.ok(a - 101 > b - 60_001 && b - 60_001 > third - 10_001, "and not what has run: the batch holds it already");
+  assert.is(e, 1);
   assert.is(await c.ask("EXISTS", "a", "b", "c"), ":2");
   // Outside, the disk is asked, and for what is large.
   assert.is(await c.ask("SETRANGE", "b", "60000", "x"), ":60001");
-  assert.is(asked.length, 3);
+  assert.is(asked.length, 4);
 });
 
 both("timeout closes the idle", { config: { timeout: 1 } }, async (h) => {
@@ -229,6 +282,73 @@ both("timeout closes the idle", { config: { timeout: 1 } }, async (h) => {
   await idle.closed();
   assert.is(await busy.ask("PING"), "+PONG");
 });
+
+both(
+  "timeout does not close who takes a reply, however slowly, but who takes no more of it",
+  { config: { timeout: 1, maxValueBytes: 32 * 1024 * 1024 } },
+  async (h) => {
+    // The clock is the test's.
+    h.server.stop();
+    const bytes = 32 * 1024 * 1024;
+    assert.is(await (await h.client()).ask("SETRANGE", "large", String(bytes - 1), "x"), `:${bytes}`);
+    const reader = await h.client();
+    let allowed = 0;
+    reader.socket.removeAllListeners("data");
+    reader.socket.on("data", ({ length }) => {
+      allowed -= length;
+      if (allowed <= 0) reader.socket.pause();
+    });
+    reader.send("GET", "large");
+    const session = [...h.server.sessions.values()].at(-1) as Session;
+    await until(() => session.unsentBytes > 0, "the reply is on its way");
+    checkTimes(session, h.server.nowMs);
+    for (let i = 0; i < 3; i++) {
+      const before = session.unsentBytes;
+      const falls = (): boolean => {
+        allowed += 256 * 1024;
+        reader.socket.resume();
+        return session.unsentBytes < before;
+      };
+      await until(falls, "it takes some");
+      reader.socket.pause();
+      h.server.nowMs += 1500;
+      checkTimes(session, h.server.nowMs);
+      assert.not.ok(session.closing);
+      assert.ok(session.unsentBytes > 0);
+    }
+    // What is on its way in the system may still be taken.
+    for (let i = 0; i < 20 && !session.closing; i++) {
+      await sleep(20);
+      h.server.nowMs += 1500;
+      checkTimes(session, h.server.nowMs);
+    }
+    assert.ok(session.closing);
+  },
+);
+
+both(
+  "timeout does not close who waits for the log, nor at once when it came",
+  { config: { timeout: 1 }, manual: true },
+  async (h) => {
+    h.server.stop();
+    const c = await h.client();
+    c.send("SET", "a", "1");
+    await until(() => h.space.appendedLsn === 1, "it waits");
+    const session = [...h.server.sessions.values()].at(-1) as Session;
+    const look = (ms: number): void => {
+      h.server.nowMs += ms;
+      checkTimes(session, h.server.nowMs);
+    };
+    look(5000);
+    assert.not.ok(session.closing);
+    h.commit();
+    await c.expect("+OK\r\n");
+    look(900);
+    assert.is(await c.ask("PING"), "+PONG");
+    look(1100);
+    await c.closed();
+  },
+);
 
 both("requests of a browser are dropped", {}, async (h) => {
   const c = await h.client();
@@ -339,6 +459,25 @@ both("CLIENT KILL, and a server that closes", {}, async (h) => {
   assert.is(await c.ask("CLIENT", "KILL", "ID", id), ":0");
   h.server.close(false);
   await c.closed();
+});
+
+both("who was killed is found no more, by the next command already", { config: { maxclients: 3 } }, async (h) => {
+  const [c, first, second] = [await h.client(), await h.client(), await h.client()];
+  const ids = [await first.ask("CLIENT", "ID"), await second.ask("CLIENT", "ID")].map((reply) => reply.slice(1));
+  const { remote } = h.server.sessions.get(Number(ids[1]))?.connection ?? { remote: "" };
+  c.write(command("CLIENT", "KILL", "ID", ids[0]).repeat(2) + command("CLIENT", "KILL", remote).repeat(2));
+  await c.expect(":1\r\n:0\r\n+OK\r\n-ERR No such client\r\n");
+  await first.closed();
+  await second.closed();
+  const third = await h.client();
+  const id = (await third.ask("CLIENT", "ID")).slice(1);
+  c.write(command("CLIENT", "KILL", "ID", id) + command("CLIENT", "LIST") + command("CLIENT", "LIST", "ID", id));
+  await c.expect(":1\r\n");
+  assert.not.match(await c.bulk(), `id=${id} `);
+  assert.is(await c.bulk(), "");
+  c.write(command("CLIENT", "KILL", "TYPE", "normal") + command("INFO", "clients"));
+  await c.expect(":0\r\n");
+  assert.match(await c.bulk(), "connected_clients:1\r\n");
 });
 
 test("two thousand idle connections, and what each costs", async () => {

@@ -95,6 +95,44 @@ both("a failed log answers what waits with UNCERTAIN, one error per reply", { ma
   assert.is(await c.ask("PING"), "+PONG");
 });
 
+both(
+  "a failed log: replies that wait behind others in reads of their own are counted too",
+  { manual: true },
+  async (h) => {
+    const c = await h.client();
+    const other = await h.client();
+    const fail = (): void => {
+      h.storage.failed = true;
+      h.server.logFailed();
+    };
+    /** Everything that was sent, in several reads, has run. */
+    const ran = async (sent: number): Promise<void> =>
+      await until(() => h.server.statistics.totalCalls >= sent, "it has run");
+    c.send("SET", "a", "1");
+    await appended(h, 1);
+    c.send("PING");
+    await ran(2);
+    // One that is put off, and one before a write in the same read.
+    c.send("SAVE");
+    await until(() => h.storage.snapshots === 1 && h.server.blockedClients === 0, "it is saved");
+    c.write(command("PING") + command("SET", "b", "1") + command("PING"));
+    await appended(h, 2);
+    fail();
+    for (let i = 0; i < 6; i++) assert.match(await c.line(), /^-UNCERTAIN /);
+    assert.is(await c.ask("PING"), "+PONG");
+    // What is no command is answered once too.
+    h.storage.failed = false;
+    h.storage.refusal = undefined;
+    other.send("SET", "c", "1");
+    await appended(h, 3);
+    other.write("*x\r\n");
+    await until(() => [...h.server.sessions.values()].some(({ closing }) => closing), "it was read");
+    fail();
+    for (let i = 0; i < 2; i++) assert.match(await other.line(), /^-UNCERTAIN /);
+    await other.closed();
+  },
+);
+
 both("a log that does not keep up holds writers back, readers not", { manual: true }, async (h) => {
   const writer = await h.client();
   const reader = await h.client();

@@ -1,13 +1,16 @@
 /**
  * test/unit/storage/descriptors.test.ts: a process out of descriptors when the log goes on in the next segment: the batch waits until there are some,
- * and nothing is taken for a failure of the disk.
+ * and nothing is taken for a failure of the disk. Nor where a log could not be begun at once.
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { Engine } from "../../../src/storage/engine.js";
 import type { Wal } from "../../../src/storage/wal.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { openEngine } from "../../lib/open-engine.js";
 import { SimDisk } from "../../lib/sim-disk.js";
+
+const KEY = Buffer.from("key");
 
 /** At most so many handles. */
 class FewHandles extends SimDisk {
@@ -65,5 +68,70 @@ for (const mode of ["always", "everysec"] as const)
       const again = openEngine(disk.afterPowerLoss(new FakeScheduler(), 1), new FakeScheduler());
       assert.is(again.store.size(0), count);
     });
+
+/** The header of a segment finds no room. */
+class NoRoomForLogs extends FewHandles {
+  full = false;
+  private readonly durable = new Set<number>();
+  override open(...args: Parameters<SimDisk["open"]>): number {
+    const file = super.open(...args);
+    if (args[1].durable && args[0].endsWith(".tmp")) this.durable.add(file);
+    return file;
+  }
+  override write(...args: Parameters<SimDisk["write"]>): void {
+    if (this.full && this.durable.has(args[0])) throw Object.assign(new Error("no room"), { code: "ENOSPC" });
+    super.write(...args);
+  }
+}
+
+/** A directory with a key, opened again on a disk that is full. */
+function onFullDisk(): { scheduler: FakeScheduler; disk: NoRoomForLogs; engine: Engine } {
+  const scheduler = new FakeScheduler();
+  const disk = new NoRoomForLogs(scheduler);
+  const before = openEngine(disk, scheduler);
+  before.store.put(0, KEY, 0, KEY.length, KEY, 0, KEY.length, 0, false);
+  before.stop(() => {});
+  scheduler.advance(10);
+  disk.full = true;
+  const engine = openEngine(disk, scheduler);
+  assert.ok(engine.store.readOnly);
+  return { scheduler, disk, engine };
+}
+
+function writes({ scheduler, engine }: { scheduler: FakeScheduler; engine: Engine }): void {
+  const wal = engine.wal as Wal;
+  scheduler.advance(2000);
+  assert.is(wal.failure, undefined);
+  assert.not.ok(engine.store.readOnly);
+  engine.store.put(0, KEY, 0, KEY.length, KEY, 0, KEY.length, 0, false);
+  scheduler.advance(10);
+  assert.is(wal.durableLsn, wal.appendedLsn);
+}
+
+test("a log that cannot be begun for want of room keeps no descriptor from one try to the next", () => {
+  const setup = onFullDisk();
+  const { scheduler, disk } = setup;
+  const handles = disk.openHandles;
+  scheduler.advance(50_000);
+  assert.is(disk.openHandles, handles);
+  disk.full = false;
+  writes(setup);
+});
+
+for (const more of [0, 1, 2])
+  test(`a log that cannot be begun for want of room, and then ${more} descriptors are left: it is begun when there are more`, () => {
+    const setup = onFullDisk();
+    const { scheduler, disk, engine } = setup;
+    const handles = disk.openHandles;
+    disk.full = false;
+    disk.handlesMax = handles + more;
+    scheduler.advance(5000);
+    assert.ok(disk.refused > 0);
+    assert.is((engine.wal as Wal).failure, undefined);
+    assert.ok(engine.store.readOnly);
+    assert.is(disk.openHandles, handles);
+    disk.handlesMax = handles + 3;
+    writes(setup);
+  });
 
 test.run();

@@ -47,6 +47,17 @@ test("they are taken in the order they were begun", () => {
   assert.is(flights.count, 0);
 });
 
+test("after a failure none is acknowledged, and those that landed behind a hole are under way no more", () => {
+  const flights = new Flights();
+  const [first, second, third] = [1, 2, 3].map((lsn) => flights.begin(BATCH, 512, lsn, lsn));
+  flights.land(second, 5);
+  flights.drop(third);
+  assert.is(flights.count, 1);
+  flights.drop(first);
+  assert.is(flights.count, 0);
+  assert.is(flights.takeLanded(), undefined);
+});
+
 test("a fast disk gets one at a time", () => {
   const { together } = drive((nowMs) => nowMs + 0.3, 1000);
   assert.is(together, 0);

@@ -198,6 +198,7 @@ test("a stop while a batch waits for room, and room comes: it is written", () =>
   engine.stop((error) => {
     end = error;
   });
+  scheduler.advance(10);
   assert.is(end, undefined);
   const again = openEngine(disk, scheduler);
   for (let i = 0; i < 20; i++) assert.ok(has(again, `part:${i}`));

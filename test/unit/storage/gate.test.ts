@@ -110,6 +110,24 @@ test("a deadline that is not durable, and has passed", () => {
   assert.equal(ask(setup, "exists old"), { says: "false", waits: true });
 });
 
+test("a deadline that is not durable, and has passed while clients are paused: nothing is logged, and who hears of it waits for it", () => {
+  const setup = make();
+  const { engine, scheduler, wal } = setup;
+  put(engine, 0, "old", scheduler.nowMs() + 5);
+  const lsn = wal.appendedLsn;
+  engine.store.paused = true;
+  engine.store.setTime(scheduler.nowMs() + 10);
+  for (const what of ["exists old", "scan", "random"]) {
+    const { waits } = ask(setup, what);
+    assert.ok(waits, what);
+    assert.is(engine.store.gate, lsn, what);
+  }
+  assert.is(ask(setup, "exists old").says, "false");
+  assert.is(wal.appendedLsn, lsn, "nothing is logged");
+  scheduler.advance(10);
+  assert.equal(ask(setup, "exists old"), { says: "false", waits: false });
+});
+
 test("a change elsewhere: a count waits for it, the presence of a durable key does not", () => {
   check(({ engine }) => put(engine, 1, "other"), ["size"], { size: "1", scan: "old", "exists old": "true" });
 });

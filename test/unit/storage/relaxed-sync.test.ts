@@ -126,4 +126,101 @@ test("always is promised while a sync is under way: by another handle, which is 
   assert.ok(wal.failure !== undefined);
 });
 
+/** Syncs off the loop take until the test says so. */
+class Stalled extends SimDisk {
+  stalled: (() => void)[] | undefined;
+  override syncAsync(...[file, done]: Parameters<SimDisk["syncAsync"]>): void {
+    if (this.stalled === undefined) super.syncAsync(file, done);
+    else this.stalled.push(() => super.syncAsync(file, done));
+  }
+}
+
+/** @returns how many timers are pending. */
+function timersOf(scheduler: FakeScheduler): number {
+  return (scheduler as unknown as { timers: unknown[] }).timers.length;
+}
+
+for (const mode of ["everysec", "no"] as const)
+  test(`${mode}: many ask for a sync while one stalls: nothing runs for each of them, and all hear when the next one ends`, () => {
+    const scheduler = new FakeScheduler();
+    const disk = new Stalled(scheduler);
+    const engine = openEngine(disk, scheduler, { mode });
+    const wal = engine.wal as Wal;
+    const key = Buffer.from("key");
+    const put = (): void => {
+      engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
+      scheduler.advance(1);
+    };
+    put();
+    scheduler.advance(1500);
+    const stalled: (() => void)[] = [];
+    disk.stalled = stalled;
+    let told = 0;
+    put();
+    engine.sync(() => told++);
+    scheduler.advance(5000);
+    assert.is(stalled.length, 1);
+    const timers = timersOf(scheduler);
+    for (let i = 0; i < 1000; i++) {
+      if (i % 100 === 0) put();
+      engine.sync(() => told++);
+    }
+    scheduler.advance(5);
+    assert.is(told, 0);
+    assert.is(stalled.length, 1, "one at a time");
+    assert.ok(timersOf(scheduler) <= timers + 1, `${timersOf(scheduler)} timers`);
+    stalled.pop()?.();
+    scheduler.advance(1);
+    assert.is(told, 1, "the others came after it was begun");
+    assert.is(stalled.length, 1);
+    disk.stalled = undefined;
+    stalled.pop()?.();
+    scheduler.advance(1);
+    assert.is(told, 1001);
+    assert.is(wal.syncedLsn, wal.appendedLsn);
+  });
+
+test("who does not wait any more is not told, and forgotten", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new Stalled(scheduler);
+  const engine = openEngine(disk, scheduler, { mode: "no" });
+  const stalled: (() => void)[] = [];
+  disk.stalled = stalled;
+  const key = Buffer.from("key");
+  engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
+  let told = 0;
+  const cancel = engine.sync(() => told++);
+  engine.sync(() => {
+    told += 10;
+  });
+  // Before it is written, and while it is synced.
+  cancel();
+  scheduler.advance(10);
+  engine.sync(() => told++)();
+  for (const sync of stalled) sync();
+  scheduler.advance(10);
+  assert.is(told, 10);
+});
+
+test("always: what is asked for before it is written is told when it is, and not after a failure", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new SimDisk(scheduler);
+  const engine = openEngine(disk, scheduler);
+  const key = Buffer.from("key");
+  const put = (): void => void engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
+  let told = 0;
+  put();
+  engine.sync(() => told++);
+  assert.is(told, 0);
+  scheduler.advance(5);
+  assert.is(told, 1);
+  disk.failWrites = true;
+  put();
+  engine.sync(() => told++);
+  const timers = timersOf(scheduler);
+  scheduler.advance(50);
+  assert.is(told, 1);
+  assert.ok(timersOf(scheduler) < timers, "nothing looks for it any more");
+});
+
 test.run();
