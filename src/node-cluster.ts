@@ -2,7 +2,7 @@
  * node-cluster.ts: a node as a member of a cluster: what of node.ts is there only with peers.
  * Start: this start is counted durably; once the storage has recovered the coordinator begins, the peer port is opened, links connect.
  * Stop: what is in flight is answered, the peers are said goodbye to.
- * Invariant: a peer is on record on the disk before anything is heard of it.
+ * Invariant: a peer is on record on the disk before anything is heard of it, as the start that it is (storage/member-book.ts).
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { ClockWatch } from "./cluster/clock-watch.js";
@@ -19,7 +19,8 @@ import type { Disk } from "./ports/disk.js";
 import type { Listener } from "./ports/network.js";
 import type { Cancel, Scheduler } from "./ports/scheduler.js";
 import type { Engine } from "./storage/engine.js";
-import { type MemberData, openMember, type PeerNote, writeMember } from "./storage/member-file.js";
+import { MemberBook } from "./storage/member-book.js";
+import { openMember, type PeerNote } from "./storage/member-file.js";
 
 const NONCE_BYTES = 32;
 const RUN_BYTES = 16;
@@ -46,11 +47,13 @@ export class Member {
   readonly hashSecret: [number, number];
   private readonly parts: MemberParts;
   private readonly members: Members;
-  private data: MemberData;
+  private readonly book: MemberBook;
   private readonly listeners: Listener[] = [];
   private node: ClusterNode | undefined;
   private clock: ClockWatch | undefined;
+  private log: { readonly appendedLsn: number; readonly durableLsn: number } | undefined;
   private cancelSave: Cancel = () => {};
+  private saveDue = false;
   private stopped: Promise<unknown> | undefined;
   private readonly saidMs = new Map<string, number>();
 
@@ -63,7 +66,7 @@ export class Member {
     const { clusterId, ids } = this.members;
     this.cluster = new LateCluster(this.members);
     this.hashSecret = [Number.parseInt(clusterId.slice(0, 8), 16) | 0, Number.parseInt(clusterId.slice(8), 16) | 0];
-    this.data = openMember(disk, id, ids, this.members);
+    this.book = new MemberBook(disk, openMember(disk, id, ids, this.members));
   }
 
   get peerAddresses(): string[] {
@@ -77,12 +80,12 @@ export class Member {
       members: this.members,
       storage: engine.registers,
       logFrom: (lsn) => engine.logFrom(lsn),
-      positions: new Map(Object.entries(this.data.shipped)),
+      positions: new Map(Object.entries(this.book.shipped)),
       clock: engine.store.hlc,
-      boot: this.data.boot,
+      boot: this.book.boot,
       uuid: engine.meta.node,
       run: randomBytes(RUN_BYTES).toString("hex"),
-      records: { recordOf: (id) => this.data.peers[id], record: (id, note) => this.record(id, note) },
+      records: { recordOf: (id) => this.book.recordOf(id), record: (id, note) => this.record(id, note) },
       scheduler,
       dialer: createDialer(),
       random: Math.random,
@@ -97,6 +100,7 @@ export class Member {
       onState: (id, state) => this.parts.log(state === "up" ? "notice" : "warning", `${id} is ${state}`),
     });
     this.node = node;
+    this.log = engine.registers;
     await listenForPeers(config, node.accept, this.listeners);
     this.cluster.open(node.coordinator, () => ({
       clock_off_ms: node.clocks.offMs,
@@ -121,24 +125,29 @@ export class Member {
 
   private savedPositions(): number[] {
     const { ids, selfIndex } = this.members;
-    return ids.filter((_, index) => index !== selfIndex).map((id) => this.data.shipped[id] ?? 0);
+    return ids.filter((_, index) => index !== selfIndex).map((id) => this.book.shipped[id] ?? 0);
   }
 
   private saveSoon(): void {
     this.cancelSave = this.parts.scheduler.after(SAVE_MS, () => {
-      this.savePositions();
+      this.saveDue = true;
+      this.saveIfDue();
       this.saveSoon();
     });
   }
 
+  /** It is written on the loop: not while the log waits for the disk, which may not answer. Once it has, durable() comes here. */
+  private saveIfDue(): void {
+    const { log } = this;
+    if (!this.saveDue || this.stopped !== undefined || (log !== undefined && log.appendedLsn > log.durableLsn)) return;
+    this.saveDue = false;
+    this.savePositions();
+  }
+
   /** Positions that are behind cost no more than shipping twice: a disk that takes no file is the log's to report. */
   private savePositions(): void {
-    const shipped = Object.fromEntries(this.node?.positions() ?? []);
-    if (Object.entries(shipped).every(([id, lsn]) => this.data.shipped[id] === lsn)) return;
-    const data = { ...this.data, shipped };
     try {
-      writeMember(this.parts.disk, data);
-      this.data = data;
+      this.book.save(Object.fromEntries(this.node?.positions() ?? []));
     } catch (error) {
       this.parts.log("warning", `cannot save what the peers have: ${(error as Error).message}`);
     }
@@ -157,10 +166,11 @@ export class Member {
     log("warning", text);
   }
 
+  /** @throws Error, DiskError: the peer is not on record. A disk that does not answer would hold up the loop, and with it all links: it tries again. */
   private record(id: string, note: PeerNote): void {
-    const data = { ...this.data, peers: { ...this.data.peers, [id]: note } };
-    writeMember(this.parts.disk, data);
-    this.data = data;
+    if (this.node?.coordinator.logHangs === true && !this.book.knows(id, note))
+      throw new Error("it has started anew, and cannot be put on record while the disk does not answer");
+    this.book.record(id, note);
   }
 
   /** How many answers the next flush of the log serves: here it is peers and rounds that wait for it, not clients. */
@@ -171,6 +181,8 @@ export class Member {
   /** The log has come further. */
   durable(): void {
     this.node?.durable();
+    // Replies of the same flush leave first. The next flush may be under way by then: the disk has answered a moment ago.
+    if (this.saveDue) this.parts.scheduler.endOfTurn(() => this.saveIfDue());
   }
 
   /** Resolves when the last connection to a peer is closed. */

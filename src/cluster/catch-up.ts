@@ -80,8 +80,9 @@ export class CatchUp {
     const nowMs = (): number => scheduler.monotonicMs();
     const later = (run: () => void): Cancel => scheduler.after(LATER_MS, run);
     const source = new ShipSource({ storage, logFrom, exchange, routing, nowMs, later, onDamage });
+    // The log may have lost its end in a crash (appendfsync everysec, no): what has these numbers now the peers do not have.
     this.peers = exchange.links.map((_, peer) =>
-      peer === selfIndex ? undefined : new Shipping(peer, positions[peer] ?? 0, source),
+      peer === selfIndex ? undefined : new Shipping(peer, Math.min(positions[peer] ?? 0, storage.durableLsn), source),
     );
     this.await();
   }

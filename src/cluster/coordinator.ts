@@ -113,8 +113,8 @@ export class Coordinator implements Cluster {
     const foreign = new Foreign(options);
     const { exchange, forwarding, questions, replica, routing, pulls } = this;
     this.own = new OwnReplica(replica, exchange, pulls, (life, id) => this.reader.awaits(life, id));
-    const excused = (): boolean => exchange.patience.busyNow;
-    this.logWatch = new LogWatch({ scheduler, log: storage, excused, onHang: () => this.handBack() });
+    const excusedMs = (): number => exchange.patience.storingMs;
+    this.logWatch = new LogWatch({ scheduler, log: storage, excusedMs, onHang: () => this.handBack() });
     this.catchUp = new CatchUp({ ...options, exchange, routing, replica, pulls, foreign });
     const { catchUp } = this;
     exchange.onMissed = (peer) => catchUp.missed(peer);
@@ -192,7 +192,7 @@ export class Coordinator implements Cluster {
     if (!this.jobs.has(job.id)) return;
     job.away = 0;
     const leftMs = job.untilMs - this.options.scheduler.monotonicMs();
-    if (outcome === undefined) this.settle(job.id, { applied: "maybe" });
+    if (outcome === undefined || !job.canBe(outcome)) this.settle(job.id, { applied: "maybe" });
     else if (outcome.applied === "no" && leftMs > RETRY_LEFT_MS) this.propose(job);
     else this.settle(job.id, outcome);
     this.carryOut();
@@ -341,6 +341,11 @@ export class Coordinator implements Cluster {
     if (this.own.answers === 0) return;
     this.wall.observe();
     this.carryOut();
+  }
+
+  /** Does this node's disk not answer any more? */
+  get logHangs(): boolean {
+    return this.logWatch.hangs;
   }
 
   /** Answers and messages that the log holds back: as many as the next flush serves. */

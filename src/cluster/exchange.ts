@@ -70,6 +70,10 @@ function isLater(id: number, than: number): boolean {
   return ((id - than) | 0) > 0;
 }
 
+function bytesOf({ request, reply }: Outgoing): number {
+  return request === undefined ? replyBytes(reply as Reply<Value>) : requestBytes(request);
+}
+
 export class Exchange {
   readonly figures: ExchangeFigures = { read: 0, prepare: 0, accept: 0, learn: 0, replies: 0, unsent: 0, declined: 0 };
   /** By index of the member; undefined: this node. */
@@ -139,6 +143,8 @@ export class Exchange {
   /** @param lsn the log must be durable so far first; 0: at once. */
   request(to: number, partition: number, request: Request<Value>, lsn: number): void {
     if (request.type === "chosen") {
+      // Who proposes need not be a replica, which would be told too.
+      this.patience.over(request.key);
       this.mark(to, request);
       return;
     }
@@ -178,27 +184,35 @@ export class Exchange {
   }
 
   /** Its time has passed while the log stood still. */
-  private isOver({ to, request, deadlineMs }: Outgoing): boolean {
-    // A large one may have more time than that: it is looked at when it is sent.
-    if (deadlineMs > this.scheduler.monotonicMs() || this.patience.busyNow) return false;
+  private isOver(outgoing: Outgoing): boolean {
+    const { to, boot, id, partition, request } = outgoing;
+    const bytes = bytesOf(outgoing);
+    if (this.dueMs(outgoing, bytes) > this.scheduler.monotonicMs()) return false;
     this.figures.unsent++;
     if (request?.type === "accept" || request?.type === "learn") this.onMissed(to);
+    // It was announced.
+    else if (request === undefined && bytes > LARGE_BYTES) this.decline(to, boot, id, partition, "busy");
     return true;
+  }
+
+  /** Until when it is worth sending: a large one has longer. */
+  private dueMs({ deadlineMs }: Outgoing, bytes: number): number {
+    return bytes > LARGE_BYTES ? this.patience.deadlineMs(bytes, deadlineMs) : deadlineMs;
   }
 
   private readonly sendBound = (outgoing: Outgoing): void => this.send(outgoing);
 
   private send(outgoing: Outgoing): void {
-    const { to, boot, id, partition, request, reply, deadlineMs } = outgoing;
+    const { to, boot, id, partition, request, reply } = outgoing;
     const link = this.links[to];
     if (link === undefined || (boot !== 0 && link.peerBoot !== boot)) {
       this.figures.unsent++;
       return;
     }
-    const bytes = request === undefined ? replyBytes(reply as Reply<Value>) : requestBytes(request);
+    const bytes = bytesOf(outgoing);
     const large = bytes > LARGE_BYTES;
     if (large && request !== undefined && !this.isNew(to, request, bytes)) return;
-    const writer = link.claim(bytes, large ? this.patience.deadlineMs(bytes, deadlineMs) : deadlineMs);
+    const writer = link.claim(bytes, this.dueMs(outgoing, bytes));
     if (writer === undefined) {
       this.figures.unsent++;
       if (request?.type === "accept" || request?.type === "learn") {

@@ -41,6 +41,11 @@ export class Foreign {
     this.limit = parts.storage.recoveredCeiling + AHEAD_MS * COUNTS_PER_MS;
   }
 
+  /** Before clocks are compared it may be this node's that is wrong: whoever is told that its own is ahead leaves it to others to propose. */
+  get knowsTime(): boolean {
+    return this.parts.clocks.compared;
+  }
+
   // HOT: once per message of a peer.
   /** Does the message carry an hlc that must not be taken over? Items of SHIP and CHOSEN are to be looked at one by one. */
   isAhead(reader: MessageReader): boolean {

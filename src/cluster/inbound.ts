@@ -126,7 +126,7 @@ export class Inbound {
     const { id, boot, budgetMs } = reader;
     const ahead = foreign.isAhead(reader);
     const request = ahead ? undefined : readRequest(reader);
-    if (ahead && id !== 0) exchange.decline(from, boot, id, reader.partition, "ahead");
+    if (ahead && id !== 0) exchange.decline(from, boot, id, reader.partition, foreign.knowsTime ? "ahead" : "busy");
     if (request === undefined) return foreign.refuse(from, ahead);
     const partition = routing.partitionOf(request.key);
     if (!routing.isReplica(partition, selfIndex)) {

@@ -41,6 +41,11 @@ export class Job implements Operation<Value, Buffer> {
     this.nearly = asked?.nearly;
   }
 
+  /** Can another node have done it with that outcome? Whoever made the work takes its result apart. */
+  canBe(outcome: Answer): boolean {
+    return outcome.applied !== "yes" || this.work.isResult?.(outcome.result) !== false;
+  }
+
   apply(state: RegisterState<Value>, now: number): Change<Value, Buffer> {
     return this.work.apply(state, now);
   }

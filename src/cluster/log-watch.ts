@@ -3,7 +3,8 @@
  * such a node looks well, and what it proposes for them waits until their time is over, although others could do it.
  *
  * It hangs when records wait and no flush has ended for some looks: looks and not time, so that a loop that did not run accuses no disk.
- * A large value may take long: that is no hang.
+ * A large value may take long: that is no hang, for as long as the largest takes of those that came since the log moved last. It counts from when
+ * it moved: or one that comes now and then would excuse a disk for ever.
  */
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 
@@ -14,8 +15,8 @@ const LOOKS = 4;
 export interface LogWatchParts {
   readonly scheduler: Scheduler;
   readonly log: { readonly appendedLsn: number; readonly durableLsn: number };
-  /** It is known what takes so long. */
-  readonly excused: () => boolean;
+  /** How long what is being stored may take, ms: where that is known to be long. 0: as long as anything. */
+  readonly excusedMs: () => number;
   /** At each look while it hangs. */
   readonly onHang: () => void;
 }
@@ -25,6 +26,9 @@ export class LogWatch {
   private readonly parts: LogWatchParts;
   private durableLsn = 0;
   private looks = 0;
+  /** The last look at which it had moved, and for how long from then it is excused. */
+  private movedMs = 0;
+  private excusedMs = 0;
   private cancel: Cancel = () => {};
 
   constructor(parts: LogWatchParts) {
@@ -40,12 +44,14 @@ export class LogWatch {
   }
 
   private look(): void {
-    const { log, excused, onHang } = this.parts;
+    const { log, excusedMs, onHang, scheduler } = this.parts;
     const { durableLsn } = log;
-    if (durableLsn !== this.durableLsn || log.appendedLsn === durableLsn || excused()) {
-      this.durableLsn = durableLsn;
-      this.looks = 0;
-    } else this.looks++;
+    const nowMs = scheduler.monotonicMs();
+    const moved = durableLsn !== this.durableLsn || log.appendedLsn === durableLsn;
+    if (moved) this.movedMs = nowMs;
+    this.excusedMs = Math.max(moved ? 0 : this.excusedMs, excusedMs());
+    this.durableLsn = durableLsn;
+    this.looks = moved || nowMs - this.movedMs < this.excusedMs ? 0 : this.looks + 1;
     this.hangs = this.looks >= LOOKS - 1;
     if (this.hangs) onHang();
   }

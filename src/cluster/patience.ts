@@ -3,7 +3,7 @@
  * who does not answer for a while is not there; a large one takes seconds, on links and on disks, and who has not answered yet is at it.
  *
  * At stake is a key of which a large state is on its way: to replicas, to a disk, or from a peer that said it would send it. Its
- * rounds and reads are late only once its peers' links are down, and its works end later, by at most WORK_TIMES what the bytes take
+ * rounds, and reads that have asked all replicas, are late only once its peers' links are down, and its works end later, by at most WORK_TIMES what the bytes take
  * at the least rate. A frame that is still on its way to a peer is not sent to it a second time.
  *
  * What is small shares the logs with it: while a large value is being stored, small works may end later too, by at most what its bytes take.
@@ -110,6 +110,11 @@ export class Patience {
     return this.scheduler.monotonicMs() < this.busyUntilMs;
   }
 
+  /** While it is so: how long the largest of them may take, ms. Else 0. */
+  get storingMs(): number {
+    return this.busyNow ? this.busyMs : 0;
+  }
+
   private sweep(): void {
     const nowMs = this.scheduler.monotonicMs();
     for (const [name, { untilMs, endMs }] of this.stakes)
@@ -130,7 +135,8 @@ export class Patience {
     if (this.stakes.size === 0) return false;
     if (typeof due === "object") return due.what === "round" && this.goesOn(due.key);
     const key = reader.keyOf(-due);
-    return key !== undefined && this.goesOn(key);
+    // Others may have the state too, and their logs may not stand still: to ask them harms nobody.
+    return key !== undefined && this.goesOn(key) && reader.putOff(-due) <= BASE_MS / AGAIN_MS;
   }
 
   // HOT: once per key that was chosen.

@@ -12,6 +12,8 @@
  * tells which of two is right: what is nearer to it, and neither when both have jumped. So a peer that is away takes no correction with it.
  * Invariants: a key is ended by its deadline only by a node that has compared its clock with a majority since it started; while fewer are seen, what
  * was found last stays. Order and safety do not lean on clocks at all (core/clock/hlc.ts): what is at stake is when keys end.
+ * Before a majority was seen deadlines are set by the later of the clocks that are, where it is far ahead: this node's own may be an hour behind, and
+ * those who have compared theirs would end the key at once. That is a lead for deadlines only: nothing else leans on one peer's clock.
  * Between two looks, 300 ms apart or less, a wall clock that jumps is seen by the steady one, and time goes on by that.
  * Price: where the correction changes, time jumps with it. While no majority is seen time goes by the steady clock, and drifts as that does.
  * In doubt keys live longer, by what the two clocks differ.
@@ -23,6 +25,8 @@ const OFF_MS_MAX = 500;
 const NEAR_MS = 250;
 /** The correction follows the median in steps, ms: what is measured wavers with each round trip. */
 const STEP_MS = 50;
+/** A peer's clock that was compared with nobody's counts only when it is so far ahead, ms: its small jumps are not followed. */
+const LEAD_MS_MIN = 5000;
 
 /** A peer's clock less ours, as a round trip that took so long told. */
 export interface SeenClock {
@@ -62,6 +66,8 @@ export class PeerClocks {
   correctionMs = 0;
   /** Was a majority of clocks seen since the start? Before, nobody knows whether ours is right. */
   compared = false;
+  /** To be added to the time by which deadlines are set, while nothing is compared. It only rises: a peer that is away takes nothing with it. */
+  leadMs = 0;
   /** How far the earlier of two clocks is behind time, neither of which is known to be right; 0: there is no doubt. */
   doubtMs = 0;
   /** Did a majority ever have a middle? */
@@ -109,15 +115,23 @@ export class PeerClocks {
   /** A clock was measured. */
   look(): void {
     const clocks = this.seen();
-    if (2 * (clocks.length + 1) <= this.members) return;
+    if (2 * (clocks.length + 1) <= this.members) return this.lead(clocks);
     const middle = middleOf(clocks);
     const { low, high } = middle;
     const beforeMs = this.aheadMs();
     this.compared = true;
+    this.leadMs = 0;
     this.wallLessSteadyMs = this.scheduler.nowMs() - this.scheduler.monotonicMs();
     this.settled ||= high - low <= OFF_MS_MAX;
     this.follow(this.settled ? nearest(middle, beforeMs) : high);
     this.doubtMs = this.settled ? 0 : this.correctionMs - Math.floor(low);
+  }
+
+  /** No majority is seen. */
+  private lead(clocks: readonly SeenClock[]): void {
+    if (this.compared) return;
+    const ahead = Math.floor(middleOf(clocks).high - (this.nowMs() - this.scheduler.nowMs()));
+    if (ahead > this.leadMs + LEAD_MS_MIN) this.leadMs = ahead;
   }
 
   private follow(ahead: number): void {

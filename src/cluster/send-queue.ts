@@ -19,12 +19,16 @@ import {
   FRAME_MESSAGES,
   MESSAGE_ACCEPT,
   MESSAGE_LEARN,
+  MESSAGE_PROMISE,
+  MESSAGE_READ_REPLY,
   PART_HEADER_BYTES,
   PAYLOAD_BYTES_MAX,
   writeU53,
 } from "../codec/frame/layout.js";
 import { MessageWriter, setBudget } from "../codec/frame/message-writer.js";
+import { readU32 } from "../codec/record/record.js";
 import { assert } from "../lib/assert.js";
+import { DECLINED_BYTES, writeDeclined } from "./register-wire.js";
 
 export interface SendLimits {
   /** Short messages that wait. */
@@ -43,8 +47,10 @@ const PART_BYTES: number = 256 * 1024;
 const START_BYTES = 4096;
 /** Of a large message, without what it borrows. */
 const LARGE_HEAD_BYTES = 512;
-/** Where a message says what it is. */
+/** Where a message says what it is, of which partition, and what it answers. */
 const TYPE_AT = 4;
+const PARTITION_AT = 6;
+const ID_AT = 8;
 /** A buffer that grew beyond it is given back after its frame. */
 const KEPT_BYTES_MAX: number = 1024 * 1024;
 const MESSAGES_AT: number = FRAME_HEADER_BYTES + BOOT_BYTES;
@@ -218,12 +224,21 @@ export class SendQueue {
     if (type === MESSAGE_ACCEPT || type === MESSAGE_LEARN) this.expiredStates++;
   }
 
+  /** A large answer was announced (cluster/exchange.ts), so somebody waits for it. Without room for a word he waits as long as for any. */
+  private takeBack(lapsed: Buffer): void {
+    const type = lapsed[TYPE_AT];
+    if (type !== MESSAGE_READ_REPLY && type !== MESSAGE_PROMISE) return;
+    const writer = this.claim(DECLINED_BYTES, Number.POSITIVE_INFINITY);
+    if (writer !== undefined) writeDeclined(writer, "busy", readU32(lapsed, ID_AT), lapsed.readUInt16LE(PARTITION_AT));
+  }
+
   private part(nowMs: number, version: number): boolean {
     let first = this.large[0];
     // One that has begun is sent to its end: the other side waits for it.
     while (first !== undefined && first.offset === 0 && first.deadlineMs <= nowMs) {
       this.forget(first);
       this.lapsed(first.writer.buf[TYPE_AT]);
+      this.takeBack(first.writer.buf);
       first = this.large[0];
     }
     if (first === undefined) return false;

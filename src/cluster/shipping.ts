@@ -141,11 +141,13 @@ export class Shipping {
       this.sureWalk = undefined;
       return;
     }
-    if (this.batchLsn >= this.missedAt.lsn) this.sureId = this.missedAt.id;
+    this.close();
+    // What was missed may be in the log and not durable yet: a tick goes on when it is.
+    if (this.batchLsn < this.missedAt.lsn) return;
+    this.sureId = this.missedAt.id;
     this.behind = false;
     this.noted.length = 0;
     this.lateTicks = 0;
-    this.close();
   }
 
   private read(): Batch {
@@ -190,8 +192,10 @@ export class Shipping {
       this.has(batch.lastLsn);
       if (!batch.ends) return this.nextSoon(link, nowMs);
       this.batchLsn = batch.lastLsn;
+      const walked = this.walk !== undefined;
       this.ended();
-      if (this.behind) this.next(link, nowMs);
+      // After the table the log.
+      if (walked) this.next(link, nowMs);
       return;
     }
     this.batchId = this.source.send(link, batch);

@@ -1,6 +1,6 @@
 /**
- * cluster/wall-time.ts: the time that rounds and reads of this node are shown: its wall clock, as its peers' clocks correct it. It also moves the
- * hybrid clock on.
+ * cluster/wall-time.ts: the time that rounds and reads of this node are shown: its wall clock, as its peers' clocks correct it, and what deadlines are set
+ * by. It also moves the hybrid clock on.
  */
 import type { Hlc } from "../core/clock/hlc.js";
 import type { PeerClocks } from "./peer-clocks.js";
@@ -20,10 +20,11 @@ export class WallTime {
   // HOT: once per command, and per message of a peer.
   observe(): void {
     const { clocks } = this;
-    const nowMs = clocks.nowMs();
+    const correctionMs = clocks.correctionMs + clocks.leadMs;
+    const nowMs = clocks.nowMs() + clocks.leadMs;
     // Never back, unless what was shown before is known to have been wrong. Dots do not go back even then, and go by what is surely right.
-    if (nowMs <= this.ms && clocks.correctionMs === this.correctionMs) return;
-    this.correctionMs = clocks.correctionMs;
+    if (nowMs <= this.ms && correctionMs === this.correctionMs) return;
+    this.correctionMs = correctionMs;
     this.ms = nowMs;
     this.clock.observe(clocks.expiryMs());
   }

@@ -35,6 +35,8 @@ export interface Work {
    * cluster. Absent: it tells none.
    */
   readonly isPassing?: ((result: Buffer) => boolean) | undefined;
+  /** Can that be what the work came to on another node? What no node can have said is worth no more than no answer. Absent: anything can. */
+  readonly isResult?: (result: Buffer) => boolean;
   /** The same, where its end is large and need not be copied. */
   readonly parts?: WorkParts;
 }

@@ -9,7 +9,7 @@ import { Args } from "../codec/resp/args.js";
 import type { CommandSpec } from "../commands/spec.js";
 import { giveRoom, LARGE_BYTES, ROOM_BYTES } from "../lib/room.js";
 import { commandBytes, flagsOf, HEADER_BYTES, WORK_LARGE, writeHeader } from "./work-bytes.js";
-import type { Stage } from "./works.js";
+import { isReply, type Stage } from "./works.js";
 
 /** What the short arguments may take, to be moved out of the room's way. */
 const SHORT_BYTES_MAX = 256;
@@ -64,6 +64,7 @@ export class LargeCommandWork implements Work {
   readonly name: string;
   readonly writes: boolean;
   readonly args: Args;
+  readonly isResult: (result: Buffer) => boolean = isReply;
   private readonly spec: CommandSpec;
   private readonly stage: Stage;
   private readonly db: number;

@@ -10,7 +10,7 @@
  */
 import { type KeyChange, type KeyRegister, WITHIN_ROUND, type Work } from "../cluster/work.js";
 import { readU32, writeU32 } from "../codec/record/record.js";
-import { flagsOf, HEADER_BYTES, WORK_SERIES, writeHeader } from "./work-bytes.js";
+import { areParts, flagsOf, HEADER_BYTES, WORK_SERIES, writeHeader } from "./work-bytes.js";
 import { isExpiring, versionOf } from "./works.js";
 
 /** With so much to tell no further work is done. */
@@ -43,6 +43,13 @@ export class SeriesWork implements Work {
       shown = within(state, next);
     }
     return { result: joined(results), next: last };
+  }
+
+  isResult(result: Buffer): boolean {
+    const { works } = this;
+    const parts = areParts(result, 0) ? partsOf(result) : [];
+    if (parts.length === 0 || parts.length > works.length) return false;
+    return parts.every((part, i) => works[i].isResult?.(part) !== false);
   }
 
   encode(): Buffer {

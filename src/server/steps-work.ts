@@ -9,6 +9,7 @@ import { readU32, writeU32 } from "../codec/record/record.js";
 import { Gathered } from "./gathered.js";
 import type { KnownState } from "./work-bytes.js";
 import {
+  areParts,
   commandBytes,
   encodeState,
   flagsOf,
@@ -17,7 +18,7 @@ import {
   writeCommand,
   writeHeader,
 } from "./work-bytes.js";
-import { knownOf, type Stage, type Step } from "./works.js";
+import { isReply, knownOf, type Stage, type Step } from "./works.js";
 
 const CHANGED: Buffer = Buffer.from([0]);
 const DONE = 1;
@@ -65,6 +66,13 @@ export class StepsWork implements Work {
       return { result: replies.bytes(), next: undefined };
     const { present, type, raw, expireAt, value: bytes } = written;
     return { result: replies.bytes(), next: { value: present ? { type, raw, bytes } : undefined, expireAt } };
+  }
+
+  isResult(result: Buffer): boolean {
+    const { commands, seen } = this.steps;
+    if (result.equals(CHANGED)) return seen !== undefined;
+    const replies = areParts(result, 1) ? repliesOf(result) : undefined;
+    return replies?.length === commands.length && replies.every(isReply);
   }
 
   /** Made when first asked for: a work that stays on this node does not need it. */

@@ -224,3 +224,10 @@ export function decodeState(bytes: Buffer): KnownState | undefined {
   const state = reader.state();
   return reader.done ? state : undefined;
 }
+
+/** Are bytes[at ..] parts, each with its length in front, to the very end? */
+export function areParts(bytes: Buffer, at: number): boolean {
+  let next = at;
+  while (next < bytes.length) next += 4 + readU32(bytes, next);
+  return next === bytes.length;
+}

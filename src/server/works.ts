@@ -231,12 +231,18 @@ export function knownOf(state: KeyRegister): KnownState {
   };
 }
 
+/** There is no command without a reply. */
+export function isReply(result: Buffer): boolean {
+  return result.length > 0;
+}
+
 /** One command on one key; of a command on each of its keys, one step. Its result is the reply. */
 export class CommandWork implements Work {
   readonly name: string;
   readonly writes: boolean;
   readonly spec: CommandSpec;
   readonly isPassing: ((result: Buffer) => boolean) | undefined;
+  readonly isResult: (result: Buffer) => boolean = isReply;
   private readonly bytes: Buffer;
   private readonly stage: Stage;
 

@@ -8,7 +8,8 @@
  * Within a round an operation is shown what those before it made. Such a state was never chosen, and must look like no state that was: whoever
  * compares versions (compare and set) would else take it for the one before the round, or the one after it. So its vector ends with a
  * dot of a node that there is not. Alone in its round, an operation that finds a key expired is shown the tombstone that the round makes:
- * its dot, marked, so that whoever notes the version notes the one that will be there.
+ * its dot, marked, so that whoever notes the version notes the one that will be there. Beside others it would not know whether that is so when the
+ * round ends: it is shown a version that no state has, and whoever notes it has to ask again.
  * Invariants: attempts rise; they are forgotten only with the operation; operations of one round are applied in the order they came in.
  */
 import { assert } from "../../lib/assert.js";
@@ -97,10 +98,10 @@ export function combine<V, R>(
   rules: ProposerRules,
 ): Proposal<V, R> {
   const expired = expires && isExpired(base, now);
-  let state = expired ? tombstoneState<V>(expiring(base.vv, ballot, pendings.length), base.cut) : base;
   let changed = expired;
   const mine = base.vv.get(ballot.node);
   const shown = pendings.length === 1 ? base.vv : base.vv.with({ ...ballot, node: WITHIN_ROUND });
+  let state = expired ? tombstoneState<V>(pendings.length === 1 ? expiring(base.vv, ballot) : shown, base.cut) : base;
   const batch: Pending<V, R>[] = [];
   const early: Pending<V, R>[] = [];
   const uncertain: Pending<V, R>[] = [];
@@ -141,7 +142,6 @@ export function combine<V, R>(
   return { state, batch, early, uncertain };
 }
 
-/** Beside others it would not know whether what it was shown is still so when the round ends. */
-function expiring(vv: VersionVector, ballot: Dot, operations: number): VersionVector {
-  return operations === 1 ? vv.with({ ...ballot, node: ballot.node + EXPIRING }) : vv;
+function expiring(vv: VersionVector, ballot: Dot): VersionVector {
+  return vv.with({ ...ballot, node: ballot.node + EXPIRING });
 }

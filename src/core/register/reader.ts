@@ -55,6 +55,8 @@ class Read<V, R> {
   stage: "asked" | "wide" | "relay" = "asked";
   /** Places in the group that were asked, as bits. */
   asked = 0;
+  /** How often the timer of the first stage was put off. */
+  putOff = 0;
   /** By place in the group; undefined: no reply yet. */
   readonly replies: (StateReply<V> | undefined)[] = [];
   /** In the relay: who acknowledged b*, and who refused it. */
@@ -117,6 +119,12 @@ export class Reader<V, R> {
   /** @returns the key of a read in flight. */
   keyOf(id: number): string | undefined {
     return this.reads.get(id)?.key;
+  }
+
+  /** Its timer is to come later. @returns how often that was so while there were replicas left to ask; 0: there are none. */
+  putOff(id: number): number {
+    const read = this.reads.get(id);
+    return read?.stage === "asked" ? ++read.putOff : 0;
   }
 
   /**

@@ -52,6 +52,19 @@ test("a batch whose tail found no room is not acknowledged, and comes again when
   assert.equal(behind(world), []);
 });
 
+test("a node that lost the end of its log does not take what it logs there now for what its peers were known to have", async () => {
+  const world = await ClusterWorld.start();
+  write(world, 0, "set old");
+  world.scheduler.advance(8000);
+  world.kill(0);
+  const [me] = world.nodes;
+  const { durableLsn } = me.storage;
+  me.positions = new Map([...me.positions].map(([id]) => [id, durableLsn + 1000]));
+  world.boot(0);
+  assert.equal([...me.alive.positions().values()], [durableLsn, durableLsn]);
+  assert.is(me.alive.retainFromLsn, durableLsn + 1);
+});
+
 test("what a node refuses after a crash is acknowledged once it holds it, however often it starts anew before that", async () => {
   // What is learned is not durable at once.
   const world = await ClusterWorld.start({ syncMs: 30 });

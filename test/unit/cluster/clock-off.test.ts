@@ -5,9 +5,12 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { PeerClocks, type SeenClock } from "../../../src/cluster/peer-clocks.js";
 import type { Scheduler } from "../../../src/ports/scheduler.js";
+import { ClusterWorld, said, work } from "../../lib/cluster-world.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 
 type Clock = readonly [offsetMs: number, roundTripMs: number];
+
+const hour = 3_600_000;
 
 const seen = (clocks: readonly Clock[]): SeenClock[] =>
   clocks.map(([clockOffsetMs, roundTripMs]) => ({ clockOffsetMs, roundTripMs }));
@@ -103,7 +106,6 @@ test("nothing counts before a majority was seen; then time is the median's, with
 });
 
 test("of two that differ nobody knows which is right: deadlines are set by the later, keys ended by the earlier", () => {
-  const hour = 3_600_000;
   for (const [peer, aheadMs] of [
     [-hour, 0],
     [hour, hour],
@@ -131,6 +133,67 @@ test("of two that differ nobody knows which is right: deadlines are set by the l
       assert.is(later.expiryMs(), scheduler.wallMs + third);
     }
   }
+});
+
+test("before a majority was seen deadlines are set by the later clock, where it is far ahead; nothing else goes by one peer's", () => {
+  let clocks: readonly Clock[] = [];
+  const scheduler = new FakeScheduler();
+  const own = new PeerClocks(5, scheduler, () => seen(clocks));
+  const steps: [clocks: readonly Clock[], leadMs: number][] = [
+    [[], 0],
+    [[[-hour, 0]], 0],
+    [[[4900, 0]], 0],
+    [[[hour, 20]], hour - 10],
+    [[[hour + 4000, 0]], hour - 10],
+    [[], hour - 10],
+    [[[0, 0]], hour - 10],
+  ];
+  for (const [now, leadMs] of steps) {
+    clocks = now;
+    own.look();
+    assert.equal([own.leadMs, own.compared, own.correctionMs, own.expiryMs()], [leadMs, false, 0, 0], String(now));
+  }
+  scheduler.wallMs += hour;
+  clocks = [[0, 0]];
+  own.look();
+  assert.equal(
+    [own.leadMs, own.nowMs()],
+    [hour - 10, scheduler.wallMs - hour],
+    "what the peer is ahead of is this node's time",
+  );
+  clocks = [
+    [0, 0],
+    [0, 0],
+  ];
+  own.look();
+  assert.equal([own.leadMs, own.compared, own.nowMs()], [0, true, scheduler.wallMs]);
+  clocks = [[hour, 0]];
+  own.look();
+  assert.is(own.leadMs, 0, "what was found last stays");
+});
+
+test("a node of five that starts an hour behind and sees one peer: what it gives a minute is there for the others", async () => {
+  const world = await ClusterWorld.start({ nodes: 5 });
+  const { coordinator } = world.nodes[0].alive;
+  const replicasOf = (name: string): readonly number[] => coordinator.replicas(coordinator.partitionOf(`\0${name}`));
+  let key = "k";
+  while (replicasOf(key)[0] !== 0 || !replicasOf(key).includes(1)) key += "k";
+  for (const node of [0, 2, 3, 4]) world.kill(node);
+  world.nodes[0].skewMs = -hour;
+  world.boot(0);
+  world.scheduler.advance(4000);
+  const written = world.ask(0, work(key, "setex 60000"));
+  world.scheduler.advance(2000);
+  assert.equal([said(written), world.nodes[0].alive.clocks.compared], ["OK", false]);
+  for (const node of [2, 3, 4]) world.boot(node);
+  world.scheduler.advance(4000);
+  const read = world.ask(1, work(key, "get"));
+  world.scheduler.advance(100);
+  assert.is(said(read), "x");
+  world.scheduler.advance(60_000);
+  const later = world.ask(1, work(key, "get"));
+  world.scheduler.advance(100);
+  assert.is(said(later), "nil");
 });
 
 test("of two clocks the one that has jumped is wrong", () => {

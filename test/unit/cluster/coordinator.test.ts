@@ -4,6 +4,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { Work } from "../../../src/cluster/work.js";
 import { ClusterWorld, said, work } from "../../lib/cluster-world.js";
 
 /** A key whose preferred proposer is the node. */
@@ -51,6 +52,33 @@ test("a forwarded write is answered by the asker's own log, ahead of the propose
   world.scheduler.advance(100);
   assert.is(said(asked), "OK");
   assert.is(closed(), most);
+});
+
+test("what no node can have answered is no answer: the work may have been done", async () => {
+  let odd = false;
+  const performer = {
+    decode: (name: string, bytes: Buffer): Work => {
+      const own = work(name.slice(1), bytes.toString());
+      return {
+        ...own,
+        apply: (state, now) => ({ ...own.apply(state, now), ...(odd ? { result: Buffer.alloc(0) } : {}) }),
+      };
+    },
+    answer: () => undefined,
+  };
+  const world = await ClusterWorld.start({ performer });
+  const { coordinator } = world.nodes[0].alive;
+  let key = "k";
+  while (coordinator.replicas(coordinator.partitionOf(`\0${key}`))[0] !== 1) key += "k";
+  for (const [says, expected] of [
+    [false, "OK"],
+    [true, "maybe"],
+  ] as const) {
+    odd = says;
+    const asked = world.ask(0, { ...work(key, "set 1"), isResult: ({ length }) => length > 0 });
+    world.scheduler.advance(100);
+    assert.is(said(asked), expected);
+  }
 });
 
 test("a node whose clock is an hour off ends no key before its time, from its first moment on, and sets deadlines by the others' clocks", async () => {

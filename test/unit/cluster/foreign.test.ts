@@ -4,6 +4,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { Exchange } from "../../../src/cluster/exchange.js";
 import type { PeerLink } from "../../../src/cluster/peer-link.js";
 import { MESSAGE_ACCEPT, MESSAGE_LEARN } from "../../../src/codec/frame/layout.js";
 import type { MessageWriter } from "../../../src/codec/frame/message-writer.js";
@@ -14,7 +15,7 @@ import { VersionVector } from "../../../src/core/clock/version-vector.js";
 import type { Reply } from "../../../src/core/register/messages.js";
 import type { RegisterState } from "../../../src/core/register/state.js";
 import { encodeState, type Value } from "../../../src/storage/state-record.js";
-import { ClusterWorld, said, work } from "../../lib/cluster-world.js";
+import { ClusterWorld, MapStorage, said, type WorldNode, work } from "../../lib/cluster-world.js";
 
 const DAY_MS = 24 * 3600 * 1000;
 const END = Number.MAX_SAFE_INTEGER;
@@ -148,6 +149,34 @@ test("a node whose clock is two days ahead makes no dot by it once it sees a maj
   writeAll(world, [0, 1, 2], "after");
   clocksAreNear(world, [0, 1, 2], 10_000);
   for (const node of [0, 1, 2]) assert.is(strange(world, node), 0);
+});
+
+test("a node with a dead clock, which it has compared with no majority yet, makes nobody step down", async () => {
+  const world = await ClusterWorld.start({ nodes: 5 });
+  const { coordinator } = world.nodes[1].alive;
+  const replicasOf = (key: string): readonly number[] => coordinator.replicas(coordinator.partitionOf(`\0${key}`));
+  let key = "k";
+  while (replicasOf(key)[0] !== 1 || !replicasOf(key).includes(0)) key += "k";
+  for (const node of [0, 2, 3, 4]) world.kill(node);
+  const [dead, other] = world.nodes as [WorldNode, WorldNode];
+  dead.storage = new MapStorage();
+  dead.skewMs = -2 * DAY_MS;
+  other.records.delete(dead.id);
+  world.boot(0);
+  world.scheduler.advance(3000);
+  world.ask(1, work(key, "set 1"));
+  world.scheduler.advance(3000);
+  assert.not.ok(dead.alive.clocks.compared);
+  assert.ok(strange(world, 0) > 0);
+  const { exchange } = other.alive.coordinator as unknown as { readonly exchange: Exchange };
+  assert.ok(exchange.figures.declined > 0, "nothing was done, and it is said");
+  assert.not.ok(exchange.isAhead, "it would propose nothing for a minute");
+  // With a majority it knows.
+  for (const node of [2, 3, 4]) world.boot(node);
+  world.scheduler.advance(4000);
+  const asked = world.ask(1, work(key, "set 2"));
+  world.scheduler.advance(1000);
+  assert.is(said(asked), "OK");
 });
 
 test("a node that once issued dots two days ahead: the others write all keys, it leaves it to them, and the log names it once", async () => {

@@ -4,8 +4,15 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { Exchange } from "../../../src/cluster/exchange.js";
+import { LogWatch } from "../../../src/cluster/log-watch.js";
+import { Patience } from "../../../src/cluster/patience.js";
+import type { PeerLink } from "../../../src/cluster/peer-link.js";
 import type { Answer } from "../../../src/cluster/work.js";
 import { ClusterWorld, said, work } from "../../lib/cluster-world.js";
+import { FakeScheduler } from "../../lib/fake-scheduler.js";
+
+const MIB = 1024 * 1024;
 
 /** Keys whose preferred proposer is the node. */
 function keysOf(world: ClusterWorld, node: number, count: number): string[] {
@@ -90,6 +97,39 @@ test("a node whose log hangs: what others forward to it goes back to them in tim
   // Once it knows, it has the works of its own clients done by others.
   assert.equal([...new Set(own.slice(7).map(said))], ["OK"]);
   assert.is(away(world, 0), 0);
+});
+
+test("a log that hangs is found out though large values come in all the time, and what waits for it is bounded; a large one has its time", () => {
+  const scheduler = new FakeScheduler();
+  const patience = new Patience(scheduler, []);
+  const log = { appendedLsn: 1, durableLsn: 0 };
+  const excusedMs = (): number => patience.storingMs;
+  const watch = new LogWatch({ scheduler, log, excusedMs, onHang: () => {} });
+  scheduler.advance(1000);
+  assert.ok(watch.hangs);
+  log.durableLsn = 1;
+  watch.durable();
+  scheduler.advance(150);
+  log.appendedLsn = 2;
+  patience.began("\0k", 64 * MIB, -1);
+  scheduler.advance(8000);
+  assert.not.ok(watch.hangs, "it takes 8 s at the least rate");
+  for (let i = 0; i < 4; i++) {
+    patience.began("\0k", 64 * MIB, -1);
+    scheduler.advance(250);
+  }
+  assert.ok(watch.hangs, "the next ones do not excuse what the first one had time for");
+  watch.stop();
+
+  const exchange = new Exchange(scheduler, 2);
+  const claim = (): undefined => undefined;
+  exchange.links[1] = { state: "up", peerBoot: 1, largeWaiting: 0, claim } as unknown as PeerLink;
+  for (let i = 0; i < 8192; i++) {
+    if (i % 64 === 0) exchange.patience.began("\0large", 2 * MIB, 1);
+    exchange.reply(1, 1, i + 1, 0, { type: "ack", key: "\0k", ballot: { epoch: 0, hlc: 5, node: 0 } }, 100, 9);
+    scheduler.advance(1);
+  }
+  assert.ok(exchange.waiting <= 2048, `${exchange.waiting} wait for the log`);
 });
 
 test.run();

@@ -220,6 +220,47 @@ test("a large answer is announced once there was room for it; one that finds non
   }
 });
 
+test("a read of a large value asks others when a replica that announced it has a disk that stands still", async () => {
+  const world = await ClusterWorld.start({ nodes: 4, seed: 6 });
+  const { coordinator } = world.nodes[0].alive;
+  const replicas = coordinator.replicas(coordinator.partitionOf("\0k"));
+  const reader = [0, 1, 2, 3].find((node) => !replicas.includes(node)) as number;
+  // The first of them is asked first.
+  const { storage } = world.nodes[replicas[0] as number];
+  storage.sync = () => false;
+  const writer = replicas[1] as number;
+  const written = world.ask(writer, work("k", `set ${"x".repeat(2 * MIB)}`));
+  wait(world, written, 5000);
+  assert.is(said(written), "OK");
+  const read = world.ask(reader, work("k", "get"));
+  const ms = wait(world, read, 20_000);
+  assert.is(said(read).length, 2 * MIB);
+  assert.ok(ms < 800, `${ms} ms`);
+});
+
+test("an answer that lapsed before a disk that stood still is taken back, and whoever proposes clears what is at stake, a replica or not", () => {
+  const scheduler = new FakeScheduler();
+  const exchange = new Exchange(scheduler, 2);
+  const there = linkOf(true);
+  exchange.links[1] = there.link;
+  const ballot = { epoch: 0, hlc: 5, node: 0 };
+  const value = { type: 0, raw: false, bytes: Buffer.alloc(2 * MIB) };
+  const state = { value, expireAt: 0, vv: VersionVector.of([ballot]), cut: 0 };
+  const key = "\0large";
+  exchange.reply(1, 1, 7, 0, { type: "state", key, boot: 1, id: 3, ballot, state, chosen: true, floor: 0 }, 400, 9);
+  const small = { type: "ack", key, ballot } as const;
+  const others = 1023;
+  for (let i = 0; i < others; i++) exchange.reply(1, 1, 100 + i, 0, small, 400, 9);
+  scheduler.advance(3000);
+  exchange.reply(1, 1, 99, 0, small, 400, 9);
+  assert.equal(there.types(), [MESSAGE_READ_REPLY, MESSAGE_NACK], "announced, and taken back");
+  assert.is(there.last().id, 7);
+  exchange.patience.began(key, 2 * MIB, 1);
+  assert.ok(exchange.patience.goesOn(key));
+  exchange.request(1, 0, { type: "chosen", key, epoch: 0, ballot }, 0);
+  assert.not.ok(exchange.patience.goesOn(key));
+});
+
 test("a large state that its replica had no room for is not taken to be on its way", () => {
   const asker = new Exchange(new FakeScheduler(), 2);
   const [there, back] = [linkOf(true), linkOf(true)];

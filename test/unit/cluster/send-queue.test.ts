@@ -7,8 +7,16 @@ import * as assert from "uvu/assert";
 import { PART_THRESHOLD_BYTES, type SendLimits, SendQueue } from "../../../src/cluster/send-queue.js";
 import { FRAME_WHOLE, FrameReader } from "../../../src/codec/frame/frame-reader.js";
 import { PART_DONE, PartAssembler } from "../../../src/codec/frame/frame-seal.js";
-import { FRAME_MESSAGES, FRAME_PART, MESSAGE_QUERY, PAYLOAD_BYTES_MAX } from "../../../src/codec/frame/layout.js";
+import {
+  FRAME_MESSAGES,
+  FRAME_PART,
+  MESSAGE_NACK,
+  MESSAGE_QUERY,
+  NACK_BUSY,
+  PAYLOAD_BYTES_MAX,
+} from "../../../src/codec/frame/layout.js";
 import { MESSAGE, MessageReader } from "../../../src/codec/frame/message-reader.js";
+import type { MessageWriter } from "../../../src/codec/frame/message-writer.js";
 import { fuzz } from "../../lib/fuzz.js";
 
 const HEADER = 20;
@@ -162,6 +170,31 @@ test("short messages wait for at most one part of a large one", () => {
   drain(queue, 0, peer, false);
   assert.is(peer.got.length, 7);
   assert.is(peer.frameTypes.filter((type) => type === FRAME_PART).length, 6, "1,500,000 bytes in pieces of 256 KiB");
+});
+
+test("a large answer whose time passes while it waits is taken back; any other message goes without a word", () => {
+  const dot = { epoch: 0, hlc: 5, node: 0 };
+  const record = Buffer.alloc(PART_THRESHOLD_BYTES);
+  const writes: [number, (writer: MessageWriter) => void][] = [
+    [7, (writer) => writer.readReply(7, 300, 0, 1, dot, true, 0, record, 0, record.length)],
+    [8, (writer) => writer.promise(8, 300, 0, dot, dot, 0, record, 0, record.length)],
+    [0, (writer) => writer.opaque(MESSAGE_QUERY, 0, 9, 300, 0, record, 0, record.length)],
+  ];
+  for (const [id, write] of writes) {
+    const queue = new SendQueue(LIMITS);
+    write(queue.claim(record.length + 200, 100) as MessageWriter);
+    const nacks: number[][] = [];
+    while (queue.next(200, 1, 9)) {
+      const [frames, reader] = [new FrameReader(PAYLOAD_BYTES_MAX), new MessageReader()];
+      frames.version = 1;
+      assert.is(frames.next(Buffer.from(queue.out.subarray(0, queue.end)), 0, queue.end), FRAME_WHOLE);
+      assert.ok(reader.open(frames.bytes, frames.from, frames.to, frames.count));
+      while (reader.next() === MESSAGE) nacks.push([reader.type, reader.flags, reader.id, reader.partition]);
+      queue.sent(false);
+    }
+    assert.equal(nacks, id === 0 ? [] : [[MESSAGE_NACK, NACK_BUSY, id, 300]]);
+    assert.ok(queue.empty);
+  }
 });
 
 test("frames that are ready go first; a claim that is not written is found out", () => {

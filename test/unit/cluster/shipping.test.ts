@@ -18,15 +18,18 @@ class Stage {
   /** Number of the last request to anybody, and of one that the peer has not answered. */
   asked = 0;
   unanswered = -1;
+  /** As far as anything was logged. */
+  appended: number;
   private readonly later: (() => void)[] = [];
   private from = 0;
 
   constructor(pieces: readonly Piece[]) {
     let next = 0;
+    this.appended = pieces[0]?.ends === true ? pieces[0].lastLsn : (pieces.at(-1)?.lastLsn ?? 0);
     const source = {
       durableLsn: 100,
       busy: false,
-      now: () => ({ lsn: 100, id: ++this.asked }),
+      now: () => ({ lsn: this.appended, id: ++this.asked }),
       awaits: (_peer: number, after: number, until: number) => after < this.unanswered && this.unanswered <= until,
       later: (run: () => void) => this.later.push(run),
       logFrom: (lsn: number) => {
@@ -107,6 +110,26 @@ test("what the peer has moves on with the log up to the first ACCEPT that it has
   // It was shipped: that it is never answered keeps nobody waiting.
   for (let i = 0; i < 100; i++) shipping.tick(link, 101_000 + i * 1000);
   assert.is(shipping.behind, false);
+});
+
+test("what was missed while the log stood still is shipped when it is durable: the peer has not caught up before", () => {
+  const stage = new Stage([
+    { records: 1, lastLsn: 20, ends: true },
+    { records: 0, lastLsn: 20, ends: true },
+    { records: 0, lastLsn: 20, ends: true },
+    { records: 1, lastLsn: 30, ends: true },
+  ]);
+  const { shipping, link, sent } = stage;
+  stage.appended = 30;
+  shipping.asked(link, 1000, 0);
+  shipping.acknowledged(link, 1, 0);
+  assert.equal([shipping.behind, shipping.hasLsn], [true, 20]);
+  shipping.tick(link, 1000);
+  assert.equal([shipping.behind, shipping.hasLsn], [true, 20]);
+  shipping.tick(link, 2000);
+  assert.equal(sent, ["1 of 11..20", "1 of 21..30"]);
+  shipping.acknowledged(link, 2, 2000);
+  assert.equal([shipping.behind, shipping.hasLsn], [false, 30]);
 });
 
 test("a walk through the table goes on from what was acknowledged, whatever is missed on the way", () => {

@@ -264,6 +264,41 @@ const KNOWN: KnownState = {
   value: Buffer.from("x"),
 };
 
+test("what a work came to on another node is known by its form: what no node can have said is nothing", () => {
+  const command = commandWork("INCR k");
+  const other = commandWork("GET k");
+  const commands = ["INCR k", "GET k"].map((text) => ({
+    spec: specOf(Args.of(text.split(" "))),
+    args: Args.of(text.split(" ")),
+    db: 0,
+  }));
+  const steps = (seen: Pick<KnownState, "present" | "version" | "versionNode"> | undefined): StepsWork =>
+    new StepsWork(stage, command.name, { commands, known: new Map(), seen, proto: 2 });
+  const watched = { present: true, version: 3, versionNode: 1 };
+  const series = new SeriesWork(command.name, [command, other]);
+  const results = (state: KeyRegister): Buffer[] =>
+    [command, steps(undefined), series].map((each) => each.apply(state, NOW).result);
+  for (const state of [ABSENT, holding("5"), holding("x")]) {
+    const [one, two, both] = results(state) as [Buffer, Buffer, Buffer];
+    assert.ok(command.isResult(one) && steps(undefined).isResult(two) && steps(watched).isResult(two));
+    assert.ok(series.isResult(both) && series.isResult(both.subarray(0, 4 + one.length)), "all, or the first of them");
+    const made: [Work, Buffer][] = [
+      [steps(undefined), two],
+      [series, both],
+    ];
+    for (const [each, result] of made) {
+      for (let end = 0; end < result.length; end++)
+        assert.is(each.isResult?.(result.subarray(0, end)), each === series && end === 4 + one.length, `${end}`);
+      assert.not.ok(each.isResult?.(Buffer.concat([result, result])));
+      assert.not.ok(each.isResult?.(Buffer.concat([result, Buffer.alloc(4)])));
+    }
+  }
+  assert.not.ok(command.isResult(Buffer.alloc(0)));
+  const changed = steps(watched).apply(holding("5"), NOW).result;
+  assert.ok(steps(watched).isResult(changed));
+  assert.not.ok(steps(undefined).isResult(changed), "it has nothing to compare");
+});
+
 test("empty arguments: which key is which", () => {
   // Both keys are empty, in two databases.
   const work = steps("\x01", ["COPY   DB 1"], new Map([["\0", KNOWN]]));

@@ -2,7 +2,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { VersionVector } from "../../../../src/core/clock/version-vector.js";
-import { combine, EXPIRING, type Operation, Pending } from "../../../../src/core/register/operation.js";
+import { combine, EXPIRING, type Operation, Pending, WITHIN_ROUND } from "../../../../src/core/register/operation.js";
 import { PROPOSER_RULES } from "../../../../src/core/register/proposer-rules.js";
 import type { RegisterState } from "../../../../src/core/register/state.js";
 import { dot, stateOf } from "../../../lib/register-driver.js";
@@ -38,17 +38,22 @@ test("alone and writing: no mark is left", () => {
   assert.equal([state.value, state.vv.dots], ["b", BASE.vv.with(BALLOT).dots]);
 });
 
-test("beside others, or where the deadline does not count: nothing of the round's own", () => {
+test("beside others: a version that no chosen state has, and that is not proposed", () => {
   const seen: Shown[] = [];
   const both = [noting(1, seen), noting(2, seen)];
-  combine(BASE, BALLOT, both, 6, true, PROPOSER_RULES);
+  const { state } = combine(BASE, BALLOT, both, 6, true, PROPOSER_RULES);
+  for (const { value, vv } of seen)
+    assert.equal([value, vv.dots], [undefined, BASE.vv.with({ ...BALLOT, node: WITHIN_ROUND }).dots]);
+  assert.is(seen.length, 2);
+  assert.equal([state.value, state.vv.dots], [undefined, BASE.vv.with(BALLOT).dots]);
+});
+
+test("where the deadline has not passed or does not count: nothing of the round's own", () => {
+  const seen: Shown[] = [];
   combine(BASE, BALLOT, [noting(3, seen)], 6, false, PROPOSER_RULES);
   combine(BASE, BALLOT, [noting(4, seen)], 4, true, PROPOSER_RULES);
-  for (const { vv } of seen) assert.equal(vv.dots, BASE.vv.dots);
-  assert.equal(
-    seen.map(({ value }) => value),
-    [undefined, undefined, "a", "a"],
-  );
+  for (const { value, vv } of seen) assert.equal([value, vv.dots], ["a", BASE.vv.dots]);
+  assert.is(seen.length, 2);
 });
 
 test.run();
