@@ -12,6 +12,7 @@ import { DirectoryInUseError, DiskError } from "../lib/errors.js";
 const PID_NAME = "kvorum.pid";
 
 export interface DirectoryLock {
+  /** Never throws: it is called when nobody is left to hear of it. */
   release(): void;
 }
 
@@ -31,8 +32,13 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   }
   return {
     release: () => {
-      fs.rmSync(pidFile, { force: true });
-      server?.close();
+      try {
+        fs.rmSync(pidFile, { force: true });
+      } catch {
+        // A disk that failed may be read-only by now. The file is only a name: the next one who has the lock writes over it.
+      } finally {
+        server?.close();
+      }
     },
   };
 }

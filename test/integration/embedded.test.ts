@@ -3,7 +3,7 @@
  * the server for tests.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import fs, { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -107,6 +107,31 @@ test("errors say what they are, one by one, and replies stay in order", () =>
     value.fill("x");
     await stored;
     assert.is(await client.get("mine"), "before", "a buffer may be changed after the call");
+  }));
+
+test("a node whose pid file cannot be removed is closed all the same: no rejection, and the directory is free", () =>
+  inDirectory(async (dir) => {
+    const node = await open({ dir });
+    const rejected: unknown[] = [];
+    const heard = (reason: unknown): void => void rejected.push(reason);
+    const original = fs.rmSync;
+    let refused = 0;
+    process.on("unhandledRejection", heard);
+    fs.rmSync = (...args) => {
+      if (String(args[0]) !== join(dir, "kvorum.pid")) return original(...args);
+      refused++;
+      throw Object.assign(new Error("read-only file system"), { code: "EROFS" });
+    };
+    try {
+      await node.close();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      assert.is(refused, 1);
+      assert.equal(rejected, []);
+    } finally {
+      fs.rmSync = original;
+      process.off("unhandledRejection", heard);
+    }
+    await (await open({ dir })).close();
   }));
 
 test("data is there again after close and open; a second node is refused meanwhile", () =>
