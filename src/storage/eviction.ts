@@ -2,8 +2,8 @@
  * storage/eviction.ts: makes room under maxmemory by Redis's policies, by sampling.
  * Candidates of several samplings are kept in a small pool, so that the choice is close to the true order (Redis 3's idea).
  * A command makes room for itself; what is then still above the limit, say since it was lowered, goes in slices of upkeep.
- * Invariants: an evicted key is removed and logged as a deletion; with noeviction, or nothing left to evict, the answer is
- * "no room" and the command is refused before it changes anything.
+ * Invariants: an evicted key is removed and logged as a deletion; with noeviction, or nothing left to evict above the limit,
+ * the answer is "no room" and the command is refused before it changes anything.
  */
 import { expireAtOf, hlcOf, keyLength, keyOffset } from "../codec/record/record.js";
 import type { Random } from "../lib/random.js";
@@ -79,7 +79,8 @@ export class Eviction {
     let used = 0;
     // What commands add since goes at once, or memory would grow for as long as they come faster than upkeep.
     for (let i = 0; i < EVICTIONS_PER_COMMAND_MAX && (i < EVICTIONS_PER_COMMAND || used > leftBytes); i++) {
-      if (!this.evictOne()) return false;
+      // A crowded table is no reason to refuse: what it really has no room for, table-room.ts refuses.
+      if (!this.evictOne()) return store.usedBytes() <= maxBytes;
       used = store.usedBytes();
       if (!this.over) return true;
     }

@@ -1,6 +1,7 @@
 /**
  * test/unit/storage/table-full.test.ts: the memory table reaches what it can address (32 GiB; here less): more is refused in good time, deletions
- * make room again, a store that evicts never comes there, and a replica says that it takes nothing.
+ * make room again, a store that evicts never comes there, one that has nothing to evict is not
+ * refused early, and a replica says that it takes nothing.
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -80,6 +81,22 @@ test("a store that evicts stays below, though maxmemory is above", () => {
   }
   assert.ok(store.stats.evicted > 0);
   assert.ok(isCrowded(store.table.arena) || store.table.arena.liveBytes > 340 << 20);
+});
+
+test("a store that may evict nothing it holds takes writes to a crowded table, as long as it is below maxmemory", () => {
+  const store = new Store(new Table(4, 1, 2, undefined, 8), new Forgetful(), new Random(1));
+  store.setPolicy("volatile-lru");
+  store.eviction.maxBytes = 2 ** 40;
+  let written = 0;
+  while (!isCrowded(store.table.arena) && written < WRITES_MAX) put(store, written++);
+  assert.ok(isCrowded(store.table.arena));
+  assert.not.ok(isFull(store.table.arena));
+  assert.ok(store.eviction.makeRoom());
+  store.eviction.maxBytes = store.usedBytes();
+  assert.ok(store.eviction.makeRoom());
+  store.eviction.maxBytes--;
+  assert.not.ok(store.eviction.makeRoom());
+  assert.is(store.stats.evicted, 0);
 });
 
 test("a replica with a full table takes deletions, and nothing once it is exhausted", () => {
