@@ -39,6 +39,7 @@ export class RelaxedSync {
   private dueLsn = 0;
   private readonly waiting: Set<Waiter> = new Set();
   private looking = false;
+  private closing = false;
   private cancel: Cancel | undefined;
   private readonly log: SyncedLog;
   private readonly disk: Disk;
@@ -60,6 +61,12 @@ export class RelaxedSync {
 
   stop(): void {
     this.cancel?.();
+  }
+
+  /** The log is about to be closed, which syncs it: none is begun any more, or its descriptor might be closed under it. */
+  end(): void {
+    this.closing = true;
+    this.stop();
   }
 
   /** So much was written, and not synced. */
@@ -85,22 +92,30 @@ export class RelaxedSync {
     }
     const waiter = { lsn, done };
     waiting.add(waiter);
-    this.next();
+    // Whoever waits has a look or a sync ahead of it: the others need not be gone through.
+    if (lsn > log.durableLsn || this.closing) this.lookLater();
+    else this.start();
     return () => void waiting.delete(waiter);
   }
 
-  /** Begin the next sync if there is something written to be synced; look for it later if it is still to be written. */
+  /** Begin the next sync if there is something written to be synced; look again for what is still to be written, or was synced by its own write. */
   private next(): void {
-    if (this.running || this.log.failure !== undefined) return;
-    const { durableLsn, syncedLsn } = this.log;
+    const { durableLsn, syncedLsn, failure } = this.log;
+    if (failure !== undefined) return;
     let wanted = this.dueLsn > syncedLsn;
-    for (const { lsn } of this.waiting) wanted ||= lsn <= durableLsn;
-    if (wanted) this.start(durableLsn);
-    else if (this.waiting.size > 0) this.lookLater();
+    let looked = this.closing && this.waiting.size > 0;
+    for (const { lsn } of this.waiting) {
+      if (lsn > durableLsn || lsn <= syncedLsn) looked = true;
+      else wanted = true;
+    }
+    if (wanted) this.start();
+    if (looked) this.lookLater();
   }
 
-  private start(upTo: number): void {
+  private start(): void {
+    if (this.running || this.closing) return;
     const { log } = this;
+    const upTo = log.durableLsn;
     this.running = true;
     this.unsyncedBytes = 0;
     const file = log.segments.plain;

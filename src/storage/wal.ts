@@ -364,6 +364,7 @@ export class Wal {
   close(seal: boolean): void {
     if (this.closed) return;
     assert(this.flights.count === 0, "log closed with a flush under way");
+    this.sync.end();
     try {
       if (this.failure === undefined && this.open.count > 0) this.flushBlocking();
       if (this.failure === undefined && this.segments.isOpen) {
@@ -376,7 +377,6 @@ export class Wal {
       this.fail(new DiskError("cannot seal the log", error));
     }
     this.closed = true;
-    this.sync.stop();
     this.maker.stop();
     this.segments.close();
   }

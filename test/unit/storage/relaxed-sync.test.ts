@@ -223,4 +223,78 @@ test("always: what is asked for before it is written is told when it is, and not
   assert.ok(timersOf(scheduler) < timers, "nothing looks for it any more");
 });
 
+/** Counts syncs off the loop. */
+class Counting extends SimDisk {
+  begun = 0;
+  override syncAsync(...args: Parameters<SimDisk["syncAsync"]>): void {
+    this.begun++;
+    super.syncAsync(...args);
+  }
+}
+
+test("always: what was synced by its own write starts no sync, also when more is asked for before anybody looked", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new Counting(scheduler);
+  const engine = openEngine(disk, scheduler);
+  const wal = engine.wal as Wal;
+  wal.waiters = () => 2; // off the loop
+  const key = Buffer.from("key");
+  const put = (): void => void engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
+  scheduler.advance(100);
+  disk.begun = 0;
+  let told = 0;
+  put();
+  engine.sync(() => told++);
+  scheduler.advance(0);
+  assert.equal([wal.syncedLsn, told], [wal.appendedLsn, 0]);
+  put();
+  engine.sync(() => told++);
+  scheduler.advance(2);
+  assert.equal([disk.begun, told], [0, 2]);
+});
+
+test("no: who asks while a sync stalls, and is synced by its own write meanwhile, does not wait for it", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new Stalled(scheduler);
+  const engine = openEngine(disk, scheduler, { mode: "no" });
+  const wal = engine.wal as Wal;
+  const key = Buffer.from("key");
+  const put = (): void => void engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
+  scheduler.advance(100);
+  const stalled: (() => void)[] = [];
+  disk.stalled = stalled;
+  put();
+  scheduler.advance(2);
+  engine.sync(() => {});
+  assert.is(stalled.length, 1);
+  wal.setMode("always");
+  let told = 0;
+  put();
+  engine.sync(() => told++);
+  scheduler.advance(3);
+  assert.equal([stalled.length, told], [1, 1]);
+});
+
+for (const mode of ["everysec", "no"] as const)
+  test(`${mode}: a log that is closed with much to be written begins no sync on the descriptor it closes`, () => {
+    const scheduler = new FakeScheduler();
+    const disk = new Counting(scheduler);
+    const engine = openEngine(disk, scheduler, { mode, segmentBytes: 16 << 20 });
+    const wal = engine.wal as Wal;
+    const key = Buffer.from("key");
+    const value = Buffer.alloc(60_000, "v");
+    scheduler.advance(10);
+    disk.begun = 0;
+    for (let i = 0; i < 80; i++) engine.store.put(0, key, 0, key.length, value, 0, value.length, 0, false);
+    assert.ok(wal.openBytes() > 4 << 20);
+    let ended: unknown = "not";
+    let told = 0;
+    engine.sync(() => told++);
+    engine.stop((error) => {
+      ended = error;
+    });
+    scheduler.advance(3000);
+    assert.equal([ended, wal.failure, disk.begun, told], [undefined, undefined, 0, 1]);
+  });
+
 test.run();
