@@ -269,8 +269,18 @@ export class RunningNode {
   }
 
   private stopEngine(): Promise<Error | undefined> {
+    let quiet = (): void => {};
+    this.quiet = new Promise((done) => {
+      quiet = done;
+    });
     return new Promise((resolve) => {
-      this.quiet = new Promise((quiet) => this.engine.stop(resolve, quiet));
+      try {
+        this.engine.stop(resolve, quiet);
+      } catch (error) {
+        // Told as any other failure: the rest of the stop is still to come.
+        quiet();
+        resolve(asDiskError("cannot stop", error));
+      }
     });
   }
 

@@ -62,9 +62,13 @@ export class WalSegments {
       throw error;
     }
     // Before the directory is synced: that takes a descriptor too.
-    this.close();
+    let failure: unknown;
+    this.close((error) => {
+      failure ??= error;
+    });
     this.durable = durable;
     this.plain = plain;
+    if (failure !== undefined) throw failure;
     this.disk.syncDirectory();
     this.bytes = made.bytes;
     this.position = SECTOR_BYTES;
@@ -115,10 +119,16 @@ export class WalSegments {
     return this.all.reduce((total, { bytes }) => total + bytes, 0);
   }
 
-  close(): void {
+  /** @param failed a network disk may tell only now of what it could not keep. The descriptors are gone all the same. */
+  close(failed: (error: unknown) => void): void {
     if (!this.isOpen) return;
-    this.disk.close(this.durable);
-    this.disk.close(this.plain);
+    for (const file of [this.durable, this.plain]) {
+      try {
+        this.disk.close(file);
+      } catch (error) {
+        failed(error);
+      }
+    }
     this.durable = -1;
   }
 }

@@ -366,7 +366,11 @@ export class Wal {
     assert(this.flights.count === 0, "log closed with a flush under way");
     this.sync.end();
     try {
-      if (this.failure === undefined && this.open.count > 0) this.flushBlocking();
+      if (this.failure === undefined && this.open.count > 0) {
+        const bytes = this.open.bytes();
+        this.makeRoom(bytes);
+        this.flushHere(this.segments.durable, bytes, this.scheduler.monotonicMs());
+      }
       if (this.failure === undefined && this.segments.isOpen) {
         this.disk.sync(this.segments.plain);
         this.syncedLsn = this.durableLsn;
@@ -378,18 +382,12 @@ export class Wal {
     }
     this.closed = true;
     this.maker.stop();
-    this.segments.close();
+    this.segments.close((error) => this.fail(new DiskError("cannot close the log", error)));
   }
 
   /** @returns whether a flush is under way: then close() has to wait. Or, of a log that failed or was closed, anything. */
   busy(): boolean {
     return this.flights.count > 0 || this.sync.running || this.maker.ending;
-  }
-
-  private flushBlocking(): void {
-    const bytes = this.open.bytes();
-    this.makeRoom(bytes);
-    this.flushHere(this.segments.durable, bytes, this.scheduler.monotonicMs());
   }
 
   private makeRoom(bytes: number): void {

@@ -11,6 +11,7 @@ import { MemoryDisk } from "../../src/platform/memory-disk.js";
 import { NodeScheduler } from "../../src/platform/node-scheduler.js";
 import type { Wal } from "../../src/storage/wal.js";
 import { SimDisk } from "../lib/sim-disk.js";
+import { within } from "../lib/within.js";
 
 for (const [before, after] of [
   ["everysec", "always"],
@@ -95,6 +96,56 @@ test("a node whose log failed: its stop says so, and lets go of the directory wh
   });
   assert.instance(error, DiskError);
   assert.equal(letGo, [0]);
+});
+
+/** @returns what stop() rejected with; nothing is left unhandled. */
+async function stopOf(node: RunningNode): Promise<unknown> {
+  const unhandled: unknown[] = [];
+  const heard = (reason: unknown): void => void unhandled.push(reason);
+  process.on("unhandledRejection", heard);
+  try {
+    const stopped = node.stop(false, true).then(
+      () => "well",
+      (reason: unknown) => reason,
+    );
+    return await within(10_000, stopped, "the stop");
+  } finally {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    process.off("unhandledRejection", heard);
+    assert.equal(unhandled, []);
+  }
+}
+
+test("a disk that tells on closing of what it could not keep: the stop says so, and lets go of the directory", async () => {
+  const { node, disk, letGo } = onDisk();
+  await node.load();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const { durable, plain } = (node.engine.wal as Wal).segments;
+  const close = disk.close.bind(disk);
+  disk.close = (file) => {
+    close(file);
+    if (file === durable || file === plain) throw Object.assign(new Error("input/output error"), { code: "EIO" });
+  };
+  const error = await stopOf(node);
+  assert.instance(error, DiskError);
+  assert.match((error as DiskError).message, "cannot close the log");
+  assert.equal(letGo, [0]);
+});
+
+test("an engine that cannot even begin to stop: the stop says so, and does not hang", async () => {
+  const { node, letGo } = onDisk();
+  await node.load();
+  const { engine } = node;
+  const stop = engine.stop.bind(engine);
+  engine.stop = () => {
+    throw Object.assign(new Error("input/output error"), { code: "EIO" });
+  };
+  try {
+    assert.instance(await stopOf(node), DiskError);
+    assert.is(letGo.length, 1);
+  } finally {
+    stop(() => {});
+  }
 });
 
 test.run();
