@@ -74,7 +74,8 @@ export class Generations {
     const { held, wal, snapshotter } = this.holder;
     const oldest = this.snapshots[this.snapshots.length - 1];
     if (held || oldest === undefined || wal === undefined) return;
-    const full = wal.lacksRoom();
+    // Where no segment can be made for another reason nothing is gained by deleting.
+    const full = wal.lacksRoom() && !wal.maker.hindered;
     if (this.snapshots.length === 1 && !snapshotter.running && !full) return;
     const { retainFromLsn, retainBytes } = this.retention;
     const from = retainFromLsn?.() ?? Number.POSITIVE_INFINITY;

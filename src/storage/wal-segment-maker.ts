@@ -26,6 +26,10 @@ export function isWantOfRoom(error: unknown): boolean {
   return code === "ENOSPC" || code === "EDQUOT";
 }
 
+function tooLittleRoom(): Error {
+  return Object.assign(new Error("too little room for a log segment"), { code: "ENOSPC" });
+}
+
 export interface MadeSegment {
   readonly name: string;
   readonly bytes: number;
@@ -36,8 +40,10 @@ function shareOf(free: number): number {
 }
 
 export class SegmentMaker {
-  /** The last try to make a segment failed for want of room; it is tried again every second. */
+  /** The last try to make a segment failed, as a rule for want of room; it is tried again every second. */
   outOfSpace = false;
+  /** It failed for another reason, say no descriptor was left: that says nothing of the room there is. */
+  hindered = false;
   private readonly disk: Disk;
   private readonly scheduler: Scheduler;
   /** The most that a segment should take at present. */
@@ -169,6 +175,7 @@ export class SegmentMaker {
     this.made = { name: NEXT_SEGMENT_NAME, bytes };
     this.nextBytes = wholeSectors(Math.min(this.segmentBytes(), bytes * GROWTH));
     this.outOfSpace = false;
+    this.hindered = false;
     this.demanded = 0;
   }
 
@@ -182,20 +189,20 @@ export class SegmentMaker {
     this.making = bytes;
     let file: FileHandle = -1;
     try {
-      if (next < SEGMENT_BYTES_MIN || free < bytes + next) throw new Error("too little room for a log segment");
+      if (next < SEGMENT_BYTES_MIN || free < bytes + next) throw tooLittleRoom();
       this.clear(NEXT_SEGMENT_NAME);
       file = this.disk.open(NEXT_SEGMENT_NAME, { create: true });
-    } catch {
-      return this.failed(file);
+    } catch (error) {
+      return this.failed(file, error);
     }
     this.fill(file, Buffer.alloc(Math.min(FILL_BYTES, bytes)), 0, bytes);
   }
 
   private fill(file: FileHandle, zeros: Buffer, at: number, bytes: number): void {
-    if (this.stopped) return this.failed(file);
+    if (this.stopped) return this.failed(file, undefined);
     if (at >= bytes) {
       this.disk.syncAsync(file, (error) => {
-        if (error) return this.failed(file);
+        if (error) return this.failed(file, error);
         this.disk.close(file);
         this.making = 0;
         if (this.stopped) return;
@@ -206,13 +213,13 @@ export class SegmentMaker {
     }
     const length = Math.min(zeros.length, bytes - at);
     this.disk.writeAsync(file, zeros, 0, length, at, (error) => {
-      if (error) this.failed(file);
+      if (error) this.failed(file, error);
       else this.fill(file, zeros, at + length, bytes);
     });
   }
 
   /** No record depends on a segment that is being made: its failure is want of room, not loss. Try again later. */
-  private failed(file: FileHandle): void {
+  private failed(file: FileHandle, error: unknown): void {
     if (file !== -1) this.disk.close(file);
     this.making = 0;
     // By now the name may be another's: whoever opened the directory after us.
@@ -220,6 +227,7 @@ export class SegmentMaker {
     // What was filled so far may be just the room that is missing.
     if (file !== -1) this.giveUp(NEXT_SEGMENT_NAME);
     this.outOfSpace = true;
+    this.hindered = !isWantOfRoom(error);
     this.retry(() => this.prepare());
   }
 

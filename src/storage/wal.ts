@@ -53,7 +53,7 @@ export class Wal {
   readonly segments: WalSegments;
   private readonly disk: Disk;
   private readonly scheduler: Scheduler;
-  private readonly maker: SegmentMaker;
+  readonly maker: SegmentMaker;
   private mode: SyncMode;
 
   private open: BatchBuilder;

@@ -140,4 +140,28 @@ test("on a full disk the log before a single snapshot goes", () => {
   assert.ok(engine.diskBytes() < before);
 });
 
+test("where the next segment cannot be made for want of descriptors, and there is room, the log before a single snapshot stays", () => {
+  const { disk, scheduler, engine } = start();
+  fill(engine, scheduler, 0);
+  assert.is(save(engine, scheduler), "well");
+  const names = (): string[] => disk.list().filter((name) => name.startsWith("wal-") && !name.endsWith(".tmp"));
+  disk.refuses = "wal-next.tmp";
+  for (let i = 0; i < 300 && engine.store.log.outOfSpace?.() !== true; i++) {
+    put(engine, "more", 500);
+    scheduler.advance(1);
+  }
+  assert.ok(engine.store.log.outOfSpace?.());
+  const before = names();
+  assert.ok(before.length > 1);
+  scheduler.advance(3000);
+  assert.equal(
+    before.filter((name) => !disk.exists(name)),
+    [],
+  );
+  disk.refuses = "";
+  scheduler.advance(3000);
+  assert.not.ok(engine.store.log.outOfSpace?.());
+  assert.is(startWithoutNewest(disk).store.size(0), 101);
+});
+
 test.run();
