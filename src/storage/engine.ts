@@ -350,7 +350,9 @@ export class Engine {
    */
   stop(done: (error: DiskError | undefined) => void, quiet: () => void = () => {}): void {
     const { wal, snapshotter } = this;
+    const { disposal } = this.generations;
     this.stopped = true;
+    disposal.end();
     snapshotter.abort();
     this.backupRunning?.abort();
     if (wal === undefined) {
@@ -361,7 +363,13 @@ export class Engine {
       if (error !== undefined) return done(error);
       this.backupGone(this.scheduler.monotonicMs() + BACKUP_GONE_MS, () => done(undefined));
     };
-    stopLog(wal, this.scheduler, () => snapshotter.running, stopped, quiet);
+    stopLog(
+      wal,
+      this.scheduler,
+      () => snapshotter.running,
+      stopped,
+      () => disposal.whenIdle(quiet),
+    );
   }
 
   /** What a backup that was cut off leaves behind is being removed: that is waited for, but not for ever. */

@@ -26,7 +26,7 @@ export class Generations {
   /** Start LSNs, newest first. */
   private snapshots: number[] = [];
   private readonly disk: Disk;
-  private readonly disposal: Disposal;
+  readonly disposal: Disposal;
   private readonly holder: Holder;
   private readonly retention: Retention;
 
