@@ -101,6 +101,8 @@ export class Member {
     });
     this.node = node;
     this.log = engine.registers;
+    // Those that lay beyond the log that was recovered: what gets these numbers now is not what the peers have.
+    this.savePositions();
     await listenForPeers(config, node.accept, this.listeners);
     this.cluster.open(node.coordinator, () => ({
       clock_off_ms: node.clocks.offMs,
@@ -131,15 +133,15 @@ export class Member {
   private saveSoon(): void {
     this.cancelSave = this.parts.scheduler.after(SAVE_MS, () => {
       this.saveDue = true;
-      this.saveIfDue();
+      const { log } = this;
+      if (log === undefined || log.appendedLsn <= log.durableLsn) this.saveIfDue();
       this.saveSoon();
     });
   }
 
   /** It is written on the loop: not while the log waits for the disk, which may not answer. Once it has, durable() comes here. */
   private saveIfDue(): void {
-    const { log } = this;
-    if (!this.saveDue || this.stopped !== undefined || (log !== undefined && log.appendedLsn > log.durableLsn)) return;
+    if (!this.saveDue || this.stopped !== undefined) return;
     this.saveDue = false;
     this.savePositions();
   }

@@ -192,7 +192,7 @@ export class RunningNode {
       this.log("warning", "no room on the disk for the log: read-only until there is");
       engine.onWritable = () => this.log("notice", "there is room for the log again: writes are taken");
     }
-    await member?.start(engine, this.performer());
+    await member?.start(engine, this.performer(member));
     this.served.ready();
     this.startScreen = startScreen({
       version: version(),
@@ -215,9 +215,10 @@ export class RunningNode {
     this.server.durable();
   }
 
-  private performer(): Performer {
+  private performer({ cluster }: Member): Performer {
     const { engine, config, server } = this;
-    const performer = new ServerPerformer({ space: engine.store, config, keys: engine.registers, keySlot });
+    const expiryMs = (): number => cluster.expiryMs();
+    const performer = new ServerPerformer({ space: engine.store, config, keys: engine.registers, keySlot, expiryMs });
     return {
       decode: (name, bytes) => performer.decode(name, bytes),
       answer: (kind, bytes) => (kind === QUESTION_NODE ? server.face.cardBytes() : performer.answer(kind, bytes)),

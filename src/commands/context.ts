@@ -46,6 +46,12 @@ export class Context {
   space: Keyspace;
   host: Host;
 
+  /**
+   * In a cluster: the time by which deadlines end keys. It is behind `now`, by which relative ones are set, while clocks do not agree or were not
+   * compared yet (docs/decisions/0026): asked only about a deadline that has passed by `now`.
+   */
+  expiryMs: () => number = () => Number.POSITIVE_INFINITY;
+
   /** Has the disk room for a change of so many bytes? Asked for those that do not come with the command, before they are made. */
   roomFor: (bytes: number) => boolean = () => true;
   /**
@@ -74,7 +80,7 @@ export class Context {
 
   /**
    * The key's new state. The bytes are copied after the handler returns, so they may lie in args, in key.bytes or in scratch.
-   * @param expireAt absolute deadline in ms, 0 = none. When it is at or before now the caller uses remove() instead.
+   * @param expireAt absolute deadline in ms, 0 = none. When it hasPassed() the caller uses remove() instead.
    * @param raw the value was changed in place (APPEND, SETRANGE, SETBIT...), see KeyState.raw.
    */
   put(bytes: Buffer, at: number, length: number, expireAt: number, raw = false): void {
@@ -84,6 +90,11 @@ export class Context {
     this.newLength = length;
     this.newExpireAt = expireAt;
     this.newRaw = raw;
+  }
+
+  /** Is a key with this deadline gone by now? Else it is stored, and ends by it like any other. */
+  hasPassed(deadline: number): boolean {
+    return deadline <= this.now && deadline <= this.expiryMs();
   }
 
   /** The key is to be gone. */

@@ -117,7 +117,7 @@ export function restore(c: Context): void {
     return;
   }
   const deadline = deadlineFrom(c, ttl, options.absolute);
-  if (deadline !== 0 && deadline <= c.now) c.remove();
+  if (deadline !== 0 && c.hasPassed(deadline)) c.remove();
   else {
     c.put(value, 0, value.length, deadline);
     c.newIdleSeconds = options.idleSeconds;

@@ -43,7 +43,7 @@ function setDeadline(c: Context, unit: number, name: string): void {
     c.reply.int(0);
     return;
   }
-  if (deadline <= c.now) c.remove();
+  if (c.hasPassed(deadline)) c.remove();
   else c.put(key.bytes, key.valueAt, key.valueBytes, deadline, key.raw);
   c.reply.int(1);
 }

@@ -93,7 +93,7 @@ function unitOf(flags: number): number {
 /** Store an argument; a deadline that has passed means that the key is gone at once. */
 function putArg(c: Context, index: number, expireAt: number): void {
   const args = c.args;
-  if (expireAt !== 0 && expireAt <= c.now) c.remove();
+  if (expireAt !== 0 && c.hasPassed(expireAt)) c.remove();
   else c.put(args.bytes, args.start[index], args.length[index], expireAt);
 }
 
@@ -202,6 +202,6 @@ export function getEx(c: Context): void {
     if (Number.isNaN(expireAt)) return;
   } else if (flags & PERSIST) expireAt = 0;
   writeValue(c);
-  if (timeIndex > 0 && expireAt <= c.now) c.remove();
+  if (timeIndex > 0 && c.hasPassed(expireAt)) c.remove();
   else if (timeIndex > 0 || expireAt !== key.expireAt) c.put(key.bytes, key.valueAt, key.valueBytes, expireAt, key.raw);
 }

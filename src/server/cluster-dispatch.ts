@@ -65,7 +65,7 @@ export class ClusterDispatcher extends Dispatcher {
 
   constructor(server: Server, cluster: Cluster) {
     super(server);
-    this.around = { server, cluster, stage: new Stage(server.space, server.config) };
+    this.around = { server, cluster, stage: new Stage(server.space, server.config, () => cluster.expiryMs()) };
     this.routes = ALL_SPECS.map(routeOf);
     keepClusterRules(server.config);
   }

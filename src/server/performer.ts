@@ -23,6 +23,8 @@ export interface PerformerParts {
   readonly config: Host;
   readonly keys: ReplicaKeys;
   readonly keySlot: ServerParts["keySlot"];
+  /** As Cluster.expiryMs. */
+  readonly expiryMs: () => number;
 }
 
 export class ServerPerformer implements Performer {
@@ -31,7 +33,7 @@ export class ServerPerformer implements Performer {
 
   constructor(parts: PerformerParts) {
     this.parts = parts;
-    this.stage = new Stage(parts.space, parts.config);
+    this.stage = new Stage(parts.space, parts.config, parts.expiryMs);
   }
 
   decode(name: string, bytes: Buffer): Work | undefined {

@@ -49,6 +49,9 @@ export class SeriesWork implements Work {
     const { works } = this;
     const parts = areParts(result, 0) ? partsOf(result) : [];
     if (parts.length === 0 || parts.length > works.length) return false;
+    // Who does fewer than all has filled an answer: what is left is done again by the asker.
+    const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+    if (parts.length < works.length && bytes < RESULT_BYTES_MAX) return false;
     return parts.every((part, i) => works[i].isResult?.(part) !== false);
   }
 

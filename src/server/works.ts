@@ -86,11 +86,14 @@ export class Stage {
   private readonly args: Args = new Args();
   private readonly stateBytesMost: number;
 
-  /** @param local this node's own keyspace. @param stateBytesMost of a key and its value: what would be longer is refused. */
-  constructor(local: Keyspace, host: Host, stateBytesMost: number = STATE_BYTES_MOST) {
+  /**
+   * @param local this node's own keyspace. @param expiryMs see Cluster. @param stateBytesMost of a key and its value: what would be longer is refused.
+   */
+  constructor(local: Keyspace, host: Host, expiryMs: () => number, stateBytesMost: number = STATE_BYTES_MOST) {
     this.stateBytesMost = stateBytesMost;
     this.space = new StateSpace(local);
     this.context = new Context(this.space, host);
+    this.context.expiryMs = expiryMs;
   }
 
   // HOT: once per command and try in a cluster.

@@ -89,7 +89,14 @@ export class FakeCluster implements Cluster {
     this.held = Array.from({ length: this.count }, () => new Map<string, Accepted>());
     const space = new ModelKeyspace();
     this.performers = this.held.map(
-      (_, index) => new ServerPerformer({ space, config: options.host ?? HOST, keys: this.keysOf(index), keySlot }),
+      (_, index) =>
+        new ServerPerformer({
+          space,
+          config: options.host ?? HOST,
+          keys: this.keysOf(index),
+          keySlot,
+          expiryMs: () => this.expiryMs(),
+        }),
     );
   }
 

@@ -49,13 +49,17 @@ interface Made {
   readonly disk: CountingDisk;
 }
 
-async function start(id: string, ports: Readonly<Record<string, number>>, scheduler: Scheduler): Promise<Made> {
+async function start(
+  id: string,
+  ports: Readonly<Record<string, number>>,
+  scheduler: Scheduler,
+  disk: CountingDisk = new CountingDisk(scheduler),
+): Promise<Made> {
   const peers = Object.keys(ports).filter((other) => other !== id);
   const config = configFromOptions(
     { id, peers: peers.map((other) => `${other}=127.0.0.1:${ports[other]}`), peerPort: ports[id] as number },
     "/",
   );
-  const disk = new CountingDisk(scheduler);
   const member = memberOf({ config, disk, scheduler, log: () => {} }) as Member;
   const storage = new MapStorage();
   const logFrom = (lsn: number) => storage.logFrom(lsn);
@@ -103,6 +107,15 @@ test("what the peers have is not saved while the log waits for the disk, but as 
     member.durable();
     scheduler.advance(0);
     assert.is(disk.syncs, before + 2, "once, and not with each flush");
+    // Flushes that overlap: there is always something under way.
+    positions.b = 9;
+    storage.logCeiling(2);
+    scheduler.advance(10_000);
+    storage.sync();
+    member.durable();
+    storage.logCeiling(3);
+    scheduler.advance(0);
+    assert.is(saved(made), 9);
   } finally {
     await member.stop();
   }
@@ -145,6 +158,17 @@ test("a full disk: a link that was reset comes back, and keys are read before th
     clearInterval(syncs);
     await Promise.all(nodes.map(({ member }) => member.stop()));
   }
+});
+
+test("what peers had beyond the log that was recovered is forgotten on the disk too", async () => {
+  const [a, b] = (await freePorts(2)) as [number, number];
+  const scheduler = new FakeScheduler();
+  const disk = new CountingDisk(scheduler);
+  new MemberBook(disk, openMember(disk, "a", ["a", "b"], { n: 2, r: 2, w: 2 })).save({ b: 100 });
+  const made = await start("a", { a, b }, scheduler, disk);
+  assert.is(made.storage.durableLsn, 0);
+  assert.is(saved(made), 0);
+  await made.member.stop();
 });
 
 test("a peer that has started anew is not heard before that is on the disk", () => {

@@ -15,7 +15,7 @@ import { ClusterWorld, said } from "../../lib/cluster-world.js";
 import { HOST } from "../../lib/command-driver.js";
 import { ModelKeyspace } from "../../lib/model-keyspace.js";
 
-const stage = new Stage(new ModelKeyspace(), HOST);
+const stage = new Stage(new ModelKeyspace(), HOST, () => Number.POSITIVE_INFINITY);
 
 function commandWork(text: string): CommandWork {
   const args = Args.of(text.split(" "));

@@ -41,6 +41,7 @@ function pagesOf(keys: readonly Buffer[], count = 500): SeenPage[] {
     config: HOST,
     keys: new ListedKeys(keys),
     keySlot: () => 0,
+    expiryMs: () => 0,
   });
   const pages: SeenPage[] = [];
   let cursor = 0;

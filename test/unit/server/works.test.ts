@@ -12,7 +12,7 @@ import { lookup, lookupSubcommand } from "../../../src/commands/table.js";
 import { VersionVector } from "../../../src/core/clock/version-vector.js";
 import { ROOM_BYTES } from "../../../src/lib/room.js";
 import { LargeCommandWork, largeArgumentOf, takeOver } from "../../../src/server/large-work.js";
-import { partsOf, SeriesWork } from "../../../src/server/series-work.js";
+import { partsOf, RESULT_BYTES_MAX, SeriesWork } from "../../../src/server/series-work.js";
 import { StepsWork } from "../../../src/server/steps-work.js";
 import { decodeState, type KnownState } from "../../../src/server/work-bytes.js";
 import { decodeWork } from "../../../src/server/work-decoder.js";
@@ -22,7 +22,8 @@ import { HOST } from "../../lib/command-driver.js";
 import { CommandGenerator, randomFrom } from "../../lib/command-generator.js";
 import { ModelKeyspace } from "../../lib/model-keyspace.js";
 
-const stage = new Stage(new ModelKeyspace(), HOST);
+const agreed = (): number => Number.POSITIVE_INFINITY;
+const stage = new Stage(new ModelKeyspace(), HOST, agreed);
 const NOW = 1_000_000;
 const ABSENT: KeyRegister = { value: undefined, expireAt: 0, vv: VersionVector.EMPTY, cut: 0 };
 
@@ -183,8 +184,29 @@ function steps(
   return new StepsWork(stage, name, { commands: parts, known, seen: undefined, proto: 2 });
 }
 
+test("a deadline ends a key at once only if it has passed by every clock that may be right", () => {
+  const cases = ["SET k v PXAT 999000", "PEXPIREAT k 999000", "GETEX k PXAT 999000"].map((text) => text.split(" "));
+  for (const [behind, stays] of [
+    [500_000, true],
+    [998_999, true],
+    [999_000, false],
+    [NOW, false],
+  ] as const) {
+    const own = new Stage(new ModelKeyspace(), HOST, () => behind);
+    for (const words of cases) {
+      const args = Args.of(words);
+      const { next } = own.run(lookup(args) as CommandSpec, args, 0, 2, holding("v"), NOW);
+      assert.is(next?.value !== undefined, stays, `${words.join(" ")}, ends by ${behind}`);
+      if (stays) assert.is(next?.expireAt, 999_000);
+    }
+    // What has not passed by the later clock has by none.
+    const args = Args.of(["SET", "k", "v", "PX", "1"]);
+    assert.is(own.run(lookup(args) as CommandSpec, args, 0, 2, holding("v"), NOW).next?.expireAt, NOW + 1);
+  }
+});
+
 test("a key and a value that are too long together are refused, alone and among others, and what was there stays", () => {
-  const small = new Stage(new ModelKeyspace(), HOST, 10);
+  const small = new Stage(new ModelKeyspace(), HOST, agreed, 10);
   const state = holding("12345");
   const on = (text: string): [string, string | undefined] => {
     const args = Args.of(text.split(" "));
@@ -281,18 +303,21 @@ test("what a work came to on another node is known by its form: what no node can
   for (const state of [ABSENT, holding("5"), holding("x")]) {
     const [one, two, both] = results(state) as [Buffer, Buffer, Buffer];
     assert.ok(command.isResult(one) && steps(undefined).isResult(two) && steps(watched).isResult(two));
-    assert.ok(series.isResult(both) && series.isResult(both.subarray(0, 4 + one.length)), "all, or the first of them");
+    assert.ok(series.isResult(both));
+    assert.not.ok(series.isResult(both.subarray(0, 4 + one.length)), "there was room for more");
     const made: [Work, Buffer][] = [
       [steps(undefined), two],
       [series, both],
     ];
     for (const [each, result] of made) {
-      for (let end = 0; end < result.length; end++)
-        assert.is(each.isResult?.(result.subarray(0, end)), each === series && end === 4 + one.length, `${end}`);
+      for (let end = 0; end < result.length; end++) assert.not.ok(each.isResult?.(result.subarray(0, end)), `${end}`);
       assert.not.ok(each.isResult?.(Buffer.concat([result, result])));
       assert.not.ok(each.isResult?.(Buffer.concat([result, Buffer.alloc(4)])));
     }
   }
+  const full = Buffer.concat([Buffer.alloc(4), Buffer.alloc(RESULT_BYTES_MAX)]);
+  full.writeUInt32LE(RESULT_BYTES_MAX, 0);
+  assert.ok(series.isResult(full), "only the first of them, since no more went into an answer");
   assert.not.ok(command.isResult(Buffer.alloc(0)));
   const changed = steps(watched).apply(holding("5"), NOW).result;
   assert.ok(steps(watched).isResult(changed));
