@@ -35,7 +35,8 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
       try {
         fs.rmSync(pidFile, { force: true });
       } catch {
-        // A disk that failed may be read-only by now. The file is only a name: the next one who has the lock writes over it.
+        // A disk that failed may be read-only by now. Beside a socket the file is only a name, and is written over; where it is the lock it
+        // says so until this process ends.
       } finally {
         server?.close();
       }
