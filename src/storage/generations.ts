@@ -42,9 +42,10 @@ export class Generations {
     return this.snapshots[0];
   }
 
-  /** At a start: all that are there, newest first. */
+  /** At a start: all that are there, newest first. A stop may have left log that nobody needs. */
   found(snapshots: readonly number[]): void {
     this.snapshots = [...snapshots];
+    this.dropNeedless();
   }
 
   made(startLsn: number): void {

@@ -193,4 +193,31 @@ test("a stop while files are being deleted: no other one is begun with, and the 
   assert.is(again.store.size(0), 200);
 });
 
+test("log that a stop left behind goes at the next start", () => {
+  const { disk, scheduler, engine } = start();
+  const fill = (): void => {
+    for (let i = 0; i < 40; i++) {
+      put(engine, `key ${i}`, 20_000);
+      scheduler.advance(5);
+    }
+  };
+  const logs = (of: SimDisk): number => of.list().filter((name) => /^wal-\d+\.log$/.test(name)).length;
+  for (let i = 0; i < 2; i++) {
+    fill();
+    assert.is(save(engine, scheduler), "well");
+  }
+  fill();
+  // The snapshot of a stop: what it makes needless is given up when the engine ends in the same turn.
+  let ended = false;
+  engine.snapshot(() => engine.stop(() => (ended = true)));
+  scheduler.advance(100);
+  assert.ok(ended);
+  const left = logs(disk);
+  const again = new FakeScheduler();
+  const copy = disk.fork(again, "");
+  openEngine(copy, again);
+  again.advance(100);
+  assert.ok(logs(copy) < left, `${logs(copy)} of ${left}`);
+});
+
 test.run();
