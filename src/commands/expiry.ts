@@ -43,7 +43,9 @@ function setDeadline(c: Context, unit: number, name: string): void {
     c.reply.int(0);
     return;
   }
-  if (c.hasPassed(deadline)) c.remove();
+  // No clock is in question where the time left is nothing.
+  const gone = unit & RELATIVE ? deadline <= c.now : c.hasPassed(deadline);
+  if (gone) c.remove();
   else c.put(key.bytes, key.valueAt, key.valueBytes, deadline, key.raw);
   c.reply.int(1);
 }

@@ -11,7 +11,8 @@ export class Disposal {
   private readonly disk: Disk;
   private waiting: string[] = [];
   private refused: string[] = [];
-  private running = false;
+  /** A file is being deleted. */
+  running = false;
   private ended = false;
   private idle: (() => void) | undefined;
 

@@ -17,7 +17,7 @@ import { Backup, type BackupDone } from "./backup.js";
 import { Cleaner } from "./cleaner.js";
 import { type DirectoryMeta, openMeta } from "./directory-meta.js";
 import { LogOf, NoLog } from "./engine-log.js";
-import { Generations, type Retention } from "./generations.js";
+import { GENERATIONS, Generations, type Retention } from "./generations.js";
 import type { LogExtent, SyncMode, WalEnd } from "./log.js";
 import { LogCursor } from "./log-cursor.js";
 import { Recovery } from "./recovery.js";
@@ -45,7 +45,7 @@ const SNAPSHOT_RETRY_MS = 5000;
 /** How soon a log that could not be begun for want of room is tried again. */
 const ROOM_RETRY_MS = 1000;
 /** A stop waits so long for what a backup left to be removed: on a dead network disk that may be for ever. */
-const BACKUP_GONE_MS = 5000;
+const CLEARED_MS = 5000;
 
 export interface EngineOptions extends Retention {
   /** Read when the log is opened: CONFIG SET is served while a node is loading. */
@@ -300,7 +300,7 @@ export class Engine {
       }
       done(error);
     });
-    this.generations.keep(1);
+    this.generations.keep(GENERATIONS - 1);
     return true;
   }
 
@@ -328,7 +328,7 @@ export class Engine {
     if (this.backupRunning !== undefined || this.wal === undefined || this.stopped) return false;
     this.backupRunning = new Backup(this, this.scheduler, target, (error, lsn) => {
       this.backupRunning = undefined;
-      if (!this.stopped) this.generations.keep(2);
+      if (!this.stopped) this.generations.keep(GENERATIONS);
       done(error, lsn);
     });
     this.backupRunning.start();
@@ -361,7 +361,7 @@ export class Engine {
     }
     const stopped = (error: DiskError | undefined): void => {
       if (error !== undefined) return done(error);
-      this.backupGone(this.scheduler.monotonicMs() + BACKUP_GONE_MS, () => done(undefined));
+      this.whenCleared(this.scheduler.monotonicMs() + CLEARED_MS, () => done(undefined));
     };
     stopLog(
       wal,
@@ -372,10 +372,11 @@ export class Engine {
     );
   }
 
-  /** What a backup that was cut off leaves behind is being removed: that is waited for, but not for ever. */
-  private backupGone(untilMs: number, done: () => void): void {
-    if (this.backupRunning === undefined || this.scheduler.monotonicMs() > untilMs) return done();
-    this.scheduler.after(10, () => this.backupGone(untilMs, done));
+  /** What a backup that was cut off leaves behind is being removed, or a needless file: that is waited for, but not for ever. */
+  private whenCleared(untilMs: number, done: () => void): void {
+    const cleared = this.backupRunning === undefined && !this.generations.disposal.running;
+    if (cleared || this.scheduler.monotonicMs() > untilMs) return done();
+    this.scheduler.after(1, () => this.whenCleared(untilMs, done));
   }
 
   diskBytes(): number {

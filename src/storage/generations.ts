@@ -10,6 +10,9 @@ import { Disposal } from "./disposal.js";
 import { SNAPSHOT_TEMP_NAME, snapshotName } from "./snapshot-format.js";
 import type { Wal } from "./wal.js";
 
+/** Snapshots that are kept. */
+export const GENERATIONS = 2;
+
 export interface Retention {
   /** The least position of the log that a peer still needs, Infinity: none does; and how many bytes of log to keep for that at most. */
   readonly retainFromLsn?: () => number;
@@ -45,7 +48,7 @@ export class Generations {
   /** At a start: all that are there, newest first. A stop may have left log that nobody needs. */
   found(snapshots: readonly number[]): void {
     this.snapshots = [...snapshots];
-    this.dropNeedless();
+    this.keep(GENERATIONS);
   }
 
   made(startLsn: number): void {

@@ -150,7 +150,7 @@ export const limitRows: Rows<LimitValues> = {
     change: "reloadable",
     aliases: ["proto-max-bulk-len"],
     redis: { min: 2n ** 20n, max: 2n ** 63n - 1n, alias: "proto-max-bulk-len" },
-    doc: "Largest value, and largest single argument of a command. In a cluster the limit of the key's proposer counts for what a command makes (APPEND, SETRANGE...); nodes do not compare theirs.",
+    doc: "Largest value, and largest single argument of a command. In a cluster the limit of the key's proposer counts for what a command makes (APPEND, SETRANGE...): keep it the same everywhere, nodes do not compare theirs.",
   },
   clientQueryBufferLimit: {
     kind: "bytes",

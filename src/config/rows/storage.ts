@@ -82,7 +82,7 @@ export const memoryRows: Rows<MemoryValues> = {
     min: 1,
     max: 10,
     change: "reloadable",
-    doc: "How much time the sweep for expired keys may take.",
+    doc: "Taken, as Redis has it, and without effect: each sweep goes on, in slices of a millisecond, until nothing is due.",
   },
   hz: {
     kind: "int",

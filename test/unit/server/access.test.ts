@@ -4,6 +4,8 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { Connection } from "../../../src/ports/network.js";
+import { refusalOf } from "../../../src/server/admission.js";
 import { type Harness, type HarnessOptions, startServer } from "./harness.js";
 
 const NOAUTH = "-NOAUTH Authentication required.";
@@ -69,6 +71,21 @@ served("and as wide", { config: WIDE }, async (h) => {
   const c = await h.client();
   assert.is(await c.ask("EXISTS", ...new Array(19).fill("1")), NOAUTH);
   assert.is(await c.ask("SET", "a", "x".repeat(20_000)), NOAUTH);
+});
+
+served("protected mode turns away who comes from elsewhere, for as long as there is no password", {}, async (h) => {
+  const from = (loopback: boolean): string | undefined => refusalOf(h.server, { loopback } as Connection);
+  const set = async (...words: string[]): Promise<void> =>
+    assert.is(await (await h.client()).ask("CONFIG", "SET", ...words), "+OK");
+  await set("protected-mode", "yes");
+  assert.match(String(from(false)), /^DENIED /);
+  assert.is(from(true), undefined);
+  await set("requirepass", "secret");
+  assert.is(from(false), undefined, "who knows the password is let in from anywhere");
+});
+
+served("without protected mode anybody is let in", { config: { protectedMode: false } }, async (h) => {
+  assert.is(refusalOf(h.server, { loopback: false } as Connection), undefined);
 });
 
 test.run();

@@ -199,6 +199,17 @@ test("a deadline ends a key at once only if it has passed by every clock that ma
       assert.is(next?.value !== undefined, stays, `${words.join(" ")}, ends by ${behind}`);
       if (stays) assert.is(next?.expireAt, 999_000);
     }
+    for (const words of [
+      ["EXPIRE", "k", "0"],
+      ["PEXPIRE", "k", "-1"],
+    ]) {
+      const given = Args.of(words);
+      assert.is(
+        own.run(lookup(given) as CommandSpec, given, 0, 2, holding("v"), NOW).next?.value,
+        undefined,
+        "none is left",
+      );
+    }
     // What has not passed by the later clock has by none.
     const args = Args.of(["SET", "k", "v", "PX", "1"]);
     assert.is(own.run(lookup(args) as CommandSpec, args, 0, 2, holding("v"), NOW).next?.expireAt, NOW + 1);

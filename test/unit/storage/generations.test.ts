@@ -164,34 +164,39 @@ test("where the next segment cannot be made for want of descriptors, and there i
   assert.is(startWithoutNewest(disk).store.size(0), 101);
 });
 
-test("a stop while files are being deleted: no other one is begun with, and the directory is let go of after the one under way", () => {
-  const { disk, scheduler, engine } = start();
-  fill(engine, scheduler, 0);
-  assert.is(save(engine, scheduler), "well");
-  fill(engine, scheduler, 100);
-  const held: (() => void)[] = [];
-  const removeAsync = disk.removeAsync.bind(disk);
-  disk.removeAsync = (name, done) => void held.push(() => removeAsync(name, done));
-  const before = disk.list().filter((name) => name.endsWith(".log"));
-  assert.is(save(engine, scheduler), "well");
-  assert.is(held.length, 1);
-  const heard: string[] = [];
-  engine.stop(
-    (error) => heard.push(error?.message ?? "stopped"),
-    () => heard.push("quiet"),
-  );
-  scheduler.advance(1000);
-  assert.equal(heard, ["stopped"], "nobody waits for the deletion, but whoever opens the directory next");
-  held[0]();
-  scheduler.advance(10);
-  assert.equal(heard, ["stopped", "quiet"]);
-  assert.is(held.length, 1);
-  // The others are for the next life.
-  const left = before.filter((name) => disk.exists(name));
-  assert.ok(left.length > 1 && left.length === before.length - 1);
-  const again = openEngine(disk, new FakeScheduler());
-  assert.is(again.store.size(0), 200);
-});
+for (const hangs of [false, true])
+  test(`a stop while files are being deleted: no other one is begun with, and the one under way is waited for${hangs ? ", for a while" : ""}`, () => {
+    const { disk, scheduler, engine } = start();
+    fill(engine, scheduler, 0);
+    assert.is(save(engine, scheduler), "well");
+    fill(engine, scheduler, 100);
+    const held: (() => void)[] = [];
+    const removeAsync = disk.removeAsync.bind(disk);
+    disk.removeAsync = (name, done) => void held.push(() => removeAsync(name, done));
+    const before = disk.list().filter((name) => name.endsWith(".log"));
+    assert.is(save(engine, scheduler), "well");
+    assert.is(held.length, 1);
+    const heard: string[] = [];
+    engine.stop(
+      (error) => heard.push(error?.message ?? "stopped"),
+      () => heard.push("quiet"),
+    );
+    scheduler.advance(1000);
+    assert.equal(heard, [], "who opens the directory next, once it has stopped, finds it free");
+    if (hangs) {
+      scheduler.advance(5000);
+      assert.equal(heard, ["stopped"], "but not for ever");
+    }
+    held[0]();
+    scheduler.advance(10);
+    assert.equal(heard.sort(), ["quiet", "stopped"]);
+    assert.is(held.length, 1);
+    // The others are for the next life.
+    const left = before.filter((name) => disk.exists(name));
+    assert.ok(left.length > 1 && left.length === before.length - 1);
+    const again = openEngine(disk, new FakeScheduler());
+    assert.is(again.store.size(0), 200);
+  });
 
 test("log that a stop left behind goes at the next start", () => {
   const { disk, scheduler, engine } = start();

@@ -17,6 +17,7 @@ import {
 } from "../../../../src/core/ring/placement.js";
 import { Ring } from "../../../../src/core/ring/ring.js";
 import { keySlot } from "../../../../src/core/ring/slot.js";
+import { memberSeed } from "../../../../src/core/ring/tokens.js";
 
 const nodes = (count: number, zones = 0, from = 0): Member[] =>
   Array.from({ length: count }, (_, i) => ({
@@ -327,6 +328,31 @@ test("the ring finds a key's row; keys with one hash tag have the same", () => {
     const tagged = [Buffer.from("{tag}a"), Buffer.from("b{tag}")].map((key) => ring.rowOfKey(key, 0, key.length));
     assert.is(tagged[0], tagged[1]);
   }
+});
+
+/** Two ids whose 64 tokens lie on the same places, all of them: found by a birthday search. */
+function colliding(): [string, string] {
+  const seen = new Map<number, string>();
+  for (let i = 0; ; i++) {
+    const id = `node-${i}`;
+    const other = seen.get(memberSeed(id));
+    if (other !== undefined) return [other, id];
+    seen.set(memberSeed(id), id);
+  }
+}
+
+test("two nodes whose tokens lie on the same places are two nodes: rows are distinct and even, and one may go", () => {
+  const [a, b] = colliding();
+  const members = [...nodes(3, 0, 5_000_000), { id: a, zone: "" }, { id: b, zone: "" }];
+  const made = place(members, 1024, 3);
+  checkEven(made, `${a} and ${b}`);
+  assert.is(placementHash(made), placementHash(place([...members].reverse(), 1024, 3)), "whatever the order");
+  const left = members.filter(({ id }) => id !== a);
+  const after = rebalance(made, left, 3);
+  checkEven(after, "one of them has gone");
+  assert.ok(after.members.some(({ id }) => id === b));
+  assert.not.ok(after.members.some(({ id }) => id === a));
+  checkEven(place(left, 1024, 3), "as if it had never been");
 });
 
 test.run();
