@@ -41,7 +41,7 @@ export interface Storage {
   /** More than enough is waiting for the disk: clients that wait for it are read no further. Asked after each read. */
   readonly congested?: boolean;
   /** Hardly any room is left for records, whatever maxmemory says. Asked once per read. */
-  readonly full?: boolean;
+  readonly full: boolean;
   /** Is there room, also under maxmemory, after evicting where the policy allows? Asked before each denyoom command while either is so. */
   makeRoom(): boolean;
   /** Called after commands that may have left garbage behind. */

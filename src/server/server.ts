@@ -138,8 +138,13 @@ export class Server {
     this.timeAll = (threshold >= 0 && threshold < TIME_ALL_BELOW_US) || config.latencyMonitorThreshold > 0;
   }
 
+  /** Is there a bound to memory that a command which needs some has to be asked about? */
+  get memoryBounded(): boolean {
+    return this.config.maxmemory > 0 || this.storage.full;
+  }
+
   private checkMemory(): void {
-    this.setGuard(GUARD_MAXMEMORY, this.config.maxmemory > 0 || this.storage.full === true);
+    this.setGuard(GUARD_MAXMEMORY, this.memoryBounded);
   }
 
   setGuard(guard: number, on: boolean): void {
@@ -189,7 +194,7 @@ export class Server {
     if (this.space.touching === session.noTouch) this.space.touching = !session.noTouch;
     const refused = storage.refusal !== undefined || (bytes > LARGE_BYTES && !storage.roomFor(bytes));
     if (refused !== ((this.guards & GUARD_READ_ONLY) !== 0)) this.setGuard(GUARD_READ_ONLY, refused);
-    if (storage.full === true || (this.guards & GUARD_MAXMEMORY) !== 0) this.checkMemory();
+    if (storage.full || (this.guards & GUARD_MAXMEMORY) !== 0) this.checkMemory();
     if ((storage.loading !== undefined) !== ((this.guards & GUARD_LOADING) !== 0))
       this.setGuard(GUARD_LOADING, storage.loading !== undefined);
   }

@@ -109,11 +109,10 @@ function multi(session: Session, c: Context): void {
 /** Why EXEC does nothing, whatever the keys are; undefined: it may go on. */
 export function refusalOf(session: Session, transaction: Transaction): string | undefined {
   if (transaction.broken) return " previous errors.";
-  const { config, storage } = session.server;
+  const { memoryBounded, storage } = session.server;
   const { queue } = transaction;
   // There may have been room when they were queued.
-  const limited = config.maxmemory > 0 || storage.full === true;
-  if (limited && queue.denyOom && !storage.makeRoom())
+  if (memoryBounded && queue.denyOom && !storage.makeRoom())
     return ": OOM command not allowed when used memory > 'maxmemory'.";
   if (!queue.writes) return undefined;
   // Each command may have been small; all of them lie in one batch of the log, which must find room.
