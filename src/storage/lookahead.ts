@@ -27,7 +27,7 @@ export class Lookahead {
   length: Int32Array = NONE;
   hash: Int32Array = NONE;
   partition: Int32Array = NONE;
-  /** Address of the cell where the search begins. */
+  /** Within fetch(): address of the cell where the search begins, then, in front, the references found. */
   cell: Int32Array = NONE;
   /** Keeps the loads alive. Means nothing. */
   sink = 0;
@@ -54,12 +54,15 @@ export class Lookahead {
     // Loops of their own, and short: the processor looks only so many instructions ahead for loads that it can begin.
     for (let i = 0; i < count; i++) cell[i] = homeCell(root, chunks, partition[i], hash[i]);
     for (let i = 0; i < count; i++) sink ^= chunks[cell[i] >>> CHUNK_SHIFT][firstInt(cell[i])];
+    let found = 0;
     for (let i = 0; i < count; i++) {
       const ref = refNear(chunks[cell[i] >>> CHUNK_SHIFT], firstInt(cell[i]), hash[i]);
-      if (ref === 0) continue;
-      const extent = ints[ref >>> EXTENT_SHIFT];
-      const header = ((ref & EXTENT_MASK) << 1) - 1;
-      sink ^= extent[header];
+      if (ref !== 0) cell[found++] = ref;
+    }
+    for (let i = 0; i < found; i++) sink ^= ints[cell[i] >>> EXTENT_SHIFT][((cell[i] & EXTENT_MASK) << 1) - 1];
+    for (let i = 0; i < found; i++) {
+      const extent = ints[cell[i] >>> EXTENT_SHIFT];
+      const header = ((cell[i] & EXTENT_MASK) << 1) - 1;
       // Key and value may lie in the lines behind it.
       if (header + RECORD_END < extent.length) sink ^= extent[header + SECOND_LINE] ^ extent[header + RECORD_END];
     }
@@ -81,6 +84,25 @@ export class Lookahead {
     this.bytes = undefined;
     this.count = 0;
   }
+}
+
+// HOT: once per 32 records of a walk.
+/**
+ * Ask the memory for the records that the cells in ints[from .. to) refer to: neighbours in an index lie anywhere in the arena.
+ * @returns what keeps the loads alive. Means nothing.
+ */
+export function fetchRecords(arena: Arena, ints: Int32Array, from: number, to: number): number {
+  const extents = arena.ints;
+  let sink = 0;
+  for (let i = from + 1; i < to; i += 2) {
+    const ref = ints[i];
+    if (ref === 0) continue;
+    const extent = extents[ref >>> EXTENT_SHIFT];
+    const header = ((ref & EXTENT_MASK) << 1) - 1;
+    sink ^= extent[header];
+    if (header + RECORD_END < extent.length) sink ^= extent[header + SECOND_LINE];
+  }
+  return sink;
 }
 
 /** Address of the cell where the search for a hash begins; that of cell 0, which is nobody's, when there is no index. */

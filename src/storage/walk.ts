@@ -15,10 +15,13 @@ import {
   metaAt,
   setEarliestDeadline,
 } from "./index-block.js";
+import { fetchRecords } from "./lookahead.js";
 import type { PartitionIndex } from "./partition-index.js";
 import type { Table } from "./table.js";
 
 const TWO_32 = 4_294_967_296;
+/** Records whose memory is asked for together: their waits overlap. */
+const FETCHED = 32;
 
 /**
  * Visit records from `cursor` on until at least `count` were visited (or the database ends).
@@ -31,7 +34,7 @@ export function walk(table: Table, db: number, cursor: number, count: number, vi
   for (; partition < table.partitions; partition++, hash = 0) {
     const index = table.indexOf(db, partition);
     if (index === undefined || index.count === 0) continue;
-    const resume = walkPartition(table.heap, index, hash, left, visit);
+    const resume = walkPartition(table, index, hash, left, visit);
     if (resume.next >= 0) return partition * TWO_32 + resume.next;
     left -= resume.visited;
     if (left <= 0) return partition + 1 < table.partitions ? (partition + 1) * TWO_32 : 0;
@@ -41,7 +44,7 @@ export function walk(table: Table, db: number, cursor: number, count: number, vi
 
 /** @returns next: the hash to resume at, -1 when the partition is done. */
 function walkPartition(
-  heap: CellHeap,
+  table: Table,
   index: PartitionIndex,
   from: number,
   count: number,
@@ -51,15 +54,20 @@ function walkPartition(
   let visited = 0;
   for (let entry = index.entryOf(from); entry < entries; entry = index.entryAfter(entry)) {
     const block = index.blockAt(entry);
-    const ints = heap.ints(block);
+    const ints = table.heap.ints(block);
     const base = firstInt(block);
     const end = cellsEnd(base, metaAt(ints, base));
     let lastTag = 0;
+    let fetchedTo = 0;
     for (let i = cellsBegin(base); i < end; i += 2) {
       if (ints[i + 1] === 0) continue;
       const tag = ints[i];
       if (hashOfTag(tag) < from) continue;
       if (visited >= count && tag !== lastTag) return { next: hashOfTag(tag), visited };
+      if (i >= fetchedTo) {
+        fetchedTo = Math.min(end, i + 2 * Math.max(1, Math.min(FETCHED, count - visited)));
+        table.ahead.sink = fetchRecords(table.arena, ints, i, fetchedTo);
+      }
       visit(ints[i + 1]);
       visited++;
       lastTag = tag;
