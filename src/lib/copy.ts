@@ -26,10 +26,11 @@ export function viewed(bytes: Buffer): Buffer {
 // HOT: a few times per command. No allocation. Guard: bench/micro/copy.ts
 /** Copy bytes between buffers by the way that is fastest for the length. The ranges must not overlap, and must lie inside. */
 export function copyBytes(from: Buffer, fromAt: number, to: Buffer, toAt: number, length: number): void {
-  const source = (from as Viewed).view;
-  const target = (to as Viewed).view;
   let i = 0;
+  // Constants, which have no view, are short: where all buffers seen have one, the compiler reads it in one load.
   if (length >= 8) {
+    const source = (from as Viewed).view;
+    const target = (to as Viewed).view;
     if (source === undefined || target === undefined || length > WORDS_BYTES_MAX) {
       if (length > LOOP_BYTES_MAX) {
         from.copy(to, toAt, fromAt, fromAt + length);

@@ -2,13 +2,23 @@
  * server/inbox.ts: bytes of one client that came and cannot be used yet: the beginning of a command, or what follows a
  * command that has to wait.
  * A buffer for a large command has room in front (lib/room.ts), and whoever runs the command may keep it.
+ * When more is ready than a turn has time for (server/turns.ts), everything passes through here: so a few buffers go round among all
+ * clients. They carry a view of themselves, as the buffer that is read into does (lib/copy.ts).
  * Invariant: memory grows with what has come, never with what was declared, and is given back when all is used up.
  */
 
+import { viewed } from "../lib/copy.js";
 import { grownTo } from "../lib/growth.js";
 import { LARGE_BYTES, ROOM_BYTES } from "../lib/room.js";
 
 const POOLED_BYTES_MAX = 4096;
+const SHARED_BYTES = 16 * 1024;
+/** More clients than that with something in their inbox have buffers of their own: 10,000 halves of commands are not to take 160 MB. */
+const SHARED_MAX = 64;
+
+/** Buffers that nobody has now, and how many somebody has. */
+const spare: Buffer[] = [];
+let lent = 0;
 
 export class Inbox {
   /** bytes[from .. end) wait; undefined when nothing does. */
@@ -16,6 +26,8 @@ export class Inbox {
   from = 0;
   end = 0;
   private kept = false;
+  /** The buffer is one of those that go round. */
+  private shared = false;
 
   get length(): number {
     return this.end - this.from;
@@ -33,9 +45,11 @@ export class Inbox {
       const need = waiting + more;
       if (target === undefined || need > target.length) {
         const room = needed > LARGE_BYTES ? ROOM_BYTES : 0;
-        const size = room + (needed > need ? grownTo(need, needed) : need);
-        const bigger = size <= POOLED_BYTES_MAX ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
+        const shared = Math.max(need, needed) <= SHARED_BYTES && lent < SHARED_MAX;
+        const bigger = shared ? borrow() : ownBuffer(room + (needed > need ? grownTo(need, needed) : need));
         target?.copy(bigger, room, this.from, this.end);
+        this.letGo(false);
+        this.shared = shared;
         target = bigger;
         this.bytes = target;
         this.from = room;
@@ -57,17 +71,40 @@ export class Inbox {
   /** Everything before `from` was used up. */
   usedTo(from: number): void {
     const { bytes, end, kept } = this;
-    if (from === end) this.clear();
+    if (from === end) this.empty(!kept);
     else if (kept) {
       this.clear();
       this.append(bytes as Buffer, from, end, 0);
     } else this.from = from;
   }
 
+  /** May be called while a command runs in these bytes: nobody else gets them. */
   clear(): void {
+    this.empty(false);
+  }
+
+  private empty(reuse: boolean): void {
+    this.letGo(reuse);
     this.bytes = undefined;
     this.from = 0;
     this.end = 0;
     this.kept = false;
   }
+
+  /** @param reuse nothing points into the buffer any more: it goes round again. */
+  private letGo(reuse: boolean): void {
+    if (!this.shared) return;
+    this.shared = false;
+    lent--;
+    if (reuse) spare.push(this.bytes as Buffer);
+  }
+}
+
+function borrow(): Buffer {
+  lent++;
+  return spare.pop() ?? viewed(Buffer.allocUnsafeSlow(SHARED_BYTES));
+}
+
+function ownBuffer(bytes: number): Buffer {
+  return bytes <= POOLED_BYTES_MAX ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes);
 }

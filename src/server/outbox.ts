@@ -4,6 +4,7 @@
  * Invariants: bytes leave in the order they came; a chunk leaves only when its position and those before it are durable;
  * positions of chunks never fall. Memory is one buffer, given back when it grew and is empty.
  */
+import { viewed } from "../lib/copy.js";
 import { UNCERTAIN } from "./texts.js";
 
 const BYTES_START = 128;
@@ -81,7 +82,7 @@ export class Outbox {
     this.chunks -= gone;
     for (const list of [this.ends, this.lsns, this.replies]) list.splice(0, gone);
     this.head = end;
-    if (kept) this.move(Buffer.allocUnsafeSlow(this.tail - end));
+    if (kept) this.move(viewed(Buffer.allocUnsafeSlow(this.tail - end)));
   }
 
   /** The log failed: what depends on more than `durableLsn` of it, or stands behind that, is answered with UNCERTAIN, reply by reply. */
@@ -120,7 +121,7 @@ export class Outbox {
     }
     let size = buf === undefined ? BYTES_START : buf.length * 2;
     while (size < need) size *= 2;
-    const bigger = Buffer.allocUnsafe(size);
+    const bigger = viewed(Buffer.allocUnsafe(size));
     this.move(bigger);
     return bigger;
   }

@@ -5,7 +5,6 @@
 import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { Inbox } from "../../../src/server/inbox.js";
 import { Outbox } from "../../../src/server/outbox.js";
 
 type Step = { readonly push?: [length: number, lsn: number]; readonly durable?: number; readonly kept?: boolean };
@@ -66,25 +65,6 @@ test("an empty outbox gives large memory back", () => {
   outbox.push(Buffer.alloc(100_000), 0, 100_000, 0, 1);
   outbox.sent(outbox.releasable(0), false);
   assert.is(outbox.buf, undefined);
-});
-
-test("an inbox holds what came, in order, and grows no further than needed", () => {
-  const inbox = new Inbox();
-  const all = Buffer.from(Array.from({ length: 5000 }, (_, i) => i & 255));
-  let taken = 0;
-  for (let at = 0; at < all.length; at += 100) {
-    inbox.append(all, at, at + 100, all.length);
-    if (at % 700 === 0) {
-      const to = inbox.from + 50;
-      assert.equal(inbox.bytes?.subarray(inbox.from, to), all.subarray(taken, taken + 50));
-      inbox.usedTo(to);
-      taken += 50;
-    }
-  }
-  assert.equal(inbox.bytes?.subarray(inbox.from, inbox.end), all.subarray(taken));
-  assert.ok((inbox.bytes?.length ?? 0) <= all.length);
-  inbox.usedTo(inbox.end);
-  assert.is(inbox.bytes, undefined);
 });
 
 test.run();
