@@ -3,7 +3,7 @@
  */
 import { load } from "../lib/loader.js";
 import { cpuTime } from "../lib/process-facts.js";
-import { idleShare, type Load, runLoad, type Test } from "../lib/redis-benchmark.js";
+import { type Load, rest, runLoad, type Test } from "../lib/redis-benchmark.js";
 import type { RunningServer } from "../lib/servers.js";
 import { spreadOf } from "../lib/statistics.js";
 import { atMost, type Context, plainRow, type Row, type Scenario } from "./scenario.js";
@@ -16,13 +16,11 @@ const ARGS: readonly string[] = ["--appendfsync", "no"];
  * One run, and what the server does on its account until it rests again: snapshots and cleaning are part of what a SET costs, and no
  * part of what the GETs behind it cost. @returns CPU per command, us.
  */
-async function settledCpu(server: RunningServer, load: Load, idle: number): Promise<number> {
-  const began = performance.now();
-  const beforeMs = cpuTime(server.pid).ownMs;
+async function settledCpu(server: RunningServer, load: Load): Promise<number> {
+  const startMs = cpuTime(server.pid).ownMs;
   await runLoad(server, load, 0);
-  await idleShare(server);
-  const ownMs = cpuTime(server.pid).ownMs - beforeMs - idle * (performance.now() - began);
-  return (ownMs * 1000) / load.requests;
+  const { beforeMs } = await rest(server);
+  return ((beforeMs - startMs) * 1000) / load.requests;
 }
 
 /** CPU per command at the present number of keys; the median of `runs`. A run of SETs writes as many as there are keys, so that it brings its snapshots. */
@@ -31,11 +29,11 @@ async function cpuAt(context: Context, server: RunningServer, keys: number): Pro
   const plan: Load = { test: "get", clients: 50, pipeline: 64, requests: 500_000, keys, valueBytes: 64 };
   const requests = context.quick ? 500_000 : 2_500_000;
   for (const test of ["set", "get"] as const) await runLoad(server, { ...plan, test }, 0);
-  const idle = await idleShare(server);
+  await rest(server);
   for (let run = 0; run < context.runs; run++) {
     for (const test of ["set", "get"] as const) {
       const load = { ...plan, test, requests: test === "set" ? Math.max(requests, keys) : requests };
-      const cpuMicros = await settledCpu(server, load, idle);
+      const cpuMicros = await settledCpu(server, load);
       found[test].push(cpuMicros);
       context.say(`${test} at ${keys} keys: ${cpuMicros.toFixed(2)} us`);
     }

@@ -2,8 +2,8 @@
  * bench/compare/turns.ts: the longest turn of the event loop in CPU time (lib/turn-probe.c: by samples where the system allows them, since
  * the clock counts what a hypervisor takes away; the clock's figure is printed beside it) while a table of 10 million keys grows, is
  * written over in bursts, is written out, loses a million keys to their deadlines at once, and is emptied; with the keys spread out
- * and all under one hash tag. Several runs, of which the median counts: what a hypervisor does shows in one of them or two, what the server
- * does in all.
+ * and all under one hash tag. Several runs, of which the median counts: a hypervisor makes turns
+ * long in some of them (docs/decisions/0014-what-a-turn-is-made-of.md). Price: a long turn in one run of three shows in the spread alone.
  */
 import { load } from "../lib/loader.js";
 import { TurnProbe } from "../lib/preload.js";

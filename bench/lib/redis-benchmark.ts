@@ -74,13 +74,18 @@ export function parseCsv(text: string): Omit<LoadResult, "cpuMicros" | "childMic
  * @throws when the server does not come to rest.
  */
 export async function idleShare(server: RunningServer): Promise<number> {
+  return (await rest(server)).share;
+}
+
+/** As idleShare. @returns beforeMs: the server's CPU time when its rest began. */
+export async function rest(server: RunningServer): Promise<{ readonly share: number; readonly beforeMs: number }> {
   const until = performance.now() + REST_MS_MAX;
   for (;;) {
-    const before = cpuTime(server.pid).ownMs;
+    const beforeMs = cpuTime(server.pid).ownMs;
     const began = performance.now();
     await sleep(IDLE_MS);
-    const share = (cpuTime(server.pid).ownMs - before) / (performance.now() - began);
-    if (share <= IDLE_SHARE_MAX) return share;
+    const share = (cpuTime(server.pid).ownMs - beforeMs) / (performance.now() - began);
+    if (share <= IDLE_SHARE_MAX) return { share, beforeMs };
     if (performance.now() > until) throw new Error(`${server.spec.label} does not come to rest`);
   }
 }

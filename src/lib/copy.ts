@@ -27,7 +27,7 @@ export function viewed(bytes: Buffer): Buffer {
 /** Copy bytes between buffers by the way that is fastest for the length. The ranges must not overlap, and must lie inside. */
 export function copyBytes(from: Buffer, fromAt: number, to: Buffer, toAt: number, length: number): void {
   let i = 0;
-  // Constants, which have no view, are short: where all buffers seen have one, the compiler reads it in one load.
+  // +OK and its like have no view, and are shorter: so long as all buffers seen here have one, the compiler reads it in one load.
   if (length >= 8) {
     const source = (from as Viewed).view;
     const target = (to as Viewed).view;

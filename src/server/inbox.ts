@@ -2,9 +2,10 @@
  * server/inbox.ts: bytes of one client that came and cannot be used yet: the beginning of a command, or what follows a
  * command that has to wait.
  * A buffer for a large command has room in front (lib/room.ts), and whoever runs the command may keep it.
- * When more is ready than a turn has time for (server/turns.ts), everything passes through here: so a few buffers go round among all
- * clients. They carry a view of themselves, as the buffer that is read into does (lib/copy.ts).
- * Invariant: memory grows with what has come, never with what was declared, and is given back when all is used up.
+ * When more is ready than a turn has time for (server/turns.ts), everything passes through here: so a few buffers of 16 KiB go round among
+ * all clients, for what fits. They carry a view of themselves, as the buffer that is read into does (lib/copy.ts).
+ * Invariant: memory grows with what has come, never with what was declared, and is given back when all is used up; but for the buffers that go round,
+ * 1 MiB at most, which stay.
  */
 
 import { viewed } from "../lib/copy.js";
@@ -48,7 +49,7 @@ export class Inbox {
         const shared = Math.max(need, needed) <= SHARED_BYTES && lent < SHARED_MAX;
         const bigger = shared ? borrow() : ownBuffer(room + (needed > need ? grownTo(need, needed) : need));
         target?.copy(bigger, room, this.from, this.end);
-        this.letGo(false);
+        this.letGo(!this.kept);
         this.shared = shared;
         target = bigger;
         this.bytes = target;

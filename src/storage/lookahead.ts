@@ -86,7 +86,7 @@ export class Lookahead {
   }
 }
 
-// HOT: once per 32 records of a walk.
+// HOT: once per 32 cells of a walk.
 /**
  * Ask the memory for the records that the cells in ints[from .. to) refer to: neighbours in an index lie anywhere in the arena.
  * @returns what keeps the loads alive. Means nothing.

@@ -20,7 +20,7 @@ import type { PartitionIndex } from "./partition-index.js";
 import type { Table } from "./table.js";
 
 const TWO_32 = 4_294_967_296;
-/** Records whose memory is asked for together: their waits overlap. */
+/** Cells whose records' memory is asked for together: their waits overlap. */
 const FETCHED = 32;
 
 /**
