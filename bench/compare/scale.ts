@@ -23,7 +23,7 @@ async function settledCpu(server: RunningServer, load: Load): Promise<number> {
   return ((beforeMs - startMs) * 1000) / load.requests;
 }
 
-/** CPU per command at the present number of keys; the median of `runs`. A run of SETs writes as many as there are keys, so that it brings its snapshots. */
+/** CPU per command at the present number of keys, one figure for each run. A run has as many SETs as there are keys, so that it brings its snapshots. */
 async function cpuAt(context: Context, server: RunningServer, keys: number): Promise<Record<Test, number[]>> {
   const found: Record<Test, number[]> = { set: [], get: [] };
   const plan: Load = { test: "get", clients: 50, pipeline: 64, requests: 500_000, keys, valueBytes: 64 };

@@ -2,8 +2,8 @@
  * bench/compare/turns.ts: the longest turn of the event loop in CPU time (lib/turn-probe.c: by samples where the system allows them, since
  * the clock counts what a hypervisor takes away; the clock's figure is printed beside it) while a table of 10 million keys grows, is
  * written over in bursts, is written out, loses a million keys to their deadlines at once, and is emptied; with the keys spread out
- * and all under one hash tag. Several runs, of which the median counts: a hypervisor makes turns
- * long in some of them (docs/decisions/0014-what-a-turn-is-made-of.md). Price: a long turn in one run of three shows in the spread alone.
+ * and all under one hash tag. Several runs, of which the median counts: a hypervisor makes turns long in some of them
+ * (docs/decisions/0014-what-a-turn-is-made-of.md). Price: a long turn in one run of three shows in the spread alone.
  */
 import { load } from "../lib/loader.js";
 import { TurnProbe } from "../lib/preload.js";
@@ -36,7 +36,7 @@ async function saved(client: RespClient): Promise<boolean> {
 /** Milliseconds, by what was measured; one for each run. */
 type Longest = Map<string, number[]>;
 
-class TurnRows {
+class TurnWatch {
   private readonly probe: TurnProbe;
   private readonly context: Context;
   private readonly longest: Longest;
@@ -69,7 +69,7 @@ async function measure(context: Context, many: number, prefix: string, name: str
   const probe = new TurnProbe(TURN_MS_MAX);
   const server = await context.start({ kind: "kvorum", label: "kvorum", args: ARGS, env: probe.env });
   const client = await RespClient.connect(server.port);
-  const turns = new TurnRows(context, probe, longest);
+  const turns = new TurnWatch(context, probe, longest);
   await load(server.port, { count: 20_000, keys: 20_000, ...GENTLE, prefix }); // compiled code first
   await turns.during(`growing to ${many} keys${name}`, () =>
     load(server.port, { count: many, keys: many, ...GENTLE, prefix }),
