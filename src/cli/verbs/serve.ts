@@ -5,6 +5,7 @@
  * a second signal; the exit code says which. Every end says one line why.
  */
 import type { Config } from "../../config/config.js";
+import { inlineMore } from "../../platform/compiler.js";
 import { EXIT_OK, EXIT_SOFTWARE, exitCodeOf } from "../exit.js";
 import { complain, loadHere, takeFlags } from "../load.js";
 
@@ -44,6 +45,7 @@ export async function serve(argv: readonly string[], load?: () => Promise<NodeMo
     return EXIT_OK;
   }
   guard();
+  inlineMore();
   // Signals count from here: one that comes while the data is being loaded stops the node as soon as it is up.
   const stopping = found.has(END_OF_INPUT) ? Promise.race([firstSignal(), endOfInput()]) : firstSignal();
   let node: Running;
