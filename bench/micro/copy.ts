@@ -2,7 +2,8 @@
  * bench/micro/copy.ts: words through DataViews against a byte loop and Buffer.copy, a native call, by length. Guards the bounds in
  * lib/copy.ts.
  */
-import { copyBytes, viewed } from "../../src/lib/copy.js";
+import { copyBytes } from "../../src/lib/copy.js";
+import { viewed } from "../../src/lib/view.js";
 import { fold, type Group } from "../lib/micro.js";
 
 const COPIES = 64;

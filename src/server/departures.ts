@@ -8,7 +8,7 @@
  * Price: the first reply of a turn waits for the last command of it (server/turns.ts).
  */
 import type { ReplyWriter } from "../codec/resp/reply-writer.js";
-import { viewed } from "../lib/copy.js";
+import { viewed } from "../lib/view.js";
 
 /** One who is written to. @returns true when the buffer was kept (ports/network.ts). */
 interface Departing {

@@ -8,9 +8,9 @@
  * 1 MiB at most, which stay.
  */
 
-import { viewed } from "../lib/copy.js";
 import { grownTo } from "../lib/growth.js";
 import { LARGE_BYTES, ROOM_BYTES } from "../lib/room.js";
+import { viewed } from "../lib/view.js";
 
 const POOLED_BYTES_MAX = 4096;
 const SHARED_BYTES = 16 * 1024;

@@ -4,7 +4,7 @@
  * Invariants: bytes leave in the order they came; a chunk leaves only when its position and those before it are durable;
  * positions of chunks never fall. Memory is one buffer, given back when it grew and is empty.
  */
-import { viewed } from "../lib/copy.js";
+import { viewed } from "../lib/view.js";
 import { UNCERTAIN } from "./texts.js";
 
 const BYTES_START = 128;

@@ -20,7 +20,7 @@
 
 import { readU32 } from "../codec/record/record.js";
 import { assert } from "../lib/assert.js";
-import { viewed } from "../lib/copy.js";
+import { viewed } from "../lib/view.js";
 import { LargeBodies } from "./large-bodies.js";
 
 export const SEGMENT_BYTES: number = 1 << 20;

@@ -9,9 +9,9 @@
  * of the time from the system's memory. To find its place the cursor reads the headers of one segment from its beginning.
  */
 import { checkBody, isStateType } from "../codec/record/record.js";
-import { viewed } from "../lib/copy.js";
 import { crc32 } from "../lib/crc.js";
 import { CorruptionError } from "../lib/errors.js";
+import { viewed } from "../lib/view.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { LogExtent, SegmentInfo } from "./log.js";
 import {

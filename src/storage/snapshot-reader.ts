@@ -3,8 +3,8 @@
  * what it is; whatever is not, is corruption.
  */
 import { checkBody, readU32 } from "../codec/record/record.js";
-import { viewed } from "../lib/copy.js";
 import { CorruptionError, FormatError } from "../lib/errors.js";
+import { viewed } from "../lib/view.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import {
   BLOCK_HEADER_BYTES,

@@ -7,8 +7,9 @@
  * one snapshot at a time; any error ends this snapshot and leaves the earlier ones untouched.
  */
 import { readU32 } from "../codec/record/record.js";
-import { copyBytes, viewed } from "../lib/copy.js";
+import { copyBytes } from "../lib/copy.js";
 import { DiskError } from "../lib/errors.js";
+import { viewed } from "../lib/view.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import { LARGE_BLOCK_BYTES, writeLargeBlock } from "./large-block.js";

@@ -33,8 +33,9 @@
  */
 
 import { readU32, writeU32 } from "../codec/record/record.js";
-import { copyBytes, viewed } from "../lib/copy.js";
+import { copyBytes } from "../lib/copy.js";
 import { crc32 } from "../lib/crc.js";
+import { viewed } from "../lib/view.js";
 import { BatchRest } from "./batch-rest.js";
 
 export const SECTOR_BYTES = 512;

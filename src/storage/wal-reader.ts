@@ -10,9 +10,9 @@
  * Reading changes nothing on disk; storage/recovery.ts mends (drops a torn end, makes an uncertain one durable again).
  */
 import { checkBody } from "../codec/record/record.js";
-import { viewed } from "../lib/copy.js";
 import { crc32 } from "../lib/crc.js";
 import { CorruptionError, FormatError } from "../lib/errors.js";
+import { viewed } from "../lib/view.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { SegmentInfo } from "./log.js";
 import {

@@ -9,7 +9,8 @@
  */
 import type { Dot } from "../../core/clock/dot.js";
 import { assert } from "../../lib/assert.js";
-import { copyBytes, viewed } from "../../lib/copy.js";
+import { copyBytes } from "../../lib/copy.js";
+import { viewed } from "../../lib/view.js";
 import { writeU32 } from "../record/record.js";
 import {
   BUDGET_AT,

@@ -6,7 +6,8 @@
  * array, a set an array, a double a bulk string, a null a null bulk, a verbatim string a bulk string, a push an array.
  * Source: RESP3 specification (redis/redis-specifications), Redis 7.2 networking.c for the RESP2 forms.
  */
-import { copyBytes, viewed } from "../../lib/copy.js";
+import { copyBytes } from "../../lib/copy.js";
+import { viewed } from "../../lib/view.js";
 
 const CR = 13;
 const LF = 10;

@@ -6,6 +6,7 @@ import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { keySlot } from "../../../../src/core/ring/slot.js";
+import { viewed } from "../../../../src/lib/view.js";
 
 function crc16(bytes: Uint8Array): number {
   let crc = 0;
@@ -30,11 +31,12 @@ const tagged = fc
   .tuple(bytes, bytes, bytes)
   .map(([a, b, c]) => Buffer.concat([a, Buffer.from("{"), b, Buffer.from("}"), c]));
 
-test("any key, anywhere in its buffer", () => {
+test("any key, anywhere in its buffer, which has a view or not", () => {
   fc.assert(
     fc.property(fc.oneof(bytes, braces, tagged), fc.nat(5), (key, before) => {
       const around = Buffer.concat([Buffer.alloc(before, "{"), key, Buffer.from("}{")]);
       assert.is(keySlot(around, before, key.length), expected(key));
+      assert.is(keySlot(viewed(around), before, key.length), expected(key));
     }),
     { numRuns: 2000 },
   );
