@@ -12,10 +12,8 @@ import {
   expireAtOf,
   FLAG_RAW,
   FLAG_TOMBSTONE,
-  hlcOf,
   keyLength,
   keyOffset,
-  readU32,
   TYPE_FLUSH,
   TYPE_STRING,
 } from "../codec/record/record.js";
@@ -27,6 +25,7 @@ import { Absences } from "../ports/absences.js";
 import { KeyState, type KeysAhead, type Keyspace, type Visit } from "../ports/keyspace.js";
 import { DetachedIndexes } from "./detached-indexes.js";
 import { Eviction, type EvictionPolicy } from "./eviction.js";
+import { fillState } from "./fill-state.js";
 import { LastLookup } from "./last-lookup.js";
 import type { Log } from "./log.js";
 import { StoreStats } from "./store-stats.js";
@@ -139,18 +138,9 @@ export class Store implements Keyspace {
     return this.readOnly || this.paused || this.log.outOfSpace?.() === true;
   }
 
+  /** @param state becomes what the table's last lookup found. */
   protected fill(state: KeyState): void {
-    const { body, bodyAt: at } = this.table;
-    state.present = true;
-    state.bytes = body;
-    state.type = body[at + 4] & 15;
-    state.raw = (body[at + 5] & FLAG_RAW) !== 0;
-    state.keyAt = at + keyOffset(body, at);
-    state.keyBytes = keyLength(body, at);
-    state.valueAt = state.keyAt + state.keyBytes;
-    state.valueBytes = readU32(body, at) - (state.valueAt - at);
-    state.expireAt = expireAtOf(body, at);
-    state.version = hlcOf(body, at);
+    fillState(state, this.table.body, this.table.bodyAt);
   }
 
   protected needLsn(lsn: number): void {

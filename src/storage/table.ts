@@ -5,9 +5,18 @@
  * Invariants: every record that is not dead is referenced by exactly one cell of the index of its database and partition;
  * `keys[db]` and `expiring[db]` count them, `tombstones[db]` those that a replica keeps (storage/registers.ts). `cursor*` fields describe the last lookup and hold until the next change.
  */
-import { FLAG_EXPIRES, keyLength, keyOffset } from "../codec/record/record.js";
+import {
+  FLAG_EXPIRES,
+  HEADER_BYTES,
+  headOf,
+  isPlain,
+  keyLength,
+  keyOffset,
+  plainKeyBytes,
+} from "../codec/record/record.js";
 import { keySlot, SLOTS } from "../core/ring/slot.js";
 import { assert } from "../lib/assert.js";
+import { equalBytes } from "../lib/equal.js";
 import { halfSipHash } from "../lib/half-siphash.js";
 import type { KeysAhead } from "../ports/keyspace.js";
 import type { ReleaseMemory } from "../ports/memory.js";
@@ -32,8 +41,6 @@ export const DATABASES = 16;
 const INDEX_BYTES_PER_KEY = 12; // two words a cell at 65 % fill
 const NOTHING: Buffer = Buffer.alloc(0);
 const NO_INTS: Int32Array = new Int32Array(0);
-/** Keys up to here are compared byte by byte. */
-const COMPARED_HERE_BYTES_MAX = 256;
 /** With fewer keys the processor's caches hold what is needed. */
 const AHEAD_KEYS_MIN = 10_000;
 
@@ -171,12 +178,10 @@ export class Table {
   private keyEquals(key: Buffer, keyAt: number, keyBytes: number): boolean {
     const body = this.body;
     const at = this.bodyAt;
-    if (keyLength(body, at) !== keyBytes) return false;
-    const from = at + keyOffset(body, at);
-    if (keyBytes > COMPARED_HERE_BYTES_MAX)
-      return body.compare(key, keyAt, keyAt + keyBytes, from, from + keyBytes) === 0;
-    for (let i = 0; i < keyBytes; i++) if (body[from + i] !== key[keyAt + i]) return false;
-    return true;
+    const head = headOf(body, at);
+    const plain = isPlain(head);
+    if ((plain ? plainKeyBytes(head) : keyLength(body, at)) !== keyBytes) return false;
+    return equalBytes(body, at + (plain ? HEADER_BYTES : keyOffset(body, at)), key, keyAt, keyBytes);
   }
 
   /** Low 32 bits of the record's log position. */
