@@ -9,6 +9,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Args } from "../../src/codec/resp/args.js";
 import { DONE, INCOMPLETE, RequestParser } from "../../src/codec/resp/request-parser.js";
+import { viewed } from "../../src/lib/view.js";
 
 /** What a parser made of the bytes: the commands, then where it stopped. */
 type Reading = { readonly commands: string[][]; readonly end: string };
@@ -21,6 +22,7 @@ function read(pieces: readonly Buffer[]): Reading {
   for (const piece of pieces) {
     const end = kept.length + piece.length;
     const bytes = Buffer.concat([kept, piece, Buffer.from("\n9\r\n")]);
+    if (piece.length % 2 === 1) viewed(bytes);
     let at = 0;
     for (;;) {
       const state = parser.next(bytes, at, end);

@@ -4,12 +4,12 @@
  * A guess and no more: the first argument counts as the key, whatever the command. It must never change anything, fail, or be
  * relied on: what it does not recognise at a glance (inline commands, long headers, a command that has not come whole) ends it.
  */
+import { viewOf, wordAt } from "../../lib/view.js";
+import { SHORT_COUNT_BYTES, SHORT_LENGTH_BYTES_MAX, shortCount, shortLength } from "./short-header.js";
 
 const CR = 13;
 const DOLLAR = 36;
-const STAR = 42;
 const ZERO = 48;
-const ARGS_MAX = 9;
 /** Lengths are read up to here: longer arguments are worth no hurry. */
 const LENGTH_MAX = 65536;
 
@@ -29,21 +29,29 @@ export class PeekedKeys {
 // HOT: once per command of a pipeline. No allocation. Guard: bench/micro/store.ts
 /** Fill `keys` with those of the commands in bytes[from .. end), as many as it holds. */
 export function peekKeys(bytes: Buffer, from: number, end: number, keys: PeekedKeys): void {
+  const view = viewOf(bytes);
   const most = keys.at.length;
   let count = 0;
   let at = from;
-  while (count < most && at + 4 < end && bytes[at] === STAR && bytes[at + 2] === CR) {
-    const args = bytes[at + 1] - ZERO;
-    if (args < 1 || args > ARGS_MAX) break;
-    at += 4;
+  while (count < most && at + SHORT_COUNT_BYTES <= end) {
+    const args = shortCount(wordAt(bytes, view, at));
+    if (args === 0) break;
+    at += SHORT_COUNT_BYTES;
     for (let i = 0; i < args; i++) {
-      if (at + 3 >= end || bytes[at] !== DOLLAR) {
+      if (at + SHORT_LENGTH_BYTES_MAX > end) {
         keys.count = count;
         return;
       }
       let length = 0;
-      for (at++; at < end && bytes[at] !== CR && length < LENGTH_MAX; at++) length = length * 10 + bytes[at] - ZERO;
-      at += 2;
+      const short = shortLength(wordAt(bytes, view, at));
+      if (short >= 0) {
+        length = short >>> 3;
+        at += short & 7;
+      } else {
+        if (bytes[at] !== DOLLAR) length = LENGTH_MAX;
+        for (at++; at < end && bytes[at] !== CR && length < LENGTH_MAX; at++) length = length * 10 + bytes[at] - ZERO;
+        at += 2;
+      }
       if (length < 0 || length >= LENGTH_MAX || at + length > end) {
         keys.count = count;
         return;

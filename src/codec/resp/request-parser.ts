@@ -15,7 +15,10 @@
  * an error only once its CR has come. Escapes of a line are undone in place: the text never becomes longer.
  */
 import { VALUE_BYTES_MOST } from "../../lib/limits.js";
+import { viewOf, wordAt } from "../../lib/view.js";
 import { Args } from "./args.js";
+import { SHORT_COUNT_BYTES, SHORT_LENGTH_BYTES_MAX, shortCount, shortLength } from "./short-header.js";
+import { splitLine } from "./split-line.js";
 
 export const INCOMPLETE = 0;
 export const DONE = 1;
@@ -46,14 +49,10 @@ export const LIMITS_DEFAULT: Readonly<RequestLimits> = {
 
 const LF = 10;
 const CR = 13;
-const SPACE = 32;
-const DOUBLE_QUOTE = 34;
 const DOLLAR = 36;
-const SINGLE_QUOTE = 39;
 const STAR = 42;
 const MINUS = 45;
 const ZERO = 48;
-const BACKSLASH = 92;
 
 /** A line's digits as a number, or one of these. */
 const NOT_A_NUMBER = -2;
@@ -117,11 +116,10 @@ export class RequestParser {
         continue;
       }
       let at = start + 1;
-      // One digit and CR: all commands of up to 9 arguments.
-      const digit = at + 2 < end ? bytes[at] - ZERO : 0;
-      if (digit > 0 && digit <= 9 && bytes[at + 1] === CR) {
-        this.left = digit;
-        at += 3;
+      const short = start + SHORT_COUNT_BYTES <= end ? shortCount(wordAt(bytes, viewOf(bytes), start)) : 0;
+      if (short > 0) {
+        this.left = short;
+        at = start + SHORT_COUNT_BYTES;
       } else {
         const count = this.number(bytes, start, start, end, this.limits.argsMax);
         if (count < 0) return this.badCount(count, start);
@@ -161,8 +159,13 @@ export class RequestParser {
   private bulks(args: Args, bytes: Buffer, base: number, at: number, end: number, shift: number, bulk: number): number {
     let left = this.left;
     const max = this.authenticated ? this.limits.bulkBytesMax : this.limits.unauthenticatedBytesMax;
+    const view = viewOf(bytes);
     for (;;) {
-      if (bulk < 0) {
+      const short = bulk < 0 && at + SHORT_LENGTH_BYTES_MAX <= end ? shortLength(wordAt(bytes, view, at)) : -1;
+      if (short >= 0 && short >>> 3 <= max) {
+        bulk = short >>> 3;
+        at += short & 7;
+      } else if (bulk < 0) {
         let i = at + 1;
         let length = 0;
         // Up to 8 digits with their CR and one byte more, all here; anything else takes the slow way.
@@ -314,86 +317,5 @@ export class RequestParser {
     const stop = lf > start && bytes[lf - 1] === CR ? lf - 1 : lf;
     if (!splitLine(args, bytes, start, stop)) return this.fail(start, "Protocol error: unbalanced quotes in request");
     return DONE;
-  }
-}
-
-/**
- * Split a line into arguments as a shell does, undoing quotes and escapes in place.
- * @returns false for a quote that is not closed, or closed in the middle of a word.
- */
-function splitLine(args: Args, bytes: Buffer, start: number, end: number): boolean {
-  let at = start;
-  for (;;) {
-    while (at < end && isSpace(bytes[at])) at++;
-    // A NUL ends the line, because the original works on C strings.
-    if (at >= end || bytes[at] === 0) return true;
-    const begin = at;
-    let to = at;
-    let quote = 0;
-    for (;;) {
-      const byte = at < end ? bytes[at] : 0;
-      if (quote === 0) {
-        if (byte === 0 || byte === SPACE || byte === LF || byte === CR || byte === 9) break;
-        if (byte === DOUBLE_QUOTE || byte === SINGLE_QUOTE) quote = byte;
-        else bytes[to++] = byte;
-        at++;
-        continue;
-      }
-      if (byte === 0) return false;
-      if (byte === quote) {
-        const after = at + 1 < end ? bytes[at + 1] : 0;
-        if (after !== 0 && !isSpace(after)) return false;
-        at++;
-        break;
-      }
-      if (byte !== BACKSLASH || at + 1 >= end || bytes[at + 1] === 0) {
-        bytes[to++] = byte;
-        at++;
-      } else if (quote === SINGLE_QUOTE) {
-        // Only the quote itself can be escaped here.
-        if (bytes[at + 1] === SINGLE_QUOTE) at++;
-        bytes[to++] = bytes[at++];
-      } else {
-        const high = at + 3 < end && bytes[at + 1] === 120 ? hexDigit(bytes[at + 2]) : -1;
-        const low = high >= 0 ? hexDigit(bytes[at + 3]) : -1;
-        if (low >= 0) {
-          bytes[to++] = high * 16 + low;
-          at += 4;
-        } else {
-          bytes[to++] = unescaped(bytes[at + 1]);
-          at += 2;
-        }
-      }
-    }
-    args.push(begin, to - begin);
-  }
-}
-
-function isSpace(byte: number): boolean {
-  return byte === SPACE || (byte >= 9 && byte <= 13);
-}
-
-function hexDigit(byte: number): number {
-  if (byte >= 48 && byte <= 57) return byte - 48;
-  if (byte >= 97 && byte <= 102) return byte - 87;
-  if (byte >= 65 && byte <= 70) return byte - 55;
-  return -1;
-}
-
-/** The byte that a backslash and `byte` stand for within double quotes. */
-function unescaped(byte: number): number {
-  switch (byte) {
-    case 110: // n
-      return 10;
-    case 114: // r
-      return 13;
-    case 116: // t
-      return 9;
-    case 98: // b
-      return 8;
-    case 97: // a
-      return 7;
-    default:
-      return byte;
   }
 }

@@ -7,6 +7,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Args } from "../../../src/codec/resp/args.js";
 import { DONE, ERROR, INCOMPLETE, LIMITS_DEFAULT, RequestParser } from "../../../src/codec/resp/request-parser.js";
+import { viewed } from "../../../src/lib/view.js";
 import { cpuMs } from "../../lib/pace.js";
 
 type Parsed = { readonly commands: string[][]; readonly error: string };
@@ -30,6 +31,8 @@ function feed(chunks: readonly Buffer[], parser: RequestParser = new RequestPars
   let kept = Buffer.alloc(0);
   for (const chunk of chunks) {
     const bytes = Buffer.concat([Buffer.alloc(shift, "#"), kept, chunk, Buffer.from("$9\r\n*1\r\n\n")]);
+    // As buffers of connections do, but for a client's large ones.
+    if (chunk.length % 2 === 1) viewed(bytes);
     const end = shift + kept.length + chunk.length;
     let at = shift;
     for (;;) {
