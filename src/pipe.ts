@@ -5,6 +5,7 @@
  */
 import type RedisParser from "redis-parser";
 import { EmbeddedClient, type Link, type LinkUser } from "./client/embedded.js";
+import { viewed } from "./lib/view.js";
 import type { Connection, ConnectionHandler } from "./ports/network.js";
 import type { Server } from "./server/server.js";
 
@@ -98,7 +99,7 @@ class Pipe implements Connection, Link {
 
   send(bytes: Buffer): void {
     if (this.over) return;
-    if (this.held === undefined) this.handler.onBytes(bytes, bytes.length);
+    if (this.held === undefined) this.handler.onBytes(viewed(bytes), bytes.length);
     else this.held.push(bytes);
   }
 
@@ -136,7 +137,7 @@ class Pipe implements Connection, Link {
   handOver(): void {
     const held = this.held ?? [];
     if (held.length > 0) this.held = [];
-    for (const bytes of held) if (!this.over) this.handler.onBytes(bytes, bytes.length);
+    for (const bytes of held) if (!this.over) this.handler.onBytes(viewed(bytes), bytes.length);
   }
 
   finish(): void {

@@ -10,6 +10,7 @@
  * one of each node's log.
  */
 import { keySlot } from "../../src/core/ring/slot.js";
+import { viewed } from "../../src/lib/view.js";
 import { countersOf, figuresOf, kvorumTrio, routed } from "../lib/kvorum-trio.js";
 import { sleep } from "../lib/process-facts.js";
 import { RespClient } from "../lib/resp-client.js";
@@ -39,7 +40,7 @@ async function ownKeys(nodes: readonly RunningServer[], count: number): Promise<
   const [target] = await routed(nodes, nodes.length);
   const keys: string[] = [];
   for (let i = 0; keys.length < count; i++) {
-    const name = Buffer.from(`trip:${i}`);
+    const name = viewed(Buffer.from(`trip:${i}`));
     const slot = keySlot(name, 0, name.length);
     if (target?.slots?.some(([from, to]) => slot >= from && slot <= to)) keys.push(name.toString());
   }

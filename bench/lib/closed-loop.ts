@@ -9,6 +9,7 @@
  */
 import { connect, type Socket } from "node:net";
 import { keySlot } from "../../src/core/ring/slot.js";
+import { viewed } from "../../src/lib/view.js";
 import { type Operation, type Request, requestsOf, writeDigits } from "./closed-loop-requests.js";
 import { Chance } from "./loader.js";
 import { cpuTime, sleep } from "./process-facts.js";
@@ -170,7 +171,7 @@ function keysIn(slots: NonNullable<LoopTarget["slots"]>, keys: number): Uint32Ar
   for (const [from, to] of slots) wanted.fill(1, from, to + 1);
   const found: number[] = [];
   for (let i = 0; i < keys; i++) {
-    const name = Buffer.from(`key:${String(i).padStart(12, "0")}`);
+    const name = viewed(Buffer.from(`key:${String(i).padStart(12, "0")}`));
     if (wanted[keySlot(name, 0, name.length)] === 1) found.push(i);
   }
   if (found.length === 0) throw new Error("no key lies in a node's slots");

@@ -3,7 +3,7 @@
  * lib/copy.ts.
  */
 import { copyBytes } from "../../src/lib/copy.js";
-import { viewed } from "../../src/lib/view.js";
+import { type Viewed, viewed } from "../../src/lib/view.js";
 import { fold, type Group } from "../lib/micro.js";
 
 const COPIES = 64;
@@ -11,7 +11,7 @@ const LENGTHS: readonly number[] = [16, 64, 96, 128, 512, 4096];
 /** Copies come out of the middle of a larger buffer, as a value does out of what a socket read. */
 const SOURCE_BYTES: number = 1 << 19;
 
-type Copy = (from: Buffer, fromAt: number, to: Buffer, toAt: number, length: number) => void;
+type Copy = (from: Viewed, fromAt: number, to: Viewed, toAt: number, length: number) => void;
 
 function copying(length: number, copy: Copy): () => number {
   const from = viewed(Buffer.alloc(SOURCE_BYTES, "kvorum and its bytes "));

@@ -28,9 +28,23 @@ type WriteOne = (writer: MessageWriter, i: number) => void;
 
 function accepts(): WriteOne {
   const records = viewed(Buffer.alloc(100 * RECORD_BYTES));
-  const keys = keysPacked(100);
+  const keys = viewed(keysPacked(100));
   for (let i = 0; i < 100; i++) {
-    encodeBody(records, i * RECORD_BYTES, 0, 0, i, 7, 0, keys, i * KEY_BYTES, KEY_BYTES, VALUE, 0, VALUE.length);
+    encodeBody(
+      records,
+      i * RECORD_BYTES,
+      0,
+      0,
+      i,
+      7,
+      0,
+      keys,
+      i * KEY_BYTES,
+      KEY_BYTES,
+      viewed(VALUE),
+      0,
+      VALUE.length,
+    );
   }
   return (writer, i) => writer.record(MESSAGE_ACCEPT, i + 1, i, 2, records, i * RECORD_BYTES, RECORD_BYTES);
 }

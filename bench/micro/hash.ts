@@ -6,11 +6,12 @@ import { keySlot } from "../../src/core/ring/slot.js";
 import { crc32 } from "../../src/lib/crc.js";
 import { writeCrc64 } from "../../src/lib/crc64.js";
 import { halfSipHash } from "../../src/lib/half-siphash.js";
+import { type Viewed, viewed } from "../../src/lib/view.js";
 import { fold, type Group } from "../lib/micro.js";
 import { KEY_BYTES, keysPacked } from "../lib/sample-data.js";
 
 const KEYS = 256;
-const PACKED: Buffer = keysPacked(KEYS);
+const PACKED: Viewed = viewed(keysPacked(KEYS));
 
 function perKey(name: string, hash: (at: number) => number): Group {
   const run = (): number => {

@@ -12,6 +12,7 @@ import {
   keyOffset,
   readU32,
 } from "../../src/codec/record/record.js";
+import { type Viewed, viewed } from "../../src/lib/view.js";
 import { fold, type Group } from "../lib/micro.js";
 import { KEY_BYTES, keysPacked, VALUE } from "../lib/sample-data.js";
 
@@ -20,9 +21,9 @@ const VALUE_AT = 100;
 const BODY_BYTES: number = bodyBytesOf(KEY_BYTES, VALUE.length, false);
 const HLC_LOW = 0x1234_5678;
 const HLC_HIGH = 0x0001_2345;
-const KEYS: Buffer = keysPacked(RECORDS);
+const KEYS: Viewed = viewed(keysPacked(RECORDS));
 /** The value as it comes: in the middle of what a socket read. */
-const READ: Buffer = Buffer.concat([Buffer.alloc(VALUE_AT), VALUE, Buffer.alloc(VALUE_AT)]);
+const READ: Viewed = viewed(Buffer.concat([Buffer.alloc(VALUE_AT), VALUE, Buffer.alloc(VALUE_AT)]));
 
 function sumOf(out: Buffer): number {
   let sum = 1;
@@ -31,7 +32,7 @@ function sumOf(out: Buffer): number {
 }
 
 function encoding(): () => number {
-  const out = Buffer.alloc(RECORDS * BODY_BYTES);
+  const out = viewed(Buffer.alloc(RECORDS * BODY_BYTES));
   return () => {
     for (let i = 0; i < RECORDS; i++) {
       const keyAt = i * KEY_BYTES;
@@ -60,7 +61,7 @@ function encodingByView(): () => number {
 }
 
 function decoding(): () => number {
-  const bytes = Buffer.alloc(RECORDS * BODY_BYTES);
+  const bytes = viewed(Buffer.alloc(RECORDS * BODY_BYTES));
   for (let i = 0; i < RECORDS; i++) {
     const keyAt = i * KEY_BYTES;
     encodeBody(bytes, i * BODY_BYTES, 0, 0, HLC_LOW, HLC_HIGH, 0, KEYS, keyAt, KEY_BYTES, READ, VALUE_AT, VALUE.length);

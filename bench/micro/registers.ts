@@ -4,6 +4,7 @@
  */
 import { VersionVector } from "../../src/core/clock/version-vector.js";
 import { Random } from "../../src/lib/random.js";
+import { viewed } from "../../src/lib/view.js";
 import type { Log } from "../../src/storage/log.js";
 import { RegisterStore } from "../../src/storage/register-store.js";
 import { Registers } from "../../src/storage/registers.js";
@@ -25,7 +26,7 @@ class NoLog implements Log {
 
   append(body: Buffer, at: number, length: number): number {
     if (this.batch.bytes() > BATCH_BYTES) this.batch.begin(this.appendedLsn + 1);
-    this.batch.append(body, at, length);
+    this.batch.append(viewed(body), at, length);
     this.durableLsn = this.appendedLsn;
     return ++this.appendedLsn;
   }

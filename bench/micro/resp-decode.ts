@@ -6,6 +6,7 @@
 import RedisParser from "redis-parser";
 import { Args } from "../../src/codec/resp/args.js";
 import { DONE, RequestParser } from "../../src/codec/resp/request-parser.js";
+import { viewed } from "../../src/lib/view.js";
 import { fold, type Group } from "../lib/micro.js";
 import { keyText, requests } from "../lib/sample-data.js";
 
@@ -24,7 +25,7 @@ function offsets(bytes: Buffer): () => number {
   return () => {
     let at = 0;
     let sum = 1;
-    while (parser.next(bytes, at, bytes.length) === DONE) {
+    while (parser.next(viewed(bytes), at, bytes.length) === DONE) {
       at = parser.position;
       const { args } = parser;
       for (let i = 0; i < args.count; i++) sum = fold(sum, args.length[i] * 256 + args.bytes[args.start[i]]);

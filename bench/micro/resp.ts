@@ -3,6 +3,7 @@
  * codec/resp/reply-writer.ts.
  */
 import { ReplyWriter } from "../../src/codec/resp/reply-writer.js";
+import { viewed } from "../../src/lib/view.js";
 import { fold, type Group } from "../lib/micro.js";
 import { VALUE } from "../lib/sample-data.js";
 
@@ -40,7 +41,7 @@ export function groups(): Group[] {
     {
       name: `${name}, bulk of 64 bytes`,
       cases: [
-        { name: "kvorum", operations: REPLIES, run: written((writer) => writer.bulk(VALUE, 0, VALUE.length)) },
+        { name: "kvorum", operations: REPLIES, run: written((writer) => writer.bulk(viewed(VALUE), 0, VALUE.length)) },
         {
           name: "Buffers, joined",
           operations: REPLIES,

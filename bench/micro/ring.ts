@@ -5,12 +5,13 @@
 import { place, rebalance } from "../../src/core/ring/balance.js";
 import { type Member, movesBetween } from "../../src/core/ring/placement.js";
 import { Ring } from "../../src/core/ring/ring.js";
+import { type Viewed, viewed } from "../../src/lib/view.js";
 import { fold, type Group } from "../lib/micro.js";
 import { KEY_BYTES, keysPacked } from "../lib/sample-data.js";
 
 const KEYS = 256;
 const N = 3;
-const PACKED: Buffer = keysPacked(KEYS);
+const PACKED: Viewed = viewed(keysPacked(KEYS));
 
 const nodes = (count: number): Member[] => Array.from({ length: count }, (_, i) => ({ id: `node-${i}`, zone: "" }));
 

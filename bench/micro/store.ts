@@ -3,6 +3,7 @@
  * which is thrown away here. Guards storage/store.ts.
  */
 import { Random } from "../../src/lib/random.js";
+import { viewed } from "../../src/lib/view.js";
 import { KeyState } from "../../src/ports/keyspace.js";
 import type { Log } from "../../src/storage/log.js";
 import { Store } from "../../src/storage/store.js";
@@ -24,20 +25,20 @@ class NoLog implements Log {
 
   append(body: Buffer, at: number, length: number): number {
     if (this.batch.bytes() > BATCH_BYTES) this.batch.begin(this.appendedLsn + 1);
-    this.batch.append(body, at, length);
+    this.batch.append(viewed(body), at, length);
     this.durableLsn = this.appendedLsn;
     return ++this.appendedLsn;
   }
 }
 
 export function groups(): Group[] {
-  const packed = keysPacked(KEYS);
+  const packed = viewed(keysPacked(KEYS));
   const store = new Store(new Table(1024, 1, 2), new NoLog(), new Random(1));
   store.setTime(NOW_MS);
   const state = new KeyState();
   const put = (at: number): void => {
     store.gate = 0;
-    store.put(0, packed, at, KEY_BYTES, VALUE, 0, VALUE.length, 0, false);
+    store.put(0, packed, at, KEY_BYTES, viewed(VALUE), 0, VALUE.length, 0, false);
   };
   for (let i = 0; i < KEYS; i++) put(i * KEY_BYTES);
   const find = (at: number): number => {

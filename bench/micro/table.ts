@@ -7,6 +7,7 @@
  */
 import { LRUCache } from "lru-cache";
 import { bodyBytesOf, encodeBody } from "../../src/codec/record/record.js";
+import { viewed } from "../../src/lib/view.js";
 import { Table } from "../../src/storage/table.js";
 import { fold, type Group } from "../lib/micro.js";
 import { KEY_BYTES, keysPacked, VALUE } from "../lib/sample-data.js";
@@ -36,12 +37,26 @@ function tableStore(packed: Buffer): Store {
   let lsn = 0;
   return {
     get(at) {
-      return table.find(0, packed, at, KEY_BYTES) === 0 ? 0 : table.body[table.bodyAt + VALUE_IN_BODY];
+      return table.find(0, viewed(packed), at, KEY_BYTES) === 0 ? 0 : table.body[table.bodyAt + VALUE_IN_BODY];
     },
     set(at) {
-      const ref = table.find(0, packed, at, KEY_BYTES);
+      const ref = table.find(0, viewed(packed), at, KEY_BYTES);
       table.replace(0, ref, BODY_BYTES, ++lsn, 0);
-      encodeBody(table.body, table.bodyAt, 0, 0, lsn, 0, 0, packed, at, KEY_BYTES, VALUE, 0, VALUE.length);
+      encodeBody(
+        table.body,
+        table.bodyAt,
+        0,
+        0,
+        lsn,
+        0,
+        0,
+        viewed(packed),
+        at,
+        KEY_BYTES,
+        viewed(VALUE),
+        0,
+        VALUE.length,
+      );
     },
   };
 }

@@ -4,22 +4,23 @@
  */
 import { bodyBytesOf, encodeBody } from "../../src/codec/record/record.js";
 import { crc32 } from "../../src/lib/crc.js";
+import { type Viewed, viewed } from "../../src/lib/view.js";
 import { BATCH_HEADER_BYTES, BatchBuilder, decodeBatchHeader, SECTOR_BYTES } from "../../src/storage/wal-format.js";
 import type { Group } from "../lib/micro.js";
 import { KEY_BYTES, keysPacked, VALUE } from "../lib/sample-data.js";
 
 const BODY_BYTES: number = bodyBytesOf(KEY_BYTES, VALUE.length, false);
-const KEYS: Buffer = keysPacked(1);
+const KEYS: Viewed = viewed(keysPacked(1));
 
 function sampleBody(): Buffer {
-  const body = Buffer.alloc(BODY_BYTES);
-  encodeBody(body, 0, 0, 0, 1, 2, 0, KEYS, 0, KEY_BYTES, VALUE, 0, VALUE.length);
+  const body = viewed(Buffer.alloc(BODY_BYTES));
+  encodeBody(body, 0, 0, 0, 1, 2, 0, KEYS, 0, KEY_BYTES, viewed(VALUE), 0, VALUE.length);
   return body;
 }
 
 /** The builder's batch must read back before it is timed. */
 function building(records: number): () => number {
-  const body = sampleBody();
+  const body = viewed(sampleBody());
   const builder = new BatchBuilder(1 << 20);
   const run = (): number => {
     builder.begin(1);

@@ -6,6 +6,7 @@
 import type { ReplicaGroup } from "../core/register/quorum.js";
 import type { Ring } from "../core/ring/ring.js";
 import { keySlot } from "../core/ring/slot.js";
+import { type Viewed, viewedOf } from "../lib/view.js";
 
 /** Static members: the first configuration is the only one. */
 export const EPOCH = 0;
@@ -16,7 +17,7 @@ export class Routing {
   private readonly r: number;
   private readonly w: number;
   private readonly groups: (ReplicaGroup | undefined)[];
-  private scratch: Buffer = Buffer.allocUnsafeSlow(1024);
+  private scratch: Viewed = viewedOf(1024);
   /** The last name asked for: the same one is asked for several times in a row. */
   private lastName = "";
   private lastPartition = 0;
@@ -32,7 +33,7 @@ export class Routing {
   // HOT: several times an operation.
   partitionOf(name: string): number {
     if (name === this.lastName) return this.lastPartition;
-    if (this.scratch.length < name.length) this.scratch = Buffer.allocUnsafeSlow(name.length * 2);
+    if (this.scratch.length < name.length) this.scratch = viewedOf(name.length * 2);
     const bytes = this.scratch.latin1Write(name, 0);
     this.lastName = name;
     this.lastPartition = this.ring.partitionOfSlot(keySlot(this.scratch, 1, bytes - 1));

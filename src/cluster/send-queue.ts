@@ -28,6 +28,7 @@ import {
 import { MessageWriter, setBudget } from "../codec/frame/message-writer.js";
 import { readU32 } from "../codec/record/record.js";
 import { assert } from "../lib/assert.js";
+import { type Viewed, viewed, viewedOf } from "../lib/view.js";
 import { DECLINED_BYTES, writeDeclined } from "./register-wire.js";
 
 export interface SendLimits {
@@ -54,7 +55,7 @@ const ID_AT = 8;
 /** A buffer that grew beyond it is given back after its frame. */
 const KEPT_BYTES_MAX: number = 1024 * 1024;
 const MESSAGES_AT: number = FRAME_HEADER_BYTES + BOOT_BYTES;
-const EMPTY: Buffer = Buffer.alloc(0);
+const EMPTY: Viewed = viewed(Buffer.alloc(0));
 
 interface Large {
   readonly writer: MessageWriter;
@@ -65,7 +66,7 @@ interface Large {
 
 export class SendQueue {
   /** After next(): the bytes to be written are out[0 .. end). */
-  out: Buffer = EMPTY;
+  out: Viewed = EMPTY;
   end = 0;
   /** Messages whose time had passed before they could be sent; and those of them that carried a state that the peer now lacks. */
   expired = 0;
@@ -78,8 +79,8 @@ export class SendQueue {
   private claims = 0;
   private readonly large: Large[] = [];
   private largeBytes = 0;
-  private partOut: Buffer = EMPTY;
-  private readonly whole: Buffer[] = [];
+  private partOut: Viewed = EMPTY;
+  private readonly whole: Viewed[] = [];
   /** What `out` is. */
   private source: "whole" | "short" | "part" = "short";
 
@@ -146,7 +147,7 @@ export class SendQueue {
 
   /** A frame that is ready: a step of the handshake, a farewell. It goes ahead of all messages. */
   addFrame(frame: Buffer): void {
-    this.whole.push(frame);
+    this.whole.push(viewed(frame));
   }
 
   /** Make the next frame, in `out`. @returns false: nothing waits. After a frame of messages a part has its turn. */
@@ -247,7 +248,7 @@ export class SendQueue {
     if (first.offset === 0 && leftMs !== Number.POSITIVE_INFINITY) setBudget(writer.buf, 0, leftMs);
     const length = Math.min(PART_BYTES, writer.at - first.offset);
     const room = FRAME_HEADER_BYTES + PART_HEADER_BYTES + PART_BYTES;
-    if (this.partOut.length === 0) this.partOut = Buffer.allocUnsafeSlow(room);
+    if (this.partOut.length === 0) this.partOut = viewedOf(room);
     const { buf, at, tail } = writer;
     this.end = writePart(this.partOut, 0, version, buf.subarray(0, at - tail.length), first.offset, length, tail);
     this.out = this.partOut;

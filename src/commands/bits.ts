@@ -3,6 +3,7 @@
  * Bit 0 is the highest bit of the first byte. Beyond the end all bits are 0.
  * As in Redis 7.2 (and not before) BITCOUNT and BITPOS check their arguments also when the key is missing.
  */
+import { type Viewed, viewed } from "../lib/view.js";
 import type { Context } from "./context.js";
 import { type Integer, integerArg, isWord, parseInteger } from "./numbers.js";
 import { wrongType } from "./set.js";
@@ -59,11 +60,11 @@ export function setBit(c: Context): void {
 }
 
 /** The key's value in scratch, lengthened with zeros to at least `least` bytes. */
-export function grown(c: Context, least: number): Buffer {
+export function grown(c: Context, least: number): Viewed {
   const key = c.key;
   const old = key.present ? key.valueBytes : 0;
   const total = Math.max(old, least);
-  const value = c.scratch(total).subarray(0, total);
+  const value = viewed(c.scratch(total).subarray(0, total));
   if (old > 0) key.bytes.copy(value, 0, key.valueAt, key.valueAt + old);
   if (total > old) value.fill(0, old, total);
   return value;

@@ -7,6 +7,7 @@
  */
 import { Args } from "../codec/resp/args.js";
 import { ReplyWriter } from "../codec/resp/reply-writer.js";
+import { type Viewed, viewedOf } from "../lib/view.js";
 import { KeyState, type Keyspace } from "../ports/keyspace.js";
 import { NO_ROOM, TOO_MUCH } from "./texts.js";
 
@@ -61,7 +62,7 @@ export class Context {
   transactionBytes = -1;
 
   outcome: number = OUTCOME_NOTHING;
-  newBytes: Buffer;
+  newBytes: Viewed;
   newAt = 0;
   newLength = 0;
   newExpireAt = 0;
@@ -70,7 +71,7 @@ export class Context {
   newIdleSeconds = -1;
   newFrequency = -1;
 
-  private scratchBytes: Buffer = Buffer.allocUnsafeSlow(4096);
+  private scratchBytes: Viewed = viewedOf(4096);
 
   constructor(space: Keyspace, host: Host) {
     this.space = space;
@@ -83,7 +84,7 @@ export class Context {
    * @param expireAt absolute deadline in ms, 0 = none. When it hasPassed() the caller uses remove() instead.
    * @param raw the value was changed in place (APPEND, SETRANGE, SETBIT...), see KeyState.raw.
    */
-  put(bytes: Buffer, at: number, length: number, expireAt: number, raw = false): void {
+  put(bytes: Viewed, at: number, length: number, expireAt: number, raw = false): void {
     this.outcome = OUTCOME_PUT;
     this.newBytes = bytes;
     this.newAt = at;
@@ -103,10 +104,10 @@ export class Context {
   }
 
   /** Reused room of at least `bytes` to build a value in; contents undefined. Valid until the next call. */
-  scratch(bytes: number): Buffer {
+  scratch(bytes: number): Viewed {
     if (this.scratchBytes.length >= bytes) return this.scratchBytes;
-    if (bytes > SCRATCH_KEPT_BYTES_MAX) return Buffer.allocUnsafeSlow(bytes);
-    this.scratchBytes = Buffer.allocUnsafeSlow(Math.max(bytes, this.scratchBytes.length * 2));
+    if (bytes > SCRATCH_KEPT_BYTES_MAX) return viewedOf(bytes);
+    this.scratchBytes = viewedOf(Math.max(bytes, this.scratchBytes.length * 2));
     return this.scratchBytes;
   }
 

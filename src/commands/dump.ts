@@ -12,6 +12,7 @@
  */
 import { writeCrc64 } from "../lib/crc64.js";
 import { lzfCompress, lzfDecompress } from "../lib/lzf.js";
+import { viewed } from "../lib/view.js";
 import type { Context } from "./context.js";
 import { storable } from "./deadline.js";
 import { type Integer, integerArg, isWord, parseSmall } from "./numbers.js";
@@ -119,7 +120,7 @@ export function restore(c: Context): void {
   const deadline = deadlineFrom(c, ttl, options.absolute);
   if (deadline !== 0 && c.hasPassed(deadline)) c.remove();
   else {
-    c.put(value, 0, value.length, deadline);
+    c.put(viewed(value), 0, value.length, deadline);
     c.newIdleSeconds = options.idleSeconds;
     c.newFrequency = options.frequency;
   }

@@ -2,6 +2,7 @@
  * commands/lcs.ts: LCS: the longest common subsequence of two strings, by the textbook table.
  * Where several are equally long, the one that Redis finds is found: from the end, moving back in the second string first.
  */
+import { viewed } from "../lib/view.js";
 import type { Context } from "./context.js";
 import { clamp, integerArg, isWord } from "./numbers.js";
 import { SYNTAX } from "./texts.js";
@@ -36,7 +37,7 @@ export function lcs(c: Context): void {
   else if (options.idx) writeMatches(c, first, second, lengths, options);
   else {
     const common = subsequence(first, second, lengths, longest);
-    c.reply.bulk(common, 0, common.length);
+    c.reply.bulk(viewed(common), 0, common.length);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { ReplyWriter } from "../codec/resp/reply-writer.js";
 import { globMatches } from "../lib/glob.js";
+import type { Viewed } from "../lib/view.js";
 import type { KeyState } from "../ports/keyspace.js";
 import type { Context } from "./context.js";
 import { TYPE_NAMES } from "./keys.js";
@@ -31,7 +32,7 @@ export class Found {
 
   readonly visit = (state: KeyState): void => this.add(state.type, state.bytes, state.keyAt, state.keyBytes);
 
-  add(keyType: number, bytes: Buffer, at: number, length: number): void {
+  add(keyType: number, bytes: Viewed, at: number, length: number): void {
     const { pattern, type } = this;
     if (type !== undefined && TYPE_NAMES[keyType] !== type) return;
     if (pattern !== undefined && !globMatches(pattern, bytes, at, length)) return;

@@ -2,12 +2,13 @@
  * commands/strings.ts: reading and changing string values: GET and its kin, ranges, APPEND, MSETNX.
  * A value that is changed in place counts as raw from then on (OBJECT ENCODING), as in Redis.
  */
+import { type Viewed, viewed } from "../lib/view.js";
 import type { Context } from "./context.js";
 import { clamp, type Integer, integerArg } from "./numbers.js";
 import { writeValue, wrongType } from "./set.js";
 import { TOO_LONG } from "./texts.js";
 
-const NO_BYTES: Buffer = Buffer.alloc(0);
+const NO_BYTES: Viewed = viewed(Buffer.alloc(0));
 
 // HOT: once per GET. No allocation. Guard: bench/micro/commands.ts
 export function get(c: Context): void {

@@ -2,6 +2,7 @@
  * http/start.ts: HTTP of a running node: from its options to a server that listens.
  * Invariant: after a start that failed nothing listens.
  */
+import { viewed } from "../lib/view.js";
 import type { RunningNode } from "../node.js";
 import { Pipes } from "../pipe.js";
 import { KeyState } from "../ports/keyspace.js";
@@ -33,7 +34,7 @@ export async function startHttp(
     valueBytesMax: () => config.maxValueBytes,
     bytesHeld: (key) => {
       const state = new KeyState();
-      return server.space.find(0, key, 0, key.length, state, false) ? state.valueBytes : 0;
+      return server.space.find(0, viewed(key), 0, key.length, state, false) ? state.valueBytes : 0;
     },
     fault: (text) => log("warning", text),
   });

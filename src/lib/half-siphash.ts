@@ -3,15 +3,14 @@
  * A keyed hash, since keys come from strangers: with a plain one (FNV, murmur) a client can choose keys that all collide.
  * Source: HalfSipHash-1-3, the 32-bit sibling of SipHash (Aumasson, Bernstein, 2012); one round a word, three to finish.
  */
-import { viewOf, wordAt } from "./view.js";
+import type { Viewed } from "./view.js";
 
 // HOT: once per key looked up. No allocation. Guard: bench/micro/hash.ts
 /**
  * @param k0 @param k1 the secret, two 32-bit integers.
  * @returns 0 .. 2^32 - 1, as a signed 32-bit integer. O(length), about 1 ns a byte at 16 bytes.
  */
-export function halfSipHash(bytes: Uint8Array, at: number, length: number, k0: number, k1: number): number {
-  const view = viewOf(bytes);
+export function halfSipHash({ view }: Viewed, at: number, length: number, k0: number, k1: number): number {
   // Integers from the first on: else the sums are made in doubles.
   let v0 = k0 | 0;
   let v1 = k1 | 0;
@@ -19,7 +18,7 @@ export function halfSipHash(bytes: Uint8Array, at: number, length: number, k0: n
   let v3 = 0x74656462 ^ k1;
   const wordsEnd = at + (length & ~3);
   for (let i = at; i < wordsEnd; i += 4) {
-    const word = wordAt(bytes, view, i);
+    const word = view.getInt32(i, true);
     v3 ^= word;
     v0 = (v0 + v1) | 0;
     v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
@@ -35,9 +34,9 @@ export function halfSipHash(bytes: Uint8Array, at: number, length: number, k0: n
   }
   let tail = length << 24;
   const rest = length & 3;
-  if (rest > 2) tail |= bytes[wordsEnd + 2] << 16;
-  if (rest > 1) tail |= bytes[wordsEnd + 1] << 8;
-  if (rest > 0) tail |= bytes[wordsEnd];
+  if (rest > 2) tail |= view.getUint8(wordsEnd + 2) << 16;
+  if (rest > 1) tail |= view.getUint8(wordsEnd + 1) << 8;
+  if (rest > 0) tail |= view.getUint8(wordsEnd);
   v3 ^= tail;
   for (let round = 0; round < 4; round++) {
     if (round === 1) {

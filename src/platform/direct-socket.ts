@@ -18,7 +18,7 @@
  */
 import { type Server, Socket } from "node:net";
 import { copyBytes } from "../lib/copy.js";
-import { viewed } from "../lib/view.js";
+import { type Viewed, viewedOf } from "../lib/view.js";
 import type { Accept, Connection, ConnectionHandler } from "../ports/network.js";
 import { descriptor, type Endpoints, endpoints } from "./endpoints.js";
 
@@ -41,7 +41,7 @@ interface Handle {
 
 type Inside = { _handle: Handle | null; _server: Server | null; server: Server | null };
 
-let readBuffer: Buffer | undefined;
+let readBuffer: Viewed | undefined;
 /** undefined: not learned yet; null: this Node does not have what is needed. */
 let Request: (new () => WriteRequest) | null | undefined;
 /** A request that is attached to nothing, for the next write. */
@@ -50,7 +50,7 @@ let spare: WriteRequest | undefined;
  * Short writes go out of here. A view is what a write needs, and making one costs more than copying so few bytes: so there is one
  * for each length, made once.
  */
-let shortBytes: Buffer = viewed(Buffer.allocUnsafeSlow(SHORT_BYTES_MAX));
+let shortBytes: Viewed = viewedOf(SHORT_BYTES_MAX);
 let shortViews: Buffer[] = [];
 
 /** @param server whose it is; null for one that we connected. @returns false when this socket cannot be served so; it is then untouched. */
@@ -59,7 +59,7 @@ export function openDirect(accepted: Socket, server: Server | null, accept: Acce
   const handle = old._handle;
   if (handle === null || typeof handle !== "object") return false;
   if (typeof handle.writeBuffer !== "function" || typeof handle.writeQueueSize !== "number") return false;
-  readBuffer ??= viewed(Buffer.allocUnsafeSlow(READ_BYTES));
+  readBuffer ??= viewedOf(READ_BYTES);
 
   // Asked before the handle moves: the names are looked up through it.
   const names = endpoints(accepted);
@@ -77,7 +77,7 @@ export function openDirect(accepted: Socket, server: Server | null, accept: Acce
     manualStart: true,
     onread: {
       buffer: readBuffer,
-      callback: (length: number, buffer: Uint8Array): boolean => connection.take(length, buffer as Buffer),
+      callback: (length: number, buffer: Uint8Array): boolean => connection.take(length, buffer as Viewed),
     },
   } as ConstructorParameters<typeof Socket>[0]);
   const rebuilt = socket as unknown as Inside;
@@ -120,7 +120,7 @@ class DirectConnection implements Connection {
   }
 
   // HOT: once per read.
-  take(length: number, buffer: Buffer): boolean {
+  take(length: number, buffer: Viewed): boolean {
     (this.handler as ConnectionHandler).onBytes(buffer, length);
     // True: go on reading. A pause() meanwhile has stopped the handle itself.
     return true;
@@ -132,7 +132,7 @@ class DirectConnection implements Connection {
   }
 
   // HOT: once per read or group of durable replies. Guard: bench/compare.ts, P1.
-  write(bytes: Buffer, from: number, to: number): boolean {
+  write(bytes: Viewed, from: number, to: number): boolean {
     if (this.closed || (this.socket as Socket).destroyed) return false;
     if (Request == null) return this.writeLearning(bytes, from, to);
     const request = (spare ??= newRequest(Request));
@@ -151,7 +151,7 @@ class DirectConnection implements Connection {
     request.bytes = view;
     this.writing = true;
     if (!short) return true;
-    shortBytes = viewed(Buffer.allocUnsafeSlow(SHORT_BYTES_MAX));
+    shortBytes = viewedOf(SHORT_BYTES_MAX);
     shortViews = [];
     return false;
   }

@@ -6,6 +6,7 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import { viewed } from "../lib/view.js";
 import type {
   Accept,
   Connection,
@@ -141,7 +142,7 @@ class PlainConnection implements Connection {
 
   start(handler: ConnectionHandler): void {
     const socket = this.socket;
-    socket.on("data", (chunk: Buffer) => handler.onBytes(chunk, chunk.length));
+    socket.on("data", (chunk: Buffer) => handler.onBytes(viewed(chunk), chunk.length));
     socket.on("end", () => handler.onEnd());
     // The error itself says nothing that 'close', which always follows, does not.
     socket.on("error", () => {});

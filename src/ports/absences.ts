@@ -4,11 +4,12 @@
  * of the keys that go, and only while somebody waits for one.
  * Invariant: `size` is 0 when nobody waits; then the others are not to be called.
  */
+import type { Viewed } from "../lib/view.js";
 
 /** One who waits. */
 export interface Absence {
   readonly db: number;
-  readonly key: Buffer;
+  readonly key: Viewed;
   /** The key has gone since this was added. */
   gone: boolean;
 }
@@ -41,7 +42,7 @@ export class Absences {
   }
 
   /** All keys of a database, or of all (db = -1), are about to go. @param isThere is the key one of them? O(those who wait). */
-  noteAll(db: number, isThere: (db: number, key: Buffer) => boolean): void {
+  noteAll(db: number, isThere: (db: number, key: Viewed) => boolean): void {
     for (const all of this.waiting.values())
       for (const absence of all)
         if ((db < 0 || db === absence.db) && isThere(absence.db, absence.key)) absence.gone = true;

@@ -5,9 +5,10 @@
  * two commands lies in one batch of the log, so a command is all there after a crash or not at all.
  */
 
+import { type Viewed, viewed } from "../lib/view.js";
 import type { Absences } from "./absences.js";
 
-const EMPTY: Buffer = Buffer.alloc(0);
+const EMPTY: Viewed = viewed(Buffer.alloc(0));
 
 /** A key's state as a handler sees it. `bytes` is borrowed memory: valid until the next write to the keyspace. */
 export class KeyState {
@@ -17,7 +18,7 @@ export class KeyState {
   type = 0;
   /** True when the value was built in place by APPEND, SETRANGE, SETBIT...: OBJECT ENCODING says raw. */
   raw = false;
-  bytes: Buffer = EMPTY;
+  bytes: Viewed = EMPTY;
   keyAt = 0;
   keyBytes = 0;
   valueAt = 0;
@@ -64,13 +65,13 @@ export interface Keyspace {
    * @param touch counts for keyspace_hits/misses, and while `touching` as a use for LRU/LFU.
    * @returns state.present. Cost O(1).
    */
-  find(db: number, bytes: Buffer, at: number, length: number, state: KeyState, touch: boolean): boolean;
+  find(db: number, bytes: Viewed, at: number, length: number, state: KeyState, touch: boolean): boolean;
 
   /**
    * These keys are about to be looked up, in this order: a hint, which changes nothing but how long that takes. Bytes and lists must stay
    * as they are until forgetAhead().
    */
-  fetchAhead?(db: number, bytes: Buffer, keys: KeysAhead): void;
+  fetchAhead?(db: number, bytes: Viewed, keys: KeysAhead): void;
   forgetAhead?(): void;
 
   /** The version that a put has which is the next change; undefined where it is not known before (in a cluster). */
@@ -79,10 +80,10 @@ export interface Keyspace {
   /** Set a key: value bytes are copied. expireAt 0 = none; one in the past is the caller's error. O(bytes). */
   put(
     db: number,
-    key: Buffer,
+    key: Viewed,
     keyAt: number,
     keyBytes: number,
-    value: Buffer,
+    value: Viewed,
     valueAt: number,
     valueBytes: number,
     expireAt: number,
@@ -90,7 +91,7 @@ export interface Keyspace {
   ): void;
 
   /** Remove a key. @returns whether it was there (and not expired). */
-  remove(db: number, key: Buffer, keyAt: number, keyBytes: number): boolean;
+  remove(db: number, key: Viewed, keyAt: number, keyBytes: number): boolean;
 
   /** Number of keys, those included that are past their deadline and not swept yet (as in Redis). O(1). */
   size(db: number): number;
@@ -111,13 +112,13 @@ export interface Keyspace {
   flush(db: number): void;
 
   /** Bytes the key holds all told (record, header, its share of the index); 0 when absent. */
-  memoryUsage(db: number, bytes: Buffer, at: number, length: number): number;
+  memoryUsage(db: number, bytes: Viewed, at: number, length: number): number;
   /** Seconds since last use (LRU policies); -1 when absent. */
-  idleSeconds(db: number, bytes: Buffer, at: number, length: number): number;
+  idleSeconds(db: number, bytes: Viewed, at: number, length: number): number;
   /** Logarithmic use counter 0..255 (LFU policies); -1 when absent. */
-  frequency(db: number, bytes: Buffer, at: number, length: number): number;
+  frequency(db: number, bytes: Viewed, at: number, length: number): number;
   /** Set idle seconds and frequency (RESTORE ... IDLETIME FREQ); -1 leaves one as it is. */
-  setUsage(db: number, bytes: Buffer, at: number, length: number, idleSeconds: number, frequency: number): void;
+  setUsage(db: number, bytes: Viewed, at: number, length: number, idleSeconds: number, frequency: number): void;
 
   /** Keys in a slot of 0..16383, in database 0 (CLUSTER COUNTKEYSINSLOT, GETKEYSINSLOT). O(keys of the partition). */
   keysInSlot(slot: number, max: number, visit: Visit): number;

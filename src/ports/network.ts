@@ -5,6 +5,7 @@
  * returns. At most one write is under way per connection: the session collects what comes meanwhile, so that it alone
  * decides about order, limits and cutting off.
  */
+import type { Viewed } from "../lib/view.js";
 
 /** One accepted connection. */
 export interface Connection {
@@ -26,7 +27,7 @@ export interface Connection {
    * ever and go on with another one. False: the bytes may be reused at once. Either way, while unsentBytes is not 0 the write is
    * under way, and onSent is called when it is done.
    */
-  write(bytes: Buffer, from: number, to: number): boolean;
+  write(bytes: Viewed, from: number, to: number): boolean;
   /** Stop reading (TCP back-pressure). */
   pause(): void;
   resume(): void;
@@ -39,7 +40,7 @@ export interface Connection {
 /** What the owner of a connection is told. */
 export interface ConnectionHandler {
   /** bytes[0 .. length) have come. Borrowed until this returns. */
-  onBytes(bytes: Buffer, length: number): void;
+  onBytes(bytes: Viewed, length: number): void;
   /** A write that did not end at once has ended: unsentBytes is 0 again. */
   onSent(): void;
   /** The peer will send no more; it may still read. */

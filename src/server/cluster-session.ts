@@ -8,6 +8,7 @@
  */
 import type { Answer, Cluster, Work } from "../cluster/work.js";
 import type { Args } from "../codec/resp/args.js";
+import { viewed } from "../lib/view.js";
 import { checkOutput, FLUSH_BYTES, UNSENT_HIGH_BYTES, UNSENT_LOW_BYTES } from "./client-limits.js";
 import { REPLY_OFF } from "./client-state.js";
 import { STALLED_FULL, STALLED_SLICE, STALLED_WORKS } from "./flow.js";
@@ -109,7 +110,7 @@ export class ClusterSession extends Session {
     if (this.sendingBytes > 0 || server.context.reply.at > server.departures.end) return false;
     server.traffic.outBytes += bytes.length;
     // Whether it was kept or not: nobody writes to it.
-    connection.write(bytes, 0, bytes.length);
+    connection.write(viewed(bytes), 0, bytes.length);
     if (connection.unsentBytes > 0) checkOutput(this, 0);
     return true;
   }

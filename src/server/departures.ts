@@ -8,11 +8,11 @@
  * Price: the first reply of a turn waits for the last command of it (server/turns.ts).
  */
 import type { ReplyWriter } from "../codec/resp/reply-writer.js";
-import { viewed } from "../lib/view.js";
+import { type Viewed, viewedOf } from "../lib/view.js";
 
 /** One who is written to. @returns true when the buffer was kept (ports/network.ts). */
 interface Departing {
-  depart(bytes: Buffer, from: number, to: number): boolean;
+  depart(bytes: Viewed, from: number, to: number): boolean;
 }
 
 /** To begin with; it grows. */
@@ -84,6 +84,6 @@ export class Departures {
   private empty(kept: boolean): void {
     const { writer } = this;
     writer.at = 0;
-    if (kept || writer.buf.length > WRITER_BYTES_KEPT_MAX) writer.buf = viewed(Buffer.allocUnsafeSlow(WRITER_BYTES));
+    if (kept || writer.buf.length > WRITER_BYTES_KEPT_MAX) writer.buf = viewedOf(WRITER_BYTES);
   }
 }

@@ -8,6 +8,7 @@
 import type { MemberView } from "../cluster/work.js";
 import type { ReplyWriter } from "../codec/resp/reply-writer.js";
 import type { Context } from "../commands/context.js";
+import { type Viewed, viewed } from "../lib/view.js";
 import type { HostHandler } from "./hosts.js";
 import type { Session } from "./session.js";
 import { countArgs, listArgs } from "./slot-args.js";
@@ -164,9 +165,9 @@ function getkeysinslot({ server }: Session, c: Context): void {
   if (typeof asked === "string") c.reply.error(asked);
   else {
     const { slot, most } = asked;
-    const keys: Buffer[] = [];
+    const keys: Viewed[] = [];
     server.space.keysInSlot(slot, most, ({ bytes, keyAt, keyBytes }) =>
-      keys.push(Buffer.from(bytes.subarray(keyAt, keyAt + keyBytes))),
+      keys.push(viewed(Buffer.from(bytes.subarray(keyAt, keyAt + keyBytes)))),
     );
     c.reply.array(keys.length);
     for (const key of keys) c.reply.bulk(key, 0, key.length);

@@ -10,7 +10,7 @@
 
 import { grownTo } from "../lib/growth.js";
 import { LARGE_BYTES, ROOM_BYTES } from "../lib/room.js";
-import { viewed } from "../lib/view.js";
+import { type Viewed, viewed, viewedOf } from "../lib/view.js";
 
 const POOLED_BYTES_MAX = 4096;
 const SHARED_BYTES = 16 * 1024;
@@ -18,12 +18,12 @@ const SHARED_BYTES = 16 * 1024;
 const SHARED_MAX = 64;
 
 /** Buffers that nobody has now, and how many somebody has. */
-const spare: Buffer[] = [];
+const spare: Viewed[] = [];
 let lent = 0;
 
 export class Inbox {
   /** bytes[from .. end) wait; undefined when nothing does. */
-  bytes: Buffer | undefined = undefined;
+  bytes: Viewed | undefined = undefined;
   from = 0;
   end = 0;
   private kept = false;
@@ -38,7 +38,7 @@ export class Inbox {
    * Add source[from .. to) behind what waits. Copies.
    * @param needed how many bytes the command under way is known to need in all; 0 = unknown. Only a bound on growth.
    */
-  append(source: Buffer, from: number, to: number, needed: number): void {
+  append(source: Viewed, from: number, to: number, needed: number): void {
     const waiting = this.length;
     const more = to - from;
     let target = this.bytes;
@@ -75,7 +75,7 @@ export class Inbox {
     if (from === end) this.empty(!kept);
     else if (kept) {
       this.clear();
-      this.append(bytes as Buffer, from, end, 0);
+      this.append(bytes as Viewed, from, end, 0);
     } else this.from = from;
   }
 
@@ -97,15 +97,15 @@ export class Inbox {
     if (!this.shared) return;
     this.shared = false;
     lent--;
-    if (reuse) spare.push(this.bytes as Buffer);
+    if (reuse) spare.push(this.bytes as Viewed);
   }
 }
 
-function borrow(): Buffer {
+function borrow(): Viewed {
   lent++;
-  return spare.pop() ?? viewed(Buffer.allocUnsafeSlow(SHARED_BYTES));
+  return spare.pop() ?? viewedOf(SHARED_BYTES);
 }
 
-function ownBuffer(bytes: number): Buffer {
-  return bytes <= POOLED_BYTES_MAX ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes);
+function ownBuffer(bytes: number): Viewed {
+  return bytes <= POOLED_BYTES_MAX ? viewed(Buffer.allocUnsafe(bytes)) : viewedOf(bytes);
 }

@@ -12,6 +12,7 @@ import { flushArgsOk } from "../commands/keys.js";
 import { Found, parseScan, writeScan } from "../commands/scan.js";
 import { lookup } from "../commands/table.js";
 import { assert } from "../lib/assert.js";
+import { viewed } from "../lib/view.js";
 import { Call, Tally } from "./call.js";
 import type { Route, Surroundings } from "./cluster-dispatch.js";
 import { writtenIn } from "./gathered.js";
@@ -109,7 +110,7 @@ function scan(around: Surroundings, asked: Asked, done: (reply: Buffer) => void)
 
 function addTo(found: Found): (there: readonly SeenEntry[]) => void {
   return (there) => {
-    for (const { type, key } of there) found.add(type, key, 0, key.length);
+    for (const { type, key } of there) found.add(type, viewed(key), 0, key.length);
   };
 }
 
@@ -135,7 +136,7 @@ function randomKey(around: Surroundings, { db, proto }: Asked, done: (reply: Buf
       if (listed === undefined) done(CLUSTER_DOWN);
       else if (listed.there.length > 0) {
         const { key } = listed.there[draw(listed.there.length)];
-        done(replyOf(proto, (reply) => reply.bulk(key, 0, key.length)));
+        done(replyOf(proto, (reply) => reply.bulk(viewed(key), 0, key.length)));
       } else if (listed.next !== 0 && (!again || listed.next < from)) look(listed.next, again);
       else if (again) done(replyOf(proto, (reply) => reply.nullBulk()));
       else look(0, true);
@@ -282,7 +283,7 @@ function getKeysInSlot(around: Surroundings, asked: Asked, done: (reply: Buffer)
   const given = listArgs(asked.args);
   const write = (reply: ReplyWriter, list: readonly Buffer[]): void => {
     reply.array(list.length);
-    for (const key of list) reply.bulk(key, 0, key.length);
+    for (const key of list) reply.bulk(viewed(key), 0, key.length);
   };
   if (typeof given === "string") done(replyOf(asked.proto, (reply) => reply.error(given)));
   else keysOfSlot(around, asked, given.slot, given.most, write, done);

@@ -8,6 +8,7 @@ import { readU32, writeU32 } from "../codec/record/record.js";
 import { Args } from "../codec/resp/args.js";
 import type { CommandSpec } from "../commands/spec.js";
 import { giveRoom, LARGE_BYTES, ROOM_BYTES } from "../lib/room.js";
+import { viewed } from "../lib/view.js";
 import { commandBytes, flagsOf, HEADER_BYTES, WORK_LARGE, writeHeader } from "./work-bytes.js";
 import { isReply, type Stage } from "./works.js";
 
@@ -35,7 +36,7 @@ export function largeArgumentOf(args: Args): number {
  */
 export function takeOver(args: Args, large: number): Args {
   const { buffer, byteOffset: base } = args.bytes;
-  const whole = Buffer.from(buffer);
+  const whole = viewed(Buffer.from(buffer));
   const own = new Args();
   const shorts = commandBytes(args) - args.length[large];
   const name = base + args.start[0];
@@ -126,7 +127,7 @@ export function readLarge(
   const room = readU32(bytes, placeAt + 4);
   if (large >= count) return undefined;
   const args = new Args();
-  args.bytes = bytes;
+  args.bytes = viewed(bytes);
   const largeBytes = readU32(bytes, lengthsAt + 4 * large);
   const largeAt = bytes.length - largeBytes;
   let at = placeAt + PLACE_BYTES;

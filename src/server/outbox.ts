@@ -4,7 +4,7 @@
  * Invariants: bytes leave in the order they came; a chunk leaves only when its position and those before it are durable;
  * positions of chunks never fall. Memory is one buffer, given back when it grew and is empty.
  */
-import { viewed } from "../lib/view.js";
+import { type Viewed, viewed, viewedOf } from "../lib/view.js";
 import { UNCERTAIN } from "./texts.js";
 
 const BYTES_START = 128;
@@ -12,7 +12,7 @@ const KEPT_BYTES_MAX = 4096;
 
 export class Outbox {
   /** Bytes from `head` on wait; a release hands out bytes[head .. end). */
-  buf: Buffer | undefined;
+  buf: Viewed | undefined;
   head = 0;
   private tail = 0;
   // One entry per chunk: the first `chunks` of each list. Chunks of equal position are joined, so there are few. (Emptying an
@@ -76,13 +76,13 @@ export class Outbox {
       this.chunks = 0;
       this.head = 0;
       this.tail = 0;
-      if (kept || (this.buf as Buffer).length > KEPT_BYTES_MAX) this.buf = undefined;
+      if (kept || (this.buf as Viewed).length > KEPT_BYTES_MAX) this.buf = undefined;
       return;
     }
     this.chunks -= gone;
     for (const list of [this.ends, this.lsns, this.replies]) list.splice(0, gone);
     this.head = end;
-    if (kept) this.move(viewed(Buffer.allocUnsafeSlow(this.tail - end)));
+    if (kept) this.move(viewedOf(this.tail - end));
   }
 
   /** The log failed: what depends on more than `durableLsn` of it, or stands behind that, is answered with UNCERTAIN, reply by reply. */
@@ -110,7 +110,7 @@ export class Outbox {
     this.buf = undefined;
   }
 
-  private room(length: number): Buffer {
+  private room(length: number): Viewed {
     const buf = this.buf;
     if (buf !== undefined && this.tail + length <= buf.length) return buf;
     const waiting = this.tail - this.head;
@@ -127,7 +127,7 @@ export class Outbox {
   }
 
   /** Move what waits to the front of `target`. */
-  private move(target: Buffer): void {
+  private move(target: Viewed): void {
     const head = this.head;
     if (this.buf !== undefined) this.buf.copy(target, 0, head, this.tail);
     for (let i = 0; i < this.chunks; i++) this.ends[i] -= head;

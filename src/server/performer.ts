@@ -6,6 +6,7 @@
 import { type Performer, QUESTION_COUNT, QUESTION_PAGE, type Work } from "../cluster/work.js";
 import type { Host } from "../commands/context.js";
 import { globMatches } from "../lib/glob.js";
+import { viewed } from "../lib/view.js";
 import type { Keyspace } from "../ports/keyspace.js";
 import type { PageEntry, ReplicaKeys, ServerParts } from "./ports.js";
 import { decodeCountQuestion, decodePageQuestion, encodeCount, encodePage, type PageQuestion } from "./questions.js";
@@ -80,7 +81,7 @@ export class ServerPerformer implements Performer {
   }
 
   private isWanted({ slot, pattern }: PageQuestion, { key }: PageEntry): boolean {
-    if (slot !== undefined && this.parts.keySlot(key, 0, key.length) !== slot) return false;
+    if (slot !== undefined && this.parts.keySlot(viewed(key), 0, key.length) !== slot) return false;
     return pattern.length === 0 || globMatches(pattern, key, 0, key.length);
   }
 

@@ -4,6 +4,7 @@
  */
 import type { Cluster, Dot } from "../cluster/work.js";
 import type { Config } from "../config/config.js";
+import type { Viewed } from "../lib/view.js";
 import type { Keyspace } from "../ports/keyspace.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import type { StorageFigures } from "../ports/storage-figures.js";
@@ -112,7 +113,7 @@ export interface ServerParts {
   /** 40 hex digits that name this node for good. */
   readonly nodeId: string;
   /** Slot 0..16383 of a key (core/ring/slot.ts, which this room may not import). */
-  readonly keySlot: (bytes: Uint8Array, at: number, length: number) => number;
+  readonly keySlot: (bytes: Viewed, at: number, length: number) => number;
   /** Port that INFO tells (tcp_port); 0 when there is no TCP. Known after listening. */
   readonly port: () => number;
   readonly log: (level: LogLevel, text: string) => void;

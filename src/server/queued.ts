@@ -8,6 +8,7 @@
 import type { Args } from "../codec/resp/args.js";
 import type { CommandSpec } from "../commands/spec.js";
 import { ALL_SPECS } from "../commands/table.js";
+import { type Viewed, viewedOf } from "../lib/view.js";
 
 const BLOCK_BYTES_MIN = 512;
 const BLOCK_BYTES_MAX: number = 64 * 1024;
@@ -25,7 +26,7 @@ export class Queued {
   denyOom = false;
   /** What those that were not read yet may write to the log, roughly. */
   unreadBytes = 0;
-  private readonly blocks: Buffer[] = [];
+  private readonly blocks: Viewed[] = [];
   /** Where each block's commands end. */
   private readonly ends: number[] = [];
   private block = 0;
@@ -76,7 +77,7 @@ export class Queued {
     const last = this.blocks.length - 1;
     if (last >= 0 && this.ends[last] + size <= this.blocks[last].length) return last;
     const usual = Math.min(BLOCK_BYTES_MAX, Math.max(BLOCK_BYTES_MIN, Math.ceil(this.bytes / GROWTH)));
-    const block = Buffer.allocUnsafeSlow(Math.max(size, usual));
+    const block = viewedOf(Math.max(size, usual));
     this.bytes += block.length;
     this.ends.push(0);
     return this.blocks.push(block) - 1;

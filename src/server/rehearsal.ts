@@ -12,11 +12,12 @@ import { execute } from "../commands/execute.js";
 import { keysOf } from "../commands/introspect.js";
 import { type CommandSpec, KIND_EACH } from "../commands/spec.js";
 import { assert } from "../lib/assert.js";
+import { type Viewed, viewed, viewedOf } from "../lib/view.js";
 import { Absences } from "../ports/absences.js";
 import type { KeyState, Keyspace } from "../ports/keyspace.js";
 
 const MINUS = 45;
-const NO_BYTES: Buffer = Buffer.alloc(0);
+const NO_BYTES: Viewed = viewed(Buffer.alloc(0));
 
 class Stage implements Keyspace {
   gate = 0;
@@ -132,7 +133,7 @@ function errorOf(c: Context, spec: CommandSpec, allThere: boolean): Buffer | und
 function apart(args: Args): Args {
   const { bytes, count, start, length } = args;
   const copy = new Args();
-  copy.bytes = Buffer.allocUnsafe(length.subarray(0, count).reduce((sum, each) => sum + each + 1, 0));
+  copy.bytes = viewedOf(length.subarray(0, count).reduce((sum, each) => sum + each + 1, 0));
   let at = 0;
   for (let i = 0; i < count; i++) {
     bytes.copy(copy.bytes, at, start[i], start[i] + length[i]);

@@ -11,6 +11,7 @@ import { Context } from "../commands/context.js";
 import type { CommandSpec } from "../commands/spec.js";
 import { ALL_SPECS } from "../commands/table.js";
 import type { Config } from "../config/config.js";
+import { type Viewed, viewed } from "../lib/view.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { lock, lockAnew } from "./access.js";
@@ -158,7 +159,7 @@ export class Server {
     const refusal = refusalOf(this, connection);
     if (refusal !== undefined) {
       this.traffic.rejected++;
-      const text = Buffer.from(`-${refusal}\r\n`);
+      const text = viewed(Buffer.from(`-${refusal}\r\n`));
       connection.write(text, 0, text.length);
       connection.end();
       return NOBODY;
@@ -203,7 +204,7 @@ export class Server {
   /**
    * Let the keyspace fetch what the next commands in bytes[from .. end) will need. @returns after how many commands to look ahead again.
    */
-  lookAhead(db: number, bytes: Buffer, from: number, end: number): number {
+  lookAhead(db: number, bytes: Viewed, from: number, end: number): number {
     const { peeked, space } = this;
     if (space.fetchAhead === undefined || end - from < PIPELINE_BYTES_MIN) return Number.POSITIVE_INFINITY;
     peekKeys(bytes, from, end, peeked);

@@ -13,6 +13,7 @@
  */
 import type { Args } from "../codec/resp/args.js";
 import { DONE, ERROR, RequestParser } from "../codec/resp/request-parser.js";
+import type { Viewed } from "../lib/view.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import { checkOutput, FLUSH_BYTES, queryTooLong, UNSENT_HIGH_BYTES, UNSENT_LOW_BYTES } from "./client-limits.js";
 import { ClientState, REPLY_OFF } from "./client-state.js";
@@ -73,7 +74,7 @@ export class Session extends ClientState implements ConnectionHandler {
   }
 
   // HOT: once per read.
-  onBytes(bytes: Buffer, length: number): void {
+  onBytes(bytes: Viewed, length: number): void {
     this.server.traffic.inBytes += length;
     if (this.closing || this.flow.ended) return;
     const wait = this.flow.stalled !== 0 || this.server.turnFull();
@@ -117,9 +118,8 @@ export class Session extends ClientState implements ConnectionHandler {
 
   // HOT: its loop once per command. Guard: bench/compare.ts
   /** Run the commands in bytes[from .. end). @returns how far they were used up. */
-  private run(bytes: Buffer, from: number, end: number): number {
-    const server = this.server;
-    const { parser } = this;
+  private run(bytes: Viewed, from: number, end: number): number {
+    const { parser, server } = this;
     const { reply } = server.context;
     server.begin(this, end - from);
     let at = from;
@@ -207,7 +207,7 @@ export class Session extends ClientState implements ConnectionHandler {
 
   // HOT: once per read.
   /** For the server's departures. Runs nothing: the writer is in use. */
-  depart(bytes: Buffer, from: number, to: number): boolean {
+  depart(bytes: Viewed, from: number, to: number): boolean {
     this.departing = 0;
     if (this.closed) return false;
     const kept = this.connection.write(bytes, from, to);
@@ -263,7 +263,7 @@ export class Session extends ClientState implements ConnectionHandler {
       const end = outbox.releasable(server.space.durableLsn);
       if (end > outbox.head) {
         this.activeMs = server.nowMs;
-        outbox.sent(end, connection.write(outbox.buf as Buffer, outbox.head, end));
+        outbox.sent(end, connection.write(outbox.buf as Viewed, outbox.head, end));
       }
     }
     if (!outbox.empty && outbox.lastLsn > server.space.durableLsn) this.wait();
@@ -288,7 +288,7 @@ export class Session extends ClientState implements ConnectionHandler {
   }
 
   /** Keep bytes that cannot be used yet, behind those that are kept already. */
-  private keep(bytes: Buffer, from: number, to: number): void {
+  private keep(bytes: Viewed, from: number, to: number): void {
     if (queryTooLong(this, to - from)) return;
     this.inbox.append(bytes, from, to, this.parser.needed);
     this.flow.ahead(this.inbox.length);

@@ -7,6 +7,7 @@
 import { type Answer, keyOf } from "../cluster/work.js";
 import type { Context } from "../commands/context.js";
 import type { CommandSpec } from "../commands/spec.js";
+import { viewed } from "../lib/view.js";
 import { Call, failureOf, fetchAll } from "./call.js";
 import type { Surroundings } from "./cluster-dispatch.js";
 import type { ClusterSession } from "./cluster-session.js";
@@ -53,7 +54,7 @@ export function severalError({ server }: Surroundings, names: Iterable<string>):
   const slots = new Set<number>();
   for (const name of names) {
     const key = keyOf(name);
-    slots.add(server.parts.keySlot(key, 0, key.length));
+    slots.add(server.parts.keySlot(viewed(key), 0, key.length));
   }
   return slots.size === 1 ? SEVERAL_OF_SLOT : CROSS_SLOT;
 }

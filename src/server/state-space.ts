@@ -6,6 +6,7 @@
  */
 import { nameOf } from "../cluster/work.js";
 import { assert } from "../lib/assert.js";
+import { type Viewed, viewed } from "../lib/view.js";
 import { Absences } from "../ports/absences.js";
 import type { KeyState, Keyspace } from "../ports/keyspace.js";
 import type { KnownState } from "./work-bytes.js";
@@ -49,12 +50,12 @@ export class StateSpace implements Keyspace {
     return state;
   }
 
-  find(db: number, bytes: Buffer, at: number, length: number, state: KeyState, _touch: boolean): boolean {
+  find(db: number, bytes: Viewed, at: number, length: number, state: KeyState, _touch: boolean): boolean {
     const { present, type, raw, value, expireAt, version, versionNode } = this.state(nameOf(db, bytes, at, length));
     state.present = present;
     state.type = type;
     state.raw = raw;
-    state.bytes = value;
+    state.bytes = viewed(value);
     state.valueAt = 0;
     state.valueBytes = value.length;
     state.expireAt = expireAt;
@@ -65,10 +66,10 @@ export class StateSpace implements Keyspace {
 
   put(
     db: number,
-    key: Buffer,
+    key: Viewed,
     keyAt: number,
     keyBytes: number,
-    value: Buffer,
+    value: Viewed,
     valueAt: number,
     valueBytes: number,
     expireAt: number,
@@ -79,7 +80,7 @@ export class StateSpace implements Keyspace {
     this.write(name, { present: true, type: 0, raw, expireAt, version: 0, versionNode: 0, value: copy });
   }
 
-  remove(db: number, key: Buffer, keyAt: number, keyBytes: number): boolean {
+  remove(db: number, key: Viewed, keyAt: number, keyBytes: number): boolean {
     const name = nameOf(db, key, keyAt, keyBytes);
     if (!this.state(name).present) return false;
     this.write(name, ABSENT);
@@ -92,21 +93,21 @@ export class StateSpace implements Keyspace {
   }
 
   /** An estimate from what the key is; replicas differ in where they keep it. */
-  memoryUsage(db: number, bytes: Buffer, at: number, length: number): number {
+  memoryUsage(db: number, bytes: Viewed, at: number, length: number): number {
     if (this.only !== undefined) return OVERHEAD_BYTES + length + this.only.bytes.length;
     const { present, value } = this.state(nameOf(db, bytes, at, length));
     return present ? OVERHEAD_BYTES + length + value.length : 0;
   }
 
   /** What this node knows: each replica counts the uses it sees. */
-  idleSeconds(db: number, bytes: Buffer, at: number, length: number): number {
+  idleSeconds(db: number, bytes: Viewed, at: number, length: number): number {
     return Math.max(
       0,
       this.ofLocal(() => this.local.idleSeconds(db, bytes, at, length)),
     );
   }
 
-  frequency(db: number, bytes: Buffer, at: number, length: number): number {
+  frequency(db: number, bytes: Viewed, at: number, length: number): number {
     return Math.max(
       0,
       this.ofLocal(() => this.local.frequency(db, bytes, at, length)),
@@ -158,7 +159,7 @@ const ABSENT: KnownState = {
   expireAt: 0,
   version: 0,
   versionNode: 0,
-  value: Buffer.alloc(0),
+  value: viewed(Buffer.alloc(0)),
 };
 
 function unreachable(): never {

@@ -8,6 +8,7 @@
  */
 import { Args } from "../codec/resp/args.js";
 import type { Context } from "../commands/context.js";
+import { viewed } from "../lib/view.js";
 import type { Absence } from "../ports/absences.js";
 import { KeyState } from "../ports/keyspace.js";
 import { LARGE_BYTES, queryTooLong } from "./client-limits.js";
@@ -23,7 +24,7 @@ interface Watched extends Absence {
 }
 
 /** What a watched key costs with all its objects, measured, and how often its bytes are kept. */
-const WATCHED_BYTES = 600;
+const WATCHED_BYTES = 720;
 const WATCHED_COPIES = 3;
 /** In a cluster EXEC makes objects of all commands before the first one runs: what one command takes then, roughly (a copy of one argument: 730). */
 const PART_BYTES = 1200;
@@ -197,7 +198,7 @@ function watch(session: Session, c: Context): void {
     const id = `${session.db} ${args.text(i)}`;
     if (transaction.watched.has(id)) continue;
     if (queryTooLong(session, watchedBytes(id))) return;
-    const key = Buffer.from(args.view(i));
+    const key = viewed(Buffer.from(args.view(i)));
     space.gate = 0;
     const version = space.find(session.db, key, 0, key.length, state, false) ? state.version : 0;
     gate = Math.max(gate, space.gate);

@@ -18,7 +18,8 @@
  */
 import { readU32, writeU32 } from "../codec/record/record.js";
 import type { Args } from "../codec/resp/args.js";
-import { copyBytes } from "../lib/copy.js";
+import { copyPlain } from "../lib/copy.js";
+import { viewed } from "../lib/view.js";
 
 const VERSION = 1;
 export const HEADER_BYTES = 3;
@@ -73,7 +74,7 @@ export function writeCommand(out: Buffer, at: number, db: number, args: Args): n
   let to = at + 4 * count;
   for (let i = 0; i < count; i++, at += 4) {
     writeU32(out, at, length[i]);
-    copyBytes(bytes, start[i], out, to, length[i]);
+    copyPlain(bytes, start[i], out, to, length[i]);
     to += length[i];
   }
   return to;
@@ -90,7 +91,7 @@ export function readCommand(bytes: Buffer, at: number, args: Args): number {
   at += 5;
   if (count === 0 || count > (bytes.length - at) >>> 2) return -1;
   let from = at + 4 * count;
-  args.bytes = bytes;
+  args.bytes = viewed(bytes);
   args.count = 0;
   for (let i = 0; i < count; i++, at += 4) {
     const length = readU32(bytes, at);

@@ -26,6 +26,7 @@ import { execute } from "../commands/execute.js";
 import { kvGet, versionNodeOf } from "../commands/kv.js";
 import { type CommandSpec, KIND_EACH, KIND_KEY } from "../commands/spec.js";
 import { assert } from "../lib/assert.js";
+import { type Viewed, viewed } from "../lib/view.js";
 import type { KeyState, Keyspace } from "../ports/keyspace.js";
 import { writtenIn } from "./gathered.js";
 import { type Cast, rehearse } from "./rehearsal.js";
@@ -53,7 +54,7 @@ const PLUS = 43;
 const GIVEN_BYTES_MIN: number = 256 * 1024;
 const NOTHING: KeyChange["next"] = undefined;
 const GONE: KeyChange["next"] = { value: undefined, expireAt: 0 };
-const NO_BYTES: Buffer = Buffer.alloc(0);
+const NO_BYTES: Viewed = viewed(Buffer.alloc(0));
 
 /**
  * The key's version: the last dot that changed it, of a tombstone too; NO_DOT: it never was. Its node belongs to it: two nodes may write a key one
@@ -194,7 +195,7 @@ function fill(key: KeyState, state: KeyRegister): void {
   key.present = value !== undefined;
   key.type = value === undefined ? 0 : value.type;
   key.raw = value?.raw === true;
-  key.bytes = value === undefined ? NO_BYTES : value.bytes;
+  key.bytes = value === undefined ? NO_BYTES : viewed(value.bytes);
   key.valueAt = 0;
   key.valueBytes = key.bytes.length;
   key.expireAt = state.expireAt;

@@ -20,7 +20,7 @@
 
 import { readU32 } from "../codec/record/record.js";
 import { assert } from "../lib/assert.js";
-import { viewed } from "../lib/view.js";
+import { type Viewed, viewed } from "../lib/view.js";
 import { LargeBodies } from "./large-bodies.js";
 
 export const SEGMENT_BYTES: number = 1 << 20;
@@ -55,7 +55,7 @@ const STATE_CLEANING = 4;
 
 export class Arena {
   /** Per extent, undefined when not mapped. The two views are of the same memory. */
-  readonly bytes: Buffer[] = [];
+  readonly bytes: Viewed[] = [];
   readonly ints: Int32Array[] = [];
   readonly large: LargeBodies = new LargeBodies();
 
@@ -152,7 +152,7 @@ export class Arena {
   }
 
   /** Keep a large body in a buffer of its own. @returns the reference of its stub. */
-  allocateExternal(body: Buffer): number {
+  allocateExternal(body: Viewed): number {
     const handle = this.large.keep(body);
     const ref = this.allocate(STUB_BYTES, false);
     const ints = this.ints[ref >>> EXTENT_SHIFT];
@@ -299,7 +299,7 @@ export class Arena {
 
   private unmap(extent: number): void {
     // Holes are kept as undefined: an extent's number is part of every reference into it.
-    (this.bytes as (Buffer | undefined)[])[extent] = undefined;
+    (this.bytes as (Viewed | undefined)[])[extent] = undefined;
     (this.ints as (Int32Array | undefined)[])[extent] = undefined;
     this.freeSegments -= SEGMENTS_PER_EXTENT;
     this.extents--;
@@ -384,7 +384,7 @@ export class Arena {
   }
 
   /** Does this buffer belong to the arena's extents? Such bytes move and are written over. O(1). */
-  owns(bytes: Buffer): boolean {
+  owns(bytes: Viewed): boolean {
     return bytes.length % SEGMENT_BYTES === 0 && this.bytes.includes(bytes);
   }
 }

@@ -21,6 +21,7 @@
 import { Hlc } from "../core/clock/hlc.js";
 import { crc32 } from "../lib/crc.js";
 import { CorruptionError, FormatError } from "../lib/errors.js";
+import type { Viewed } from "../lib/view.js";
 import type { BackupTarget } from "../ports/backup-target.js";
 import type { Disk } from "../ports/disk.js";
 import type { Scheduler } from "../ports/scheduler.js";
@@ -213,7 +214,7 @@ export function verifyBackup(disk: Disk): BackupFacts {
   const table = new Table(meta.partitions, ...meta.hashSecret);
   const hlc = new Hlc();
   let records = 0;
-  const take = (body: Buffer, at: number, length: number, lsn: number): void => {
+  const take = (body: Viewed, at: number, length: number, lsn: number): void => {
     if (meta.member === true) replayRegister(table, body, at, length, lsn, 0);
     else replay(table, hlc, body, at, length, lsn, 0);
     records++;

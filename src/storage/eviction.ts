@@ -7,6 +7,7 @@
  */
 import { expireAtOf, hlcOf, keyLength, keyOffset } from "../codec/record/record.js";
 import type { Random } from "../lib/random.js";
+import { type Viewed, viewed } from "../lib/view.js";
 import { DATABASES, type Table } from "./table.js";
 import { isCrowded } from "./table-room.js";
 import { clockOf, type UsageClock } from "./usage-clock.js";
@@ -35,7 +36,7 @@ export interface Evictable {
 
 interface Candidate {
   readonly db: number;
-  readonly key: Buffer;
+  readonly key: Viewed;
   readonly version: number;
   /** Higher goes first. */
   readonly score: number;
@@ -171,7 +172,7 @@ export class Eviction {
     const body = table.body;
     const at = table.bodyAt;
     const keyAt = at + keyOffset(body, at);
-    const key = Buffer.from(body.subarray(keyAt, keyAt + keyLength(body, at)));
+    const key = viewed(Buffer.from(body.subarray(keyAt, keyAt + keyLength(body, at))));
     const version = hlcOf(body, at);
     if (this.pool.some((known) => known.db === db && known.version === version && known.key.equals(key))) return;
     this.pool.push({ db, key, version, score: this.score(ref, expireAtOf(body, at)) });

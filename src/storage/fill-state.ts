@@ -2,24 +2,25 @@
  * storage/fill-state.ts: from a record's bytes to the key's state as a command sees it (ports/keyspace.ts).
  */
 import {
+  bodyBytesAt,
   expireAtOf,
   FLAG_RAW,
   flagsOf,
   HEADER_BYTES,
   headOf,
-  hlcOf,
+  hlcAt,
   isPlain,
   keyLength,
   keyOffset,
   plainKeyBytes,
-  readU32,
   typeOf,
 } from "../codec/record/record.js";
+import type { Viewed } from "../lib/view.js";
 import type { KeyState } from "../ports/keyspace.js";
 
 // HOT: once per key found. No allocation. Guard: bench/micro/store.ts
 /** @param state refers to bytes from then on. @param at where a body begins that is whole. */
-export function fillState(state: KeyState, bytes: Buffer, at: number): void {
+export function fillState(state: KeyState, bytes: Viewed, at: number): void {
   const head = headOf(bytes, at);
   state.present = true;
   state.bytes = bytes;
@@ -36,6 +37,6 @@ export function fillState(state: KeyState, bytes: Buffer, at: number): void {
     state.expireAt = expireAtOf(bytes, at);
   }
   state.valueAt = state.keyAt + state.keyBytes;
-  state.valueBytes = readU32(bytes, at) - (state.valueAt - at);
-  state.version = hlcOf(bytes, at);
+  state.valueBytes = bodyBytesAt(bytes, at) - (state.valueAt - at);
+  state.version = hlcAt(bytes, at);
 }

@@ -3,15 +3,16 @@
  * Invariants: a handle that is in use names one body; bytes = the sum of their lengths.
  */
 import { assert } from "../lib/assert.js";
+import type { Viewed } from "../lib/view.js";
 
 export class LargeBodies {
   /** By handle; undefined: the handle is free. */
-  readonly at: (Buffer | undefined)[] = [];
+  readonly at: (Viewed | undefined)[] = [];
   bytes = 0;
   private readonly free: number[] = [];
 
   /** @returns its handle. */
-  keep(body: Buffer): number {
+  keep(body: Viewed): number {
     const handle = this.free.pop() ?? this.at.length;
     this.at[handle] = body;
     this.bytes += body.length;

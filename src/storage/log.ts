@@ -2,13 +2,14 @@
  * storage/log.ts: what the others know of the log: the part of it that the store writes to, and where it lies on the disk.
  * Types only; storage/wal.ts is the log.
  */
+import type { Viewed } from "../lib/view.js";
 
 /** What the store needs of the log; storage/wal.ts is one. */
 export interface Log {
   readonly appendedLsn: number;
   readonly durableLsn: number;
   /** @param own nobody changes the body from now on: a large one need not be copied. */
-  append(body: Buffer, at: number, length: number, own?: boolean): number;
+  append(body: Viewed, at: number, length: number, own?: boolean): number;
   /** Is there so little room that writes are refused? And is there something that waits for room? Absent: never. */
   outOfSpace?(): boolean;
   readonly waitsForRoom?: boolean;

@@ -6,6 +6,7 @@
  * Invariant: hashes are used only for the very bytes they were made of, and only until the caller's run over these bytes ends.
  */
 
+import type { Viewed } from "../lib/view.js";
 import type { KeysAhead } from "../ports/keyspace.js";
 import { type Arena, EXTENT_MASK, EXTENT_SHIFT } from "./arena.js";
 import { type CellHeap, CHUNK_SHIFT, firstInt } from "./cell-heap.js";
@@ -19,7 +20,7 @@ const RECORD_END = 24;
 const NONE: Int32Array = new Int32Array(0);
 
 export class Lookahead {
-  bytes: Buffer | undefined = undefined;
+  bytes: Viewed | undefined = undefined;
   count = 0;
   /** The first key that was not passed by yet. */
   next = 0;
@@ -32,7 +33,7 @@ export class Lookahead {
   /** Keeps the loads alive. Means nothing. */
   sink = 0;
 
-  begin(bytes: Buffer, keys: KeysAhead): void {
+  begin(bytes: Viewed, keys: KeysAhead): void {
     this.bytes = bytes;
     this.count = keys.count;
     this.next = 0;
@@ -71,7 +72,7 @@ export class Lookahead {
 
   // HOT: once per key looked up.
   /** @returns where the key stands in the lists, or -1. Keys are asked for in their order. */
-  find(bytes: Buffer, at: number, length: number): number {
+  find(bytes: Viewed, at: number, length: number): number {
     if (this.bytes !== bytes) return -1;
     const { count } = this;
     let i = this.next;

@@ -8,6 +8,7 @@
  */
 import { hlcOf, keyLength, TYPE_FLUSH } from "../codec/record/record.js";
 import { CorruptionError } from "../lib/errors.js";
+import type { Viewed } from "../lib/view.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { Cleaner } from "./cleaner.js";
 import type { WalEnd } from "./log.js";
@@ -75,7 +76,7 @@ export class Recovery {
    * clock and the ceilings (storage/registers.ts, highestHlc). It would do no harm, but each old flush would cost a walk over all keys.
    * @param lsn 0: from the snapshot.
    */
-  private apply(body: Buffer, at: number, length: number, lsn: number): void {
+  private apply(body: Viewed, at: number, length: number, lsn: number): void {
     if (lsn > 0 && lsn <= this.snapshotLsn) return;
     const { hlc, table, usage } = this.store;
     if (this.registers !== undefined) this.registers.replay(body, at, length, lsn);
@@ -87,7 +88,7 @@ export class Recovery {
    * FLUSHALL and FLUSHDB, where nothing that was read so far is newer: the databases are empty at once, as when it ran, and their memory goes step by
    * step. A snapshot that was under way may hold newer keys: then they are gone through one by one. @returns whether it was one, and is done.
    */
-  private flushed(body: Buffer, at: number): boolean {
+  private flushed(body: Viewed, at: number): boolean {
     const hlc = hlcOf(body, at);
     const older = this.highestHlc < hlc;
     if (older) this.highestHlc = hlc;

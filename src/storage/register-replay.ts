@@ -25,6 +25,7 @@ import {
 } from "../codec/record/record.js";
 import { copyBytes } from "../lib/copy.js";
 import { RecordTypeError } from "../lib/errors.js";
+import type { Viewed } from "../lib/view.js";
 import { setChosen } from "./chosen-mark.js";
 import { CUT_NODE } from "./state-record.js";
 import type { Table } from "./table.js";
@@ -40,7 +41,7 @@ const TWO_32 = 4_294_967_296;
 export function hold(
   table: Table,
   ref: number,
-  body: Buffer,
+  body: Viewed,
   at: number,
   length: number,
   lsn: number,
@@ -64,7 +65,7 @@ export function hold(
  */
 export function replayRegister(
   table: Table,
-  body: Buffer,
+  body: Viewed,
   at: number,
   length: number,
   lsn: number,
@@ -79,7 +80,7 @@ export function replayRegister(
 }
 
 /** The highest hlc that a record tells of: of its dot, of its vector, its cut. */
-export function highestHlc(body: Buffer, at: number): number {
+export function highestHlc(body: Uint8Array, at: number): number {
   const own = hlcOf(body, at);
   return body[at + 5] & FLAG_VECTOR ? Math.max(own, highestInVector(body, at, CUT_NODE)) : own;
 }
@@ -88,11 +89,11 @@ export function highestHlc(body: Buffer, at: number): number {
  * The hlc of the last change in the record's vector; 0: none that is known. A round that changes nothing gives a record another dot
  * but leaves this as it is: WATCH and ETag compare it.
  */
-export function versionOf(body: Buffer, at: number): number {
+export function versionOf(body: Uint8Array, at: number): number {
   return body[at + 5] & FLAG_VECTOR ? highestInVector(body, at, CUT_NODE - 1) : hlcOf(body, at);
 }
 
-function highestInVector(body: Buffer, from: number, nodeMax: number): number {
+function highestInVector(body: Uint8Array, from: number, nodeMax: number): number {
   const flags = body[from + 5];
   let at = from + HEADER_BYTES + (flags & FLAG_EPOCH ? 4 : 0) + (flags & FLAG_LONG_KEY ? 4 : 0);
   if (flags & FLAG_EXPIRES) at += EXPIRE_BYTES;

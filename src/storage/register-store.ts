@@ -8,6 +8,7 @@
  */
 import { expireAtOf, FLAG_TOMBSTONE } from "../codec/record/record.js";
 import { assert } from "../lib/assert.js";
+import type { Viewed } from "../lib/view.js";
 import type { KeyState } from "../ports/keyspace.js";
 import type { EvictionPolicy } from "./eviction.js";
 import { versionOf } from "./register-replay.js";
@@ -27,13 +28,13 @@ export class RegisterStore extends Store {
     this.usage.observe(nowMs);
   }
 
-  override find(db: number, bytes: Buffer, at: number, length: number, state: KeyState, touch: boolean): boolean {
+  override find(db: number, bytes: Viewed, at: number, length: number, state: KeyState, touch: boolean): boolean {
     if (super.find(db, bytes, at, length, state, touch)) return true;
     state.version = this.goneVersion;
     return false;
   }
 
-  protected override lookup(db: number, bytes: Buffer, at: number, length: number): number {
+  protected override lookup(db: number, bytes: Viewed, at: number, length: number): number {
     const { table } = this;
     this.goneVersion = 0;
     const ref = table.find(db, bytes, at, length);

@@ -22,6 +22,7 @@ import { compareDots, type Dot, sameDot } from "../core/clock/dot.js";
 import type { Held, RegisterState } from "../core/register/state.js";
 import { assert } from "../lib/assert.js";
 import { copyBytes } from "../lib/copy.js";
+import { type Viewed, viewed, viewedOf } from "../lib/view.js";
 import { isChosen, setChosen } from "./chosen-mark.js";
 import { highestHlc, hold, replayRegister, versionOf } from "./register-replay.js";
 import type { RegisterStore } from "./register-store.js";
@@ -33,7 +34,7 @@ const TWO_32 = 4_294_967_296;
 const NAME_BYTES_START = 256;
 /** Names up to here are written byte by byte: a call of the buffer's own method costs as much as 40 of them. */
 const WRITTEN_HERE_CHARS_MAX = 40;
-const EMPTY: Buffer = Buffer.alloc(0);
+const EMPTY: Viewed = viewed(Buffer.alloc(0));
 
 /** One record of a page: what a listing over several replicas is put together from. */
 export interface PageEntry {
@@ -66,8 +67,8 @@ export class Registers {
   recoveredCeiling = 0;
   private loggedCeiling = 0;
   private readonly store: RegisterStore;
-  private name: Buffer = Buffer.allocUnsafeSlow(NAME_BYTES_START);
-  private readonly control: Buffer = Buffer.allocUnsafeSlow(HEADER_BYTES);
+  private name: Viewed = viewedOf(NAME_BYTES_START);
+  private readonly control: Viewed = viewedOf(HEADER_BYTES);
 
   constructor(store: RegisterStore) {
     this.store = store;
@@ -101,7 +102,7 @@ export class Registers {
     let record = body;
     if (!table.isExternal(ref)) {
       const length = readU32(body, bodyAt);
-      record = Buffer.allocUnsafe(length);
+      record = viewed(Buffer.allocUnsafe(length));
       copyBytes(body, bodyAt, record, 0, length);
     }
     return new HeldRecord(ballotOf(record, 0), record, isChosen(table.arena, ref), this.store.pendingLsn(ref));
@@ -125,7 +126,7 @@ export class Registers {
   /** @returns the reference of a key's record, 0: there is none. Sets the table's cursor. */
   private find(name: string): number {
     const length = name.length;
-    if (this.name.length < length) this.name = Buffer.allocUnsafeSlow(length * 2);
+    if (this.name.length < length) this.name = viewedOf(length * 2);
     const bytes = this.name;
     if (length <= WRITTEN_HERE_CHARS_MAX) for (let i = 1; i < length; i++) bytes[i] = name.charCodeAt(i);
     else bytes.latin1Write(name, 0);
@@ -135,10 +136,11 @@ export class Registers {
   // HOT: once per accepted state.
   /**
    * Log a record and hold it, in place of an older state of its key.
-   * @param record one record and nothing else, found well-formed; nobody changes it from now on. @param chosen known to be. @returns its position in the log.
+   * @param bytes one record and nothing else, found well-formed; nobody changes it from now on. @param chosen known to be. @returns its position in the log.
    * @throws DiskError when there is no log yet, for want of room: then nothing has changed.
    */
-  accept(record: Buffer, chosen: boolean): number {
+  accept(bytes: Buffer, chosen: boolean): number {
+    const record = viewed(bytes);
     const { store } = this;
     const { table } = store;
     const length = record.length;
@@ -188,7 +190,7 @@ export class Registers {
   }
 
   /** A record of a snapshot or of the log, at the start. */
-  replay(body: Buffer, at: number, length: number, lsn: number): void {
+  replay(body: Viewed, at: number, length: number, lsn: number): void {
     const { table, usage } = this.store;
     this.witness(replayRegister(table, body, at, length, lsn, usage.fresh()));
   }
@@ -212,7 +214,7 @@ export class Registers {
     table.locate(ref);
     const { body, bodyAt: at } = table;
     const keyAt = at + keyOffset(body, at);
-    const key = Buffer.from(body.subarray(keyAt, keyAt + keyLength(body, at)));
+    const key = viewed(Buffer.from(body.subarray(keyAt, keyAt + keyLength(body, at))));
     table.find(db, key, 0, key.length);
     return {
       position: table.cursorPartition * TWO_32 + (table.cursorHash >>> 0),

@@ -18,6 +18,7 @@ import {
 import type { Hlc } from "../core/clock/hlc.js";
 import { copyBytes } from "../lib/copy.js";
 import { RecordTypeError } from "../lib/errors.js";
+import type { Viewed } from "../lib/view.js";
 import { DATABASES, type Table } from "./table.js";
 import { walk } from "./walk.js";
 
@@ -28,7 +29,7 @@ import { walk } from "./walk.js";
 export function replay(
   table: Table,
   hlc: Hlc,
-  body: Buffer,
+  body: Viewed,
   at: number,
   length: number,
   lsn: number,

@@ -4,7 +4,7 @@
  */
 import { checkBody, readU32 } from "../codec/record/record.js";
 import { CorruptionError, FormatError } from "../lib/errors.js";
-import { viewed } from "../lib/view.js";
+import { type Viewed, viewed, viewedOf } from "../lib/view.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import {
   BLOCK_HEADER_BYTES,
@@ -29,16 +29,16 @@ export class SnapshotReader {
   readonly totalBytes: number;
   private readonly disk: Disk;
   private readonly name: string;
-  private readonly apply: (body: Buffer, at: number, length: number) => void;
+  private readonly apply: (body: Viewed, at: number, length: number) => void;
   private file: FileHandle;
-  private window: Buffer = Buffer.alloc(0);
+  private window: Viewed = viewed(Buffer.alloc(0));
   private windowAt = 0;
   private windowBytes = 0;
   private position = 0;
   private blocks = 0;
   private digest = 0;
 
-  constructor(disk: Disk, name: string, apply: (body: Buffer, at: number, length: number) => void) {
+  constructor(disk: Disk, name: string, apply: (body: Viewed, at: number, length: number) => void) {
     this.disk = disk;
     this.name = name;
     this.apply = apply;
@@ -73,7 +73,7 @@ export class SnapshotReader {
     const have = this.windowAt + this.windowBytes - this.position;
     if (have >= bytes) return have;
     const useful = Math.max(bytes, Math.min(WINDOW_BYTES, this.totalBytes - this.position));
-    if (useful > this.window.length) this.window = viewed(Buffer.allocUnsafeSlow(useful));
+    if (useful > this.window.length) this.window = viewedOf(useful);
     const want = Math.min(this.window.length, this.totalBytes - this.position);
     this.windowAt = this.position;
     this.windowBytes = this.disk.read(this.file, this.window, 0, want, this.position);

@@ -9,7 +9,7 @@
 import { readU32 } from "../codec/record/record.js";
 import { copyBytes } from "../lib/copy.js";
 import { DiskError } from "../lib/errors.js";
-import { viewed } from "../lib/view.js";
+import { type Viewed, viewed, viewedOf } from "../lib/view.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import { LARGE_BLOCK_BYTES, writeLargeBlock } from "./large-block.js";
@@ -60,7 +60,7 @@ export class Snapshotter {
   private file: FileHandle = -1;
   private position = 0;
   /** Kept from one snapshot to the next: pieces of this size would lie about until the collector comes by. */
-  private block: Buffer = Buffer.alloc(0);
+  private block: Viewed = viewed(Buffer.alloc(0));
   private blockAt = 0;
   private blockCount = 0;
   /** Large records that the walk came by, to be written next. Their buffers are never written to again. */
@@ -95,7 +95,7 @@ export class Snapshotter {
     this.done = done;
     this.startLsn = this.log.appendedLsn;
     this.startedMs = this.scheduler.monotonicMs();
-    if (this.block.length === 0) this.block = viewed(Buffer.allocUnsafeSlow(BLOCK_BYTES + 64 * 1024));
+    if (this.block.length === 0) this.block = viewedOf(BLOCK_BYTES + 64 * 1024);
     this.position = 0;
     this.blocks = 0;
     this.digest = 0;
@@ -179,7 +179,7 @@ export class Snapshotter {
       return;
     }
     if (this.blockAt + bytes > this.block.length) {
-      const bigger = viewed(Buffer.allocUnsafeSlow(Math.max(this.block.length * 2, this.blockAt + bytes)));
+      const bigger = viewedOf(Math.max(this.block.length * 2, this.blockAt + bytes));
       this.block.copy(bigger, 0, 0, this.blockAt);
       this.block = bigger;
     }
@@ -217,7 +217,7 @@ export class Snapshotter {
     this.disk.writeAsync(this.file, this.block, 0, bytes, this.position, (error) => {
       if (error) return this.finish(error);
       this.position += bytes;
-      if (this.block.length > BLOCK_BYTES * 4) this.block = viewed(Buffer.allocUnsafeSlow(BLOCK_BYTES + 64 * 1024));
+      if (this.block.length > BLOCK_BYTES * 4) this.block = viewedOf(BLOCK_BYTES + 64 * 1024);
       this.resetBlock();
       then();
     });

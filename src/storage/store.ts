@@ -21,6 +21,7 @@ import { Hlc } from "../core/clock/hlc.js";
 import { keySlot, SLOTS } from "../core/ring/slot.js";
 import { assert } from "../lib/assert.js";
 import type { Random } from "../lib/random.js";
+import { type Viewed, viewed, viewedOf } from "../lib/view.js";
 import { Absences } from "../ports/absences.js";
 import { KeyState, type KeysAhead, type Keyspace, type Visit } from "../ports/keyspace.js";
 import { DetachedIndexes } from "./detached-indexes.js";
@@ -36,8 +37,8 @@ import { randomRef, refsOf, walk } from "./walk.js";
 const RANDOM_TRIES = 100;
 /** Less memory than this (the small first extent and two more) is not worth giving back to the system only to ask for it again. */
 const DROP_EXTENTS_MIN = 3;
-const EMPTY: Buffer = Buffer.alloc(0);
-const EVERYTHING: Buffer = Buffer.from("*");
+const EMPTY: Viewed = viewed(Buffer.alloc(0));
+const EVERYTHING: Viewed = viewed(Buffer.from("*"));
 
 export class Store implements Keyspace {
   table: Table;
@@ -58,7 +59,7 @@ export class Store implements Keyspace {
   /** LSN of the last removal anywhere: what a listing lacks depends on it. */
   private removedLsn = 0;
   private readonly last: LastLookup = new LastLookup();
-  private stage: Buffer = Buffer.allocUnsafeSlow(1024);
+  private stage: Viewed = viewedOf(1024);
   protected readonly random: Random;
   private readonly scratchState = new KeyState();
   readonly detached: DetachedIndexes;
@@ -95,7 +96,7 @@ export class Store implements Keyspace {
   }
 
   // HOT: once per key of every command. No allocation. Guard: bench/micro/store.ts
-  find(db: number, bytes: Buffer, at: number, length: number, state: KeyState, touch: boolean): boolean {
+  find(db: number, bytes: Viewed, at: number, length: number, state: KeyState, touch: boolean): boolean {
     const ref = this.lookup(db, bytes, at, length);
     if (ref === 0) {
       state.present = false;
@@ -113,7 +114,7 @@ export class Store implements Keyspace {
     return true;
   }
 
-  fetchAhead(db: number, bytes: Buffer, keys: KeysAhead): void {
+  fetchAhead(db: number, bytes: Viewed, keys: KeysAhead): void {
     this.table.fetchAhead(db, bytes, keys);
   }
 
@@ -122,7 +123,7 @@ export class Store implements Keyspace {
   }
 
   /** Find a key that has not expired; one that has is removed first. Where it stays, a power cut might take its deadline back: who hears of it waits. */
-  protected lookup(db: number, bytes: Buffer, at: number, length: number): number {
+  protected lookup(db: number, bytes: Viewed, at: number, length: number): number {
     const ref = this.table.find(db, bytes, at, length);
     this.last.note(db, bytes, at, length, ref);
     if (ref === 0) return 0;
@@ -165,10 +166,10 @@ export class Store implements Keyspace {
 
   put(
     db: number,
-    key: Buffer,
+    key: Viewed,
     keyAt: number,
     keyBytes: number,
-    value: Buffer,
+    value: Viewed,
     valueAt: number,
     valueBytes: number,
     expireAt: number,
@@ -216,13 +217,13 @@ export class Store implements Keyspace {
     this.stats.dirty++;
   }
 
-  private staged(bytes: Buffer, at: number, length: number): Buffer {
-    if (this.stage.length < length) this.stage = Buffer.allocUnsafeSlow(length);
+  private staged(bytes: Viewed, at: number, length: number): Viewed {
+    if (this.stage.length < length) this.stage = viewedOf(length);
     bytes.copy(this.stage, 0, at, at + length);
     return this.stage;
   }
 
-  remove(db: number, key: Buffer, keyAt: number, keyBytes: number): boolean {
+  remove(db: number, key: Viewed, keyAt: number, keyBytes: number): boolean {
     const known = this.last.isOf(db, key, keyAt, keyBytes);
     if (known && this.last.ref !== 0) this.table.locate(this.last.ref);
     const ref = known ? this.last.ref : this.lookup(db, key, keyAt, keyBytes);
@@ -247,9 +248,9 @@ export class Store implements Keyspace {
     this.changed(lsn);
   }
 
-  private appendControl(typeAndDb: number, flags: number, key: Buffer, keyAt: number, keyBytes: number): number {
+  private appendControl(typeAndDb: number, flags: number, key: Viewed, keyAt: number, keyBytes: number): number {
     const bytes = bodyBytesOf(keyBytes, 0, false);
-    if (this.stage.length < bytes) this.stage = Buffer.allocUnsafeSlow(bytes);
+    if (this.stage.length < bytes) this.stage = viewedOf(bytes);
     this.hlc.tick();
     encodeBody(this.stage, 0, typeAndDb, flags, this.hlc.low, this.hlc.high, 0, key, keyAt, keyBytes, EMPTY, 0, 0);
     return this.log.append(this.stage, 0, bytes);
@@ -339,22 +340,22 @@ export class Store implements Keyspace {
     this.table.dropArena(lsn);
   }
 
-  memoryUsage(db: number, bytes: Buffer, at: number, length: number): number {
+  memoryUsage(db: number, bytes: Viewed, at: number, length: number): number {
     const ref = this.lookup(db, bytes, at, length);
     return ref === 0 ? 0 : this.table.footprint(ref);
   }
 
-  idleSeconds(db: number, bytes: Buffer, at: number, length: number): number {
+  idleSeconds(db: number, bytes: Viewed, at: number, length: number): number {
     const ref = this.lookup(db, bytes, at, length);
     return ref === 0 ? -1 : this.usage.idleSeconds(clockOf(this.table.arena, ref));
   }
 
-  frequency(db: number, bytes: Buffer, at: number, length: number): number {
+  frequency(db: number, bytes: Viewed, at: number, length: number): number {
     const ref = this.lookup(db, bytes, at, length);
     return ref === 0 ? -1 : this.usage.frequency(clockOf(this.table.arena, ref));
   }
 
-  setUsage(db: number, bytes: Buffer, at: number, length: number, idleSeconds: number, frequency: number): void {
+  setUsage(db: number, bytes: Viewed, at: number, length: number, idleSeconds: number, frequency: number): void {
     const ref = this.lookup(db, bytes, at, length);
     if (ref !== 0) setClock(this.table.arena, ref, this.usage.encode(idleSeconds, frequency));
   }

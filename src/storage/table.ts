@@ -18,6 +18,7 @@ import { keySlot, SLOTS } from "../core/ring/slot.js";
 import { assert } from "../lib/assert.js";
 import { equalBytes } from "../lib/equal.js";
 import { halfSipHash } from "../lib/half-siphash.js";
+import { type Viewed, viewed, viewedOf } from "../lib/view.js";
 import type { KeysAhead } from "../ports/keyspace.js";
 import type { ReleaseMemory } from "../ports/memory.js";
 import {
@@ -39,7 +40,7 @@ import { clockOf } from "./usage-clock.js";
 
 export const DATABASES = 16;
 const INDEX_BYTES_PER_KEY = 12; // two words a cell at 65 % fill
-const NOTHING: Buffer = Buffer.alloc(0);
+const NOTHING: Viewed = viewed(Buffer.alloc(0));
 const NO_INTS: Int32Array = new Int32Array(0);
 /** With fewer keys the processor's caches hold what is needed. */
 const AHEAD_KEYS_MIN = 10_000;
@@ -77,7 +78,7 @@ export class Table {
   /** Where in cursorInts the key's cell is; -1 when it was not found. */
   private cursorAt = -1;
   /** Body of the record found: its buffer and offset. */
-  body: Buffer = NOTHING;
+  body: Viewed = NOTHING;
   bodyAt = 0;
 
   /**
@@ -110,7 +111,7 @@ export class Table {
    * Look a key up.
    * @returns its reference, or 0. Sets the cursor fields and, when found, body and bodyAt.
    */
-  find(db: number, key: Buffer, keyAt: number, keyBytes: number): number {
+  find(db: number, key: Viewed, keyAt: number, keyBytes: number): number {
     const { ahead } = this;
     const known = ahead.find(key, keyAt, keyBytes);
     const hash = known >= 0 ? ahead.hash[known] : halfSipHash(key, keyAt, keyBytes, this.k0, this.k1);
@@ -148,7 +149,7 @@ export class Table {
   }
 
   /** Keys that find() is about to be asked for, in this order. The bytes must stay as they are until ahead.forget(). */
-  fetchAhead(db: number, bytes: Buffer, keys: KeysAhead): void {
+  fetchAhead(db: number, bytes: Viewed, keys: KeysAhead): void {
     const root = this.roots[db];
     this.ahead.forget();
     if (root === undefined || this.keys[db] < AHEAD_KEYS_MIN) return;
@@ -167,7 +168,7 @@ export class Table {
     const at = (ref & EXTENT_MASK) << 3;
     const ints = this.arena.ints[extent];
     if (ints[(at >> 2) - 1] & MARK_EXTERNAL) {
-      this.body = this.arena.large.at[ints[at >> 2]] as Buffer;
+      this.body = this.arena.large.at[ints[at >> 2]] as Viewed;
       this.bodyAt = 0;
       return;
     }
@@ -175,7 +176,7 @@ export class Table {
     this.bodyAt = at;
   }
 
-  private keyEquals(key: Buffer, keyAt: number, keyBytes: number): boolean {
+  private keyEquals(key: Viewed, keyAt: number, keyBytes: number): boolean {
     const body = this.body;
     const at = this.bodyAt;
     const head = headOf(body, at);
@@ -200,7 +201,7 @@ export class Table {
    * @param ref what find() returned. @param own the body, in place already: taken as it is where a buffer of its own is wanted.
    * @returns the record's reference.
    */
-  replace(db: number, ref: number, bodyBytes: number, lsn: number, clock: number, own?: Buffer): number {
+  replace(db: number, ref: number, bodyBytes: number, lsn: number, clock: number, own?: Viewed): number {
     const external = bodyBytes >= EXTERNAL_BYTES_MIN;
     const size = (bodyBytes + MEMORY_HEADER_BYTES + 7) & ~7;
     if (ref !== 0) {
@@ -258,9 +259,9 @@ export class Table {
     return (this.arena.ints[ref >>> EXTENT_SHIFT][((ref & EXTENT_MASK) << 1) - 1] & MARK_EXTERNAL) !== 0;
   }
 
-  private allocate(bodyBytes: number, size: number, external: boolean, own: Buffer | undefined): number {
+  private allocate(bodyBytes: number, size: number, external: boolean, own: Viewed | undefined): number {
     if (!external) return this.arena.allocate(size, false);
-    return this.arena.allocateExternal(own ?? Buffer.allocUnsafeSlow(bodyBytes));
+    return this.arena.allocateExternal(own ?? viewedOf(bodyBytes));
   }
 
   private writeHeader(ref: number, lsn: number, clock: number, external: boolean): void {

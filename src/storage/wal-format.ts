@@ -35,7 +35,7 @@
 import { readU32, writeU32 } from "../codec/record/record.js";
 import { copyBytes } from "../lib/copy.js";
 import { crc32 } from "../lib/crc.js";
-import { viewed } from "../lib/view.js";
+import { type Viewed, viewed, viewedOf } from "../lib/view.js";
 import { BatchRest } from "./batch-rest.js";
 
 export const SECTOR_BYTES = 512;
@@ -181,7 +181,7 @@ export function lastLsnOf(header: BatchHeader): number {
 
 /** A batch being built. Reused: `begin` empties it. */
 export class BatchBuilder {
-  buffer: Buffer;
+  buffer: Viewed;
   /** Next byte of content, stamps skipped. */
   private at = BATCH_HEADER_BYTES;
   count = 0;
@@ -193,7 +193,7 @@ export class BatchBuilder {
   private idle = 0;
 
   constructor(bytes: number) {
-    this.buffer = viewed(Buffer.allocUnsafeSlow(bytes));
+    this.buffer = viewedOf(bytes);
   }
 
   begin(firstLsn: number): void {
@@ -215,7 +215,7 @@ export class BatchBuilder {
 
   // HOT: once per write. No allocation, but for growth. Guard: bench/micro/wal.ts
   /** Append one body. O(bytes). */
-  append(body: Buffer, from: number, length: number): void {
+  append(body: Viewed, from: number, length: number): void {
     if (this.rest !== undefined) {
       this.rest.add(body, from, length);
       this.skip(length);
@@ -255,7 +255,7 @@ export class BatchBuilder {
     const { count } = this;
     if (this.rest !== undefined) this.at = this.restAt;
     this.rest = undefined;
-    for (const piece of content) this.append(piece, 0, piece.length);
+    for (const piece of content) this.append(viewed(piece), 0, piece.length);
     this.count = count;
   }
 
@@ -275,7 +275,7 @@ export class BatchBuilder {
     };
   }
 
-  private appendSplit(body: Buffer, from: number, length: number): void {
+  private appendSplit(body: Viewed, from: number, length: number): void {
     let done = 0;
     while (done < length) {
       const sectorEnd = (this.at & ~(SECTOR_BYTES - 1)) + STAMP_AT;
@@ -289,7 +289,7 @@ export class BatchBuilder {
 
   private grow(needed: number): void {
     // With some room for what joins a large record.
-    const bigger = viewed(Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, needed + (needed >> 3))));
+    const bigger = viewedOf(Math.max(this.buffer.length * 2, needed + (needed >> 3)));
     this.buffer.copy(bigger, 0, 0, this.at);
     this.buffer = bigger;
   }
@@ -304,7 +304,7 @@ export class BatchBuilder {
     const flushes = now ? 1 : length > OUTSIZED_BYTES ? OUTSIZED_FLUSHES : IDLE_FLUSHES;
     if (length <= KEPT_BYTES || (!now && this.at > length >> 2)) this.idle = 0;
     else if (++this.idle >= flushes) {
-      this.buffer = viewed(Buffer.allocUnsafeSlow(KEPT_BYTES));
+      this.buffer = viewedOf(KEPT_BYTES);
       this.idle = 0;
     }
   }

@@ -12,7 +12,7 @@
 import { checkBody } from "../codec/record/record.js";
 import { crc32 } from "../lib/crc.js";
 import { CorruptionError, FormatError } from "../lib/errors.js";
-import { viewed } from "../lib/view.js";
+import { type Viewed, viewedOf } from "../lib/view.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { SegmentInfo } from "./log.js";
 import {
@@ -38,7 +38,7 @@ const WINDOW_BYTES = 1 << 20;
 const ZEROS: Buffer = Buffer.alloc(64 * 1024);
 
 /** Called per record, in order. `body` is borrowed until it returns. */
-export type ApplyRecord = (body: Buffer, at: number, length: number, lsn: number) => void;
+export type ApplyRecord = (body: Viewed, at: number, length: number, lsn: number) => void;
 
 /** Called per batch: what `kvorum inspect wal` prints. */
 export type SeeBatch = (segment: string, offsetBytes: number, header: BatchHeader) => void;
@@ -75,7 +75,7 @@ export class WalReader {
   private segmentIndex = -1;
   private file: FileHandle = -1;
   private fileBytes = 0;
-  private window: Buffer = Buffer.allocUnsafeSlow(SECTOR_BYTES);
+  private window: Viewed = viewedOf(SECTOR_BYTES);
   private windowAt = 0;
   private windowBytes = 0;
   private position = 0;
@@ -177,7 +177,7 @@ export class WalReader {
     const have = this.windowAt + this.windowBytes - this.position;
     if (have >= bytes) return have;
     const useful = Math.max(bytes, Math.min(WINDOW_BYTES, this.fileBytes - this.position));
-    if (useful > this.window.length) this.window = viewed(Buffer.allocUnsafeSlow(useful));
+    if (useful > this.window.length) this.window = viewedOf(useful);
     const want = Math.min(this.window.length, Math.max(0, this.fileBytes - this.position));
     this.windowAt = this.position;
     this.windowBytes = this.disk.read(this.file, this.window, 0, want, this.position);

@@ -14,6 +14,7 @@
  */
 import { assert } from "../lib/assert.js";
 import { DiskError } from "../lib/errors.js";
+import type { Viewed } from "../lib/view.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { BatchStream } from "./batch-stream.js";
@@ -126,7 +127,7 @@ export class Wal {
 
   // HOT: once per write.
   /** Append one body to the open batch. @param own nobody changes it from now on. @returns its LSN. */
-  append(body: Buffer, at: number, length: number, own = false): number {
+  append(body: Viewed, at: number, length: number, own = false): number {
     assert(!this.closed, "append to a closed log");
     if (own && length > this.largeBytes) this.open.appendOwn(body.subarray(at, at + length));
     else this.open.append(body, at, length);

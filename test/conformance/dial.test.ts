@@ -4,6 +4,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { viewed } from "../../src/lib/view.js";
 import { createDialer } from "../../src/platform/dial.js";
 import { createNetwork } from "../../src/platform/sockets.js";
 import type { Accept, Connection, Dialer, Listener, Network } from "../../src/ports/network.js";
@@ -58,7 +59,7 @@ class End {
   };
 
   write(text: string): void {
-    const bytes = Buffer.from(text, "latin1");
+    const bytes = viewed(Buffer.from(text, "latin1"));
     (this.connection as Connection).write(bytes, 0, bytes.length);
   }
 }
@@ -100,7 +101,7 @@ for (const { name, make } of SUBJECTS) {
     await until(() => there.received === "to there" && here.received === "to here", "both greetings");
     await until(() => here.connection?.unsentBytes === 0, "nothing unsent");
     const large = Buffer.alloc(3_000_000, "0123456789");
-    (here.connection as Connection).write(Buffer.from(large), 0, large.length);
+    (here.connection as Connection).write(viewed(Buffer.from(large)), 0, large.length);
     await until(() => there.received.length === 8 + large.length, "all of it");
     assert.ok(there.received === `to there${large.latin1Slice()}`);
     await until(() => here.connection?.unsentBytes === 0, "nothing unsent");

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { viewed } from "../../src/lib/view.js";
 import { createNetwork } from "../../src/platform/sockets.js";
 import type { Connection, Listener } from "../../src/ports/network.js";
 import { within } from "../lib/within.js";
@@ -30,7 +31,7 @@ class Owner {
 
   /** Write a copy of the bytes. */
   write(bytes: Buffer | string): boolean {
-    const copy = Buffer.from(bytes as string, "latin1");
+    const copy = viewed(Buffer.from(bytes as string, "latin1"));
     return this.connection.write(copy, 0, copy.length);
   }
 
@@ -159,7 +160,7 @@ for (const [name, direct, unix] of [
   on("a part of a buffer is sent, and the buffer is free when it is said to be", async ({ meet }) => {
     const { socket, owner } = await meet();
     const got = collect(socket);
-    const bytes = Buffer.from("..middle..");
+    const bytes = viewed(Buffer.from("..middle.."));
     for (let i = 0; i < 20; i++) {
       await until(() => owner.connection.unsentBytes === 0, "the end of a write");
       bytes.write("..middle..");
@@ -171,7 +172,7 @@ for (const [name, direct, unix] of [
 
   on("a peer that does not read holds the writer back, and gets everything in the end", async ({ meet }) => {
     const { socket, owner } = await meet();
-    const large = Buffer.alloc(LARGE);
+    const large = viewed(Buffer.alloc(LARGE));
     for (let i = 0; i < large.length; i += 4) large.writeUInt32LE(i, i);
     const kept = owner.connection.write(large, 0, LARGE);
     assert.ok(owner.connection.unsentBytes > 0, "the kernel cannot have taken that");

@@ -3,9 +3,11 @@
  * refused and no file is left open, or (where the byte meant nothing: the zeros ahead of the log's end) everything is there. Never is something else served.
  */
 // timeout: 150s
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { CorruptionError, FormatError } from "../../src/lib/errors.js";
+import { viewed } from "../../src/lib/view.js";
 import type { KeyState } from "../../src/ports/keyspace.js";
 import type { Engine } from "../../src/storage/engine.js";
 import { FakeScheduler } from "../lib/fake-scheduler.js";
@@ -29,9 +31,9 @@ function build(sealed: boolean): { disk: SimDisk; scheduler: FakeScheduler; expe
   const disk = new SimDisk(scheduler);
   const engine = open(disk, scheduler);
   const put = (i: number): void => {
-    const key = Buffer.from(`key:${i}`);
+    const key = viewed(Buffer.from(`key:${i}`));
     // Most are small: each byte costs an opening. Some are longer than a sector of the log.
-    const value = Buffer.alloc(i % 15 === 7 ? 600 : 5 + (i % 12) * 3, 65 + (i % 26));
+    const value = viewed(Buffer.alloc(i % 15 === 7 ? 600 : 5 + (i % 12) * 3, 65 + (i % 26)));
     engine.store.put(
       i % 3,
       key,
@@ -50,7 +52,7 @@ function build(sealed: boolean): { disk: SimDisk; scheduler: FakeScheduler; expe
   engine.snapshot((error) => assert.is(error, undefined));
   scheduler.advance(20);
   for (let i = 20; i < 60; i++) put(i);
-  const first = Buffer.from("key:3");
+  const first = viewed(Buffer.from("key:3"));
   engine.store.remove(0, first, 0, first.length);
   scheduler.advance(20);
   const expected = contents(engine);

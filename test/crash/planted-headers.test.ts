@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { encodeBody, HEADER_BYTES } from "../../src/codec/record/record.js";
 import { CorruptionError } from "../../src/lib/errors.js";
+import { type Viewed, viewed } from "../../src/lib/view.js";
 import { Cleaner } from "../../src/storage/cleaner.js";
 import type { WalEnd } from "../../src/storage/log.js";
 import { Recovery } from "../../src/storage/recovery.js";
@@ -17,7 +18,7 @@ import { openEngine } from "../lib/open-engine.js";
 import { PowerLoss, SimDisk } from "../lib/sim-disk.js";
 
 const VALUE_BYTES = 30 * SECTOR_BYTES;
-const KEY: Buffer = Buffer.from("k");
+const KEY: Viewed = viewed(Buffer.from("k"));
 const NOTHING_YET: WalEnd = { nextLsn: 1, lastCrc: 0, bytes: 0, lastBytes: 0, segments: [] };
 
 /** A record that begins its batch, with a header at the start of each sector but the first that says: all before LSN 1000 is durable. */
@@ -31,10 +32,10 @@ function planted(): Buffer {
     0,
     7,
   );
-  const value = Buffer.alloc(VALUE_BYTES, 2);
+  const value = viewed(Buffer.alloc(VALUE_BYTES, 2));
   const valueAt = BATCH_HEADER_BYTES + HEADER_BYTES + KEY.length;
   for (let at = STAMP_AT; at - valueAt + header.length < VALUE_BYTES; at += STAMP_AT) header.copy(value, at - valueAt);
-  const record = Buffer.alloc(HEADER_BYTES + KEY.length + VALUE_BYTES);
+  const record = viewed(Buffer.alloc(HEADER_BYTES + KEY.length + VALUE_BYTES));
   encodeBody(record, 0, 0, 0, 1, 1, 0, KEY, 0, KEY.length, value, 0, VALUE_BYTES);
   return record;
 }
@@ -51,7 +52,7 @@ function writing(own: boolean): { disk: SimDisk; scheduler: FakeScheduler; wal: 
   const wal = new Wal(disk, scheduler, options, recovery.finish());
   assert.ok(wal.start());
   disk.latencyMs = () => 5;
-  const record = planted();
+  const record = viewed(planted());
   wal.waiters = () => 5;
   wal.append(record, 0, record.length, own);
   scheduler.endTurn();
@@ -111,7 +112,7 @@ test("a real header behind damage is believed", () => {
   const options = { mode: "always" as const, segmentBytes: 64 * 1024 };
   const wal = new Wal(disk, scheduler, options, NOTHING_YET);
   assert.ok(wal.start());
-  const record = planted();
+  const record = viewed(planted());
   const at = wal.segments.position;
   for (let i = 0; i < 2; i++) {
     wal.append(record, 0, record.length);

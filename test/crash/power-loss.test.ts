@@ -3,9 +3,11 @@
  * torn or cut at any byte: the directory opens again, holds every acknowledged command and no half of one, and takes writes.
  */
 // timeout: 300s
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../src/lib/random.js";
+import { viewed } from "../../src/lib/view.js";
 import type { KeyState } from "../../src/ports/keyspace.js";
 import { Engine } from "../../src/storage/engine.js";
 import type { SyncMode } from "../../src/storage/log.js";
@@ -14,7 +16,7 @@ import { FakeScheduler } from "../lib/fake-scheduler.js";
 import { engineOptions } from "../lib/open-engine.js";
 import { PowerLoss, SimDisk } from "../lib/sim-disk.js";
 
-const SEQ = Buffer.from("seq");
+const SEQ = viewed(Buffer.from("seq"));
 
 /** @returns the engine once loaded, or undefined when the power went first. */
 function open(disk: SimDisk, scheduler: FakeScheduler, mode: SyncMode): Engine | undefined {
@@ -65,17 +67,19 @@ class Script {
     }
     for (let i = 0; i < changes; i++) {
       const name = `k${this.random.below(12)}`;
-      const key = Buffer.from(name);
+      const key = viewed(Buffer.from(name));
       if (this.random.below(4) === 0) {
         store.remove(0, key, 0, key.length);
         model.delete(name);
       } else {
-        const value = Buffer.alloc(this.random.below(this.random.below(10) === 0 ? 3000 : 60), 97 + (number % 26));
+        const value = viewed(
+          Buffer.alloc(this.random.below(this.random.below(10) === 0 ? 3000 : 60), 97 + (number % 26)),
+        );
         store.put(0, key, 0, key.length, value, 0, value.length, 0, false);
         model.set(name, value.toString());
       }
     }
-    const seq = Buffer.from(String(number));
+    const seq = viewed(Buffer.from(String(number)));
     store.put(0, SEQ, 0, SEQ.length, seq, 0, seq.length, 0, false);
     model.set("seq", String(number));
     this.states.push(model);
@@ -209,8 +213,8 @@ function cutOff(valueBytes: number, scheduler: FakeScheduler): SimDisk {
 }
 
 function put(engine: Engine, name: string, valueBytes: number): void {
-  const key = Buffer.from(name);
-  const value = Buffer.alloc(valueBytes, name);
+  const key = viewed(Buffer.from(name));
+  const value = viewed(Buffer.alloc(valueBytes, name));
   engine.store.put(0, key, 0, key.length, value, 0, valueBytes, 0, false);
 }
 

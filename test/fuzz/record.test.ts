@@ -17,6 +17,7 @@ import {
   keyLength,
   keyOffset,
 } from "../../src/codec/record/record.js";
+import { viewed } from "../../src/lib/view.js";
 import { change, changed, fuzz } from "../lib/fuzz.js";
 import { type Dot, type RecordParts, recordBytes } from "../lib/record-bytes.js";
 
@@ -87,10 +88,10 @@ test("what is encoded is the layout that is drawn", () => {
       const expected = recordBytes(parts);
       const size = bodyBytesOf(parts.key.length, parts.value.length, parts.expireAt !== 0);
       assert.is(size, expected.length);
-      const out = Buffer.alloc(at + size + 1, 0xee);
+      const out = viewed(Buffer.alloc(at + size + 1, 0xee));
       const flags = (parts.tombstone ? FLAG_TOMBSTONE : 0) | (parts.raw ? FLAG_RAW : 0);
       const high = Math.floor(parts.hlc / 2 ** 32) + parts.node * 2 ** 21;
-      const source = Buffer.concat([Buffer.alloc(from), parts.key, parts.value]);
+      const source = viewed(Buffer.concat([Buffer.alloc(from), parts.key, parts.value]));
       const low = parts.hlc % 2 ** 32;
       const typeAndDb = parts.type | (parts.db << 4);
       const valueAt = from + parts.key.length;

@@ -21,8 +21,7 @@ function read(pieces: readonly Buffer[]): Reading {
   let kept = Buffer.alloc(0);
   for (const piece of pieces) {
     const end = kept.length + piece.length;
-    const bytes = Buffer.concat([kept, piece, Buffer.from("\n9\r\n")]);
-    if (piece.length % 2 === 1) viewed(bytes);
+    const bytes = viewed(Buffer.concat([kept, piece, Buffer.from("\n9\r\n")]));
     let at = 0;
     for (;;) {
       const state = parser.next(bytes, at, end);

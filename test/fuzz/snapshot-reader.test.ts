@@ -9,6 +9,7 @@ import { checkBody, writeU32 } from "../../src/codec/record/record.js";
 import { crc32 } from "../../src/lib/crc.js";
 import { CorruptionError, FormatError } from "../../src/lib/errors.js";
 import { Random } from "../../src/lib/random.js";
+import { viewed } from "../../src/lib/view.js";
 import { MemoryDisk } from "../../src/platform/memory-disk.js";
 import { KeyState } from "../../src/ports/keyspace.js";
 import {
@@ -218,8 +219,8 @@ test("what the engine writes is read: each key once, with what it held", () => {
   const engine = openEngine(disk, scheduler, { partitions: 4 });
   const expected = new Map<string, string>();
   for (let i = 0; i < 2000; i++) {
-    const key = Buffer.from(`key:${random.below(700)}`);
-    const value = Buffer.alloc(random.below(200), 97 + random.below(26));
+    const key = viewed(Buffer.from(`key:${random.below(700)}`));
+    const value = viewed(Buffer.alloc(random.below(200), 97 + random.below(26)));
     engine.store.put(0, key, 0, key.length, value, 0, value.length, 0, false);
     expected.set(key.toString(), value.toString());
   }
@@ -235,7 +236,7 @@ test("what the engine writes is read: each key once, with what it held", () => {
   const state = new KeyState();
   const again = openEngine(disk.clone(scheduler), scheduler, { partitions: 4 });
   for (const [key, value] of expected) {
-    const text = Buffer.from(key);
+    const text = viewed(Buffer.from(key));
     assert.ok(again.store.find(0, text, 0, text.length, state, false), key);
     assert.is(state.bytes.latin1Slice(state.valueAt, state.valueAt + state.valueBytes), value);
   }

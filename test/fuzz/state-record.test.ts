@@ -11,6 +11,7 @@ import { compareDots, type Dot } from "../../src/core/clock/dot.js";
 import { VersionVector } from "../../src/core/clock/version-vector.js";
 import type { RegisterState } from "../../src/core/register/state.js";
 import { Random } from "../../src/lib/random.js";
+import { viewed } from "../../src/lib/view.js";
 import { MemoryDisk } from "../../src/platform/memory-disk.js";
 import { NoLog } from "../../src/storage/engine-log.js";
 import { highestHlc, versionOf } from "../../src/storage/register-replay.js";
@@ -204,7 +205,7 @@ test("replayed in any order, some twice: the higher dot stays", () => {
       for (const { one } of order) {
         const record = encodeState(nameOfWrite(one), one.ballot, one.state);
         // Amid other bytes, as in a block of a snapshot.
-        const amid = Buffer.concat([Buffer.alloc(5, 0xee), record, Buffer.alloc(5, 0xee)]);
+        const amid = viewed(Buffer.concat([Buffer.alloc(5, 0xee), record, Buffer.alloc(5, 0xee)]));
         registers.replay(amid, 5, record.length, random.below(2) * 10);
         model.take(one);
         highest = Math.max(highest, highestHlc(record, 0));
@@ -268,20 +269,22 @@ test("accepts, ceilings, snapshots, stops and kills: what was held is held", () 
 
 test("a ceiling is no state, and a snapshot has none", () => {
   const registers = new Registers(new RegisterStore(new Table(1, 1, 2), new NoLog(), new Random(1)));
-  const record = recordBytes({
-    type: TYPE_CEILING,
-    db: 0,
-    tombstone: false,
-    raw: false,
-    long: false,
-    epoch: 0,
-    hlc: 99,
-    node: 0,
-    expireAt: 0,
-    vector: undefined,
-    key: Buffer.alloc(0),
-    value: Buffer.alloc(0),
-  });
+  const record = viewed(
+    recordBytes({
+      type: TYPE_CEILING,
+      db: 0,
+      tombstone: false,
+      raw: false,
+      long: false,
+      epoch: 0,
+      hlc: 99,
+      node: 0,
+      expireAt: 0,
+      vector: undefined,
+      key: Buffer.alloc(0),
+      value: Buffer.alloc(0),
+    }),
+  );
   registers.replay(record, 0, record.length, 7);
   assert.is(registers.recoveredCeiling, 99);
   assert.is(registers.page(0, 0, 10).entries.length, 0);

@@ -18,6 +18,7 @@ import {
 } from "../../src/codec/record/record.js";
 import { crc32 } from "../../src/lib/crc.js";
 import { CorruptionError, FormatError } from "../../src/lib/errors.js";
+import { viewed } from "../../src/lib/view.js";
 import { MemoryDisk } from "../../src/platform/memory-disk.js";
 import { META_NAME, readMeta, writeMeta } from "../../src/storage/directory-meta.js";
 import {
@@ -83,7 +84,7 @@ const SAMPLES: readonly Sample[] = [
 function encoded(sample: Sample, index: number): Buffer {
   const [key, value] = [sample.key, sample.value].map((text) => Buffer.from(text, "latin1")) as [Buffer, Buffer];
   const { db = 0, type = 0, expireAt = 0, node = 0 } = sample;
-  const out = Buffer.alloc(bodyBytesOf(key.length, value.length, expireAt !== 0));
+  const out = viewed(Buffer.alloc(bodyBytesOf(key.length, value.length, expireAt !== 0)));
   const flags = (sample.tombstone ? 4 : 0) | (sample.raw ? 32 : 0);
   const hlc = HLC + index * 4096;
   const high = Math.floor(hlc / 2 ** 32) + node * 2 ** 21;
@@ -95,10 +96,10 @@ function encoded(sample: Sample, index: number): Buffer {
     hlc % 2 ** 32,
     high,
     expireAt,
-    key,
+    viewed(key),
     0,
     key.length,
-    value,
+    viewed(value),
     0,
     value.length,
   );
@@ -243,7 +244,7 @@ function segment(
   for (const { bodies, durableLsn, flags = 0 } of batches) {
     const builder = new BatchBuilder(SECTOR_BYTES);
     builder.begin(nextLsn);
-    for (const body of bodies) builder.append(body, 0, body.length);
+    for (const body of bodies) builder.append(viewed(body), 0, body.length);
     const length = builder.bytes();
     crc = builder.seal(durableLsn, crc, flags);
     builder.buffer.copy(bytes, at, 0, length);

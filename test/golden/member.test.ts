@@ -9,6 +9,7 @@ import type { Dot } from "../../src/core/clock/dot.js";
 import { VersionVector } from "../../src/core/clock/version-vector.js";
 import type { Held } from "../../src/core/register/state.js";
 import { FormatError } from "../../src/lib/errors.js";
+import { viewed } from "../../src/lib/view.js";
 import { MemoryDisk } from "../../src/platform/memory-disk.js";
 import { META_NAME, readMeta, writeMeta } from "../../src/storage/directory-meta.js";
 import { MEMBER_NAME, readMember, writeMember } from "../../src/storage/member-file.js";
@@ -56,8 +57,8 @@ function state(name: string, ballot: Dot, text: string | undefined, dots: Dot[],
 }
 
 function ceiling(): Buffer {
-  const none = Buffer.alloc(0);
-  const body = Buffer.alloc(16);
+  const none = viewed(Buffer.alloc(0));
+  const body = viewed(Buffer.alloc(16));
   encodeBody(body, 0, TYPE_CEILING, 0, CEILING % 2 ** 32, Math.floor(CEILING / 2 ** 32), 0, none, 0, 0, none, 0, 0);
   return body;
 }
@@ -85,7 +86,7 @@ function segment(): Buffer {
   mark.buffer.copy(bytes, SECTOR_BYTES, 0, SECTOR_BYTES);
   const batch = new BatchBuilder(SECTOR_BYTES);
   batch.begin(2);
-  for (const [, body] of RECORDS) batch.append(body, 0, body.length);
+  for (const [, body] of RECORDS) batch.append(viewed(body), 0, body.length);
   const length = batch.bytes();
   batch.seal(1, crc, 0);
   batch.buffer.copy(bytes, 2 * SECTOR_BYTES, 0, length);

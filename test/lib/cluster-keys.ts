@@ -2,6 +2,7 @@
  * test/lib/cluster-keys.ts: which nodes hold a key, as a cluster tells its clients, and keys that are held as a test wants it.
  */
 import { keySlot } from "../../src/core/ring/slot.js";
+import { viewed } from "../../src/lib/view.js";
 import type { KvorumCluster } from "./kvorum-cluster.js";
 import type { Reply } from "./process-client.js";
 
@@ -35,7 +36,7 @@ export class ClusterKeys {
 
   /** In order of preference. */
   replicas(key: string): readonly string[] {
-    const bytes = Buffer.from(key);
+    const bytes = viewed(Buffer.from(key));
     return this.slots[keySlot(bytes, 0, bytes.length)] ?? [];
   }
 

@@ -15,6 +15,7 @@ import {
 import { INTROSPECTION } from "../../src/commands/introspect.js";
 import type { CommandSpec } from "../../src/commands/spec.js";
 import { lookup, lookupSubcommand } from "../../src/commands/table.js";
+import { viewed } from "../../src/lib/view.js";
 import type { Keyspace } from "../../src/ports/keyspace.js";
 import { Store } from "../../src/storage/store.js";
 import { encodeCommand } from "./redis-server.js";
@@ -33,7 +34,9 @@ export class CommandDriver {
   /** Run one command. @returns a copy of its raw reply. */
   run(parts: readonly (Buffer | string)[], now: number): Buffer {
     const c = this.context;
-    const bytes = encodeCommand(parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part)));
+    const bytes = viewed(
+      encodeCommand(parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part))),
+    );
     if (this.parser.next(bytes, 0, bytes.length) !== DONE) throw new Error("the command was not parsed");
     c.args = this.parser.args;
     c.now = now;

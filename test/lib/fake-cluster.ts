@@ -11,6 +11,7 @@ import type { Host } from "../../src/commands/context.js";
 import type { Dot } from "../../src/core/clock/dot.js";
 import { VersionVector } from "../../src/core/clock/version-vector.js";
 import { keySlot } from "../../src/core/ring/slot.js";
+import { viewed } from "../../src/lib/view.js";
 import { ServerPerformer } from "../../src/server/performer.js";
 import type { PageEntry, ReplicaKeys } from "../../src/server/ports.js";
 import { HOST } from "./command-driver.js";
@@ -114,7 +115,7 @@ export class FakeCluster implements Cluster {
   }
 
   partitionOf(name: string): number {
-    const key = Buffer.from(name.slice(1), "latin1");
+    const key = viewed(Buffer.from(name.slice(1), "latin1"));
     return Math.floor(keySlot(key, 0, key.length) / (SLOTS / this.partitions));
   }
 

@@ -4,6 +4,7 @@
  * It keeps no log: `gate` stays 0 and everything counts as durable.
  */
 import { keySlot } from "../../src/core/ring/slot.js";
+import { viewed } from "../../src/lib/view.js";
 import { Absences } from "../../src/ports/absences.js";
 import type { KeyState, Keyspace, Visit } from "../../src/ports/keyspace.js";
 
@@ -145,7 +146,7 @@ export class ModelKeyspace implements Keyspace {
     let visited = 0;
     for (const entry of this.database(0).values()) {
       if (visited === max) break;
-      if (this.expired(entry) || keySlot(entry.key, 0, entry.key.length) !== slot) continue;
+      if (this.expired(entry) || keySlot(viewed(entry.key), 0, entry.key.length) !== slot) continue;
       visit(stateOf(entry));
       visited++;
     }
@@ -188,7 +189,7 @@ function fill(state: KeyState, entry: Entry): KeyState {
   state.present = true;
   state.type = 0;
   state.raw = entry.raw;
-  state.bytes = Buffer.concat([entry.key, entry.value]);
+  state.bytes = viewed(Buffer.concat([entry.key, entry.value]));
   state.keyAt = 0;
   state.keyBytes = entry.key.length;
   state.valueAt = entry.key.length;

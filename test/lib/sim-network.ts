@@ -4,6 +4,7 @@
  * The seed decides delays and pieces; the same seed gives the same history.
  */
 import { Random } from "../../src/lib/random.js";
+import { viewed } from "../../src/lib/view.js";
 import type {
   Accept,
   Connection,
@@ -240,7 +241,7 @@ export class SimConnection implements Connection {
     const length = most === 0 || this.network.random.below(2) === 0 ? most : 1 + this.network.random.below(most);
     this.cutAfterBytes -= length;
     if (length > 0) {
-      const borrowed = this.takeOff(length);
+      const borrowed = viewed(this.takeOff(length));
       other.handler?.onBytes(borrowed, length);
       borrowed.fill(0xee);
     }

@@ -2,6 +2,7 @@
  * test/lib/written-log.ts: a log as storage/wal.ts writes it, on a disk in memory, with what was appended beside it.
  */
 import type { Random } from "../../src/lib/random.js";
+import { viewed } from "../../src/lib/view.js";
 import { MemoryDisk } from "../../src/platform/memory-disk.js";
 import type { SyncMode } from "../../src/storage/log.js";
 import { Wal } from "../../src/storage/wal.js";
@@ -61,7 +62,7 @@ export function writeLog(random: Random, mode: SyncMode, flushes: number, seal: 
   wal.start();
   for (let i = 0; i < flushes; i++) {
     for (let n = 1 + random.below(random.below(6) === 0 ? 40 : 3); n > 0; n--) {
-      const body = randomBody(random);
+      const body = viewed(randomBody(random));
       records.push({ lsn: wal.append(body, 0, body.length), body });
     }
     if (mode === "everysec" && random.below(4) === 0) wal.syncNow(() => {});

@@ -7,6 +7,7 @@
  * connection breaks; hosts that lose power say nothing, processes that die close their connections.
  * A frame is never doubled and never lost out of the middle of a stream: TCP does not do that, and the checksum of a frame sees to the rest.
  */
+import { viewed } from "../../src/lib/view.js";
 import type { Accept, Connection, ConnectionHandler, Dialer, DialOptions } from "../../src/ports/network.js";
 import { type Events, TICKS_PER_MS } from "./events.js";
 import type { Host } from "./host.js";
@@ -377,7 +378,7 @@ class End implements Connection {
     net.bytes += length;
     net.events.note(length);
     this.underWay -= length;
-    peer.handler?.onBytes(length === piece.length ? piece : piece.subarray(0, length), length);
+    peer.handler?.onBytes(viewed(length === piece.length ? piece : piece.subarray(0, length)), length);
     // It was borrowed.
     piece.fill(0xee, 0, length);
     if (this.writing && this.underWay <= net.times.windowBytes) {

@@ -3,6 +3,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { viewed } from "../../src/lib/view.js";
 import type { Connection, ConnectionHandler } from "../../src/ports/network.js";
 import { Events, TICKS_PER_MS } from "./events.js";
 import { Host } from "./host.js";
@@ -146,7 +147,7 @@ function connected(net: SimNet, hosts: Host[]): { near: Ear; far: Ear } {
 
 function say({ connection }: Ear, text: string): void {
   assert.is(connection?.unsentBytes, 0);
-  connection?.write(Buffer.from(text), 0, text.length);
+  connection?.write(viewed(Buffer.from(text)), 0, text.length);
 }
 
 test("bytes arrive once and in order, in pieces; both ends hear of the end", () => {

@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { configFromOptions } from "../../src/config/load.js";
 import { DiskError } from "../../src/lib/errors.js";
+import { viewed } from "../../src/lib/view.js";
 import { RunningNode } from "../../src/node.js";
 import { MemoryDisk } from "../../src/platform/memory-disk.js";
 import { NodeScheduler } from "../../src/platform/node-scheduler.js";
@@ -23,7 +24,7 @@ for (const [before, after] of [
     const node = new RunningNode(config, new MemoryDisk(new NodeScheduler()), () => {}, quiet);
     assert.is(config.set("appendfsync", after), undefined);
     await node.load();
-    const key = Buffer.from("key");
+    const key = viewed(Buffer.from("key"));
     node.engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
     await new Promise<void>((resolve) => {
       const wal = node.engine.wal as Wal;
@@ -44,7 +45,7 @@ test("the machine's clock is set back by an hour: what was to end soon ends soon
     await node.load();
     const { store } = node.engine;
     const put = (name: string): void => {
-      const key = Buffer.from(name);
+      const key = viewed(Buffer.from(name));
       store.put(0, key, 0, key.length, key, 0, key.length, store.now + 60, false);
     };
     put("before");
@@ -85,7 +86,7 @@ test("a node whose log failed: its stop says so, and lets go of the directory wh
   disk.latencyMs = () => 50;
   const wal = node.engine.wal as Wal;
   wal.waiters = () => 2; // off the loop
-  const key = Buffer.from("key");
+  const key = viewed(Buffer.from("key"));
   node.engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
   await new Promise((resolve) => setTimeout(resolve, 5));
   assert.ok(wal.busy());

@@ -7,7 +7,7 @@
  * MESSAGE_ERROR nothing more is read; MESSAGES_END comes only when the payload ends where its last message does, and the frame's
  * count was right.
  */
-import { copyBytes } from "../../lib/copy.js";
+import { copyPlain } from "../../lib/copy.js";
 import { checkBody, readU32 } from "../record/record.js";
 import * as layout from "./layout.js";
 import {
@@ -141,7 +141,7 @@ export class MessageReader {
   keep(from: number = this.at, bytes: number = this.length): Buffer {
     if (this.owned && bytes * 2 > this.bytes.length) return this.bytes.subarray(from, from + bytes);
     const own = Buffer.allocUnsafe(bytes);
-    copyBytes(this.bytes, from, own, 0, bytes);
+    copyPlain(this.bytes, from, own, 0, bytes);
     return own;
   }
 

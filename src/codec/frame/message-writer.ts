@@ -9,8 +9,8 @@
  */
 import type { Dot } from "../../core/clock/dot.js";
 import { assert } from "../../lib/assert.js";
-import { copyBytes } from "../../lib/copy.js";
-import { viewed } from "../../lib/view.js";
+import { copyPlain } from "../../lib/copy.js";
+import { type Viewed, viewedOf } from "../../lib/view.js";
 import { writeU32 } from "../record/record.js";
 import {
   BUDGET_AT,
@@ -58,7 +58,7 @@ export function setBudget(bytes: Uint8Array, at: number, ms: number): void {
 }
 
 export class MessageWriter {
-  buf: Buffer;
+  buf: Viewed;
   at = 0;
   /** Messages written since it was last set to 0. */
   count = 0;
@@ -72,13 +72,13 @@ export class MessageWriter {
 
   /** @param largeBytes above 0: for one message of at most so many bytes, whose record or payload nobody changes from now on. */
   constructor(bytes = 65536, largeBytes = 0) {
-    this.buf = viewed(Buffer.allocUnsafeSlow(bytes));
+    this.buf = viewedOf(bytes);
     this.largeBytes = largeBytes;
   }
 
   /** Begin a new buffer, when the one so far is somebody else's. */
   renew(bytes: number): void {
-    this.buf = viewed(Buffer.allocUnsafeSlow(bytes));
+    this.buf = viewedOf(bytes);
     this.at = 0;
   }
 
@@ -197,7 +197,7 @@ export class MessageWriter {
   ): void {
     const from = MESSAGE_HEADER_BYTES + head.length;
     const start = this.head(type, low, id, partition, epoch, from + bytes, bytes);
-    copyBytes(head, 0, this.buf, start + MESSAGE_HEADER_BYTES, head.length);
+    copyPlain(head, 0, this.buf, start + MESSAGE_HEADER_BYTES, head.length);
     this.fill(start + from, payload, at, bytes);
   }
 
@@ -242,7 +242,7 @@ export class MessageWriter {
     this.reserve(borrowed ? 1 : 1 + bytes);
     this.buf[this.at] = chosen ? 1 : 0;
     if (borrowed) this.tail = record.subarray(at, at + bytes);
-    else copyBytes(record, at, this.buf, this.at + 1, bytes);
+    else copyPlain(record, at, this.buf, this.at + 1, bytes);
     this.at += 1 + bytes;
     this.items++;
   }
@@ -317,7 +317,7 @@ export class MessageWriter {
 
   private fill(to: number, from: Buffer, at: number, bytes: number): void {
     if (this.largeBytes > 0) this.tail = from.subarray(at, at + bytes);
-    else copyBytes(from, at, this.buf, to, bytes);
+    else copyPlain(from, at, this.buf, to, bytes);
   }
 
   /** Doubles, so appending is amortised O(1) per byte. */
@@ -325,7 +325,7 @@ export class MessageWriter {
     if (this.at + bytes <= this.buf.length) return;
     let size = this.largeBytes > 0 ? Math.max(this.at + bytes, this.largeBytes) : this.buf.length * 2;
     while (size < this.at + bytes) size *= 2;
-    const bigger = viewed(Buffer.allocUnsafeSlow(size));
+    const bigger = viewedOf(size);
     this.buf.copy(bigger, 0, 0, this.at);
     this.buf = bigger;
   }

@@ -21,7 +21,7 @@
  */
 import { assert } from "../../lib/assert.js";
 import { copyBytes } from "../../lib/copy.js";
-import { viewOf, wordAt } from "../../lib/view.js";
+import type { Viewed } from "../../lib/view.js";
 
 export const HEADER_BYTES = 16;
 export const TYPE_STRING = 0;
@@ -56,15 +56,15 @@ export function bodyBytesOf(keyBytes: number, valueBytes: number, expires: boole
 }
 
 export function readU32(bytes: Uint8Array, at: number): number {
-  return wordAt(bytes, viewOf(bytes), at) >>> 0;
+  return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
 }
 
 /**
  * The second word of the header: type, database, flags and short length at one load, for the paths where each load counts. Where isPlain() says
  * so, the key begins at HEADER_BYTES and has plainKeyBytes() bytes, and there is no deadline.
  */
-export function headOf(bytes: Uint8Array, at: number): number {
-  return wordAt(bytes, viewOf(bytes), at + 4);
+export function headOf(bytes: Viewed, at: number): number {
+  return bytes.view.getInt32(at + 4, true);
 }
 export function typeOf(head: number): number {
   return head & 15;
@@ -93,45 +93,41 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
  * @param expireAt ms, 0 = none. @param hlcHigh with the node index in its upper 11 bits.
  */
 export function encodeBody(
-  out: Buffer,
+  out: Viewed,
   at: number,
   typeAndDb: number,
   flags: number,
   hlcLow: number,
   hlcHigh: number,
   expireAt: number,
-  key: Buffer,
+  key: Viewed,
   keyAt: number,
   keyBytes: number,
-  value: Buffer,
+  value: Viewed,
   valueAt: number,
   valueBytes: number,
 ): void {
+  const { view } = out;
   let fields = at + HEADER_BYTES;
   let allFlags = flags;
   if (keyBytes > SHORT_KEY_BYTES_MAX) {
     allFlags |= FLAG_LONG_KEY;
-    writeU32(out, fields, keyBytes);
+    view.setInt32(fields, keyBytes, true);
     fields += 4;
-    out[at + 6] = 0;
-    out[at + 7] = 0;
-  } else {
-    out[at + 6] = keyBytes;
-    out[at + 7] = keyBytes >>> 8;
   }
   if (expireAt !== 0) {
     allFlags |= FLAG_EXPIRES;
     writeExpireAt(out, fields, expireAt);
     fields += EXPIRE_BYTES;
   }
-  out[at + 4] = typeAndDb;
-  out[at + 5] = allFlags;
-  writeU32(out, at + 8, hlcLow);
-  writeU32(out, at + 12, hlcHigh);
+  const shortBytes = keyBytes > SHORT_KEY_BYTES_MAX ? 0 : keyBytes;
+  view.setInt32(at + 4, typeAndDb | (allFlags << 8) | (shortBytes << 16), true);
+  view.setInt32(at + 8, hlcLow, true);
+  view.setInt32(at + 12, hlcHigh, true);
   copyBytes(key, keyAt, out, fields, keyBytes);
   fields += keyBytes;
   copyBytes(value, valueAt, out, fields, valueBytes);
-  writeU32(out, at, fields + valueBytes - at);
+  view.setInt32(at, fields + valueBytes - at, true);
 }
 
 export function writeExpireAt(out: Buffer, at: number, expireAt: number): void {
@@ -172,6 +168,14 @@ export function expireAtOf(bytes: Uint8Array, at: number): number {
   if ((flags & FLAG_EXPIRES) === 0) return 0;
   const field = at + HEADER_BYTES + (flags & FLAG_EPOCH ? 4 : 0) + (flags & FLAG_LONG_KEY ? 4 : 0);
   return readU32(bytes, field) + (bytes[field + 4] | (bytes[field + 5] << 8)) * TWO_32;
+}
+
+/** Length of the body, and the hlc part of its dot, as readU32 and hlcOf() say, at fewer loads. */
+export function bodyBytesAt(bytes: Viewed, at: number): number {
+  return bytes.view.getUint32(at, true);
+}
+export function hlcAt(bytes: Viewed, at: number): number {
+  return (bytes.view.getInt32(at + 12, true) & 0x1fffff) * TWO_32 + bytes.view.getUint32(at + 8, true);
 }
 
 /** The hlc part of the dot, below 2^53. */

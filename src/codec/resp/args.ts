@@ -4,6 +4,7 @@
  * Invariants: argument i is bytes[start[i] .. start[i] + length[i]); argument 0 is the command's name; the bytes are
  * borrowed and valid only until the handler returns (a command that is kept for later, as in MULTI, is copied whole).
  */
+import { type Viewed, viewed, viewedOf } from "../../lib/view.js";
 
 // In every supported Node, though not in its types. toString("latin1", ...) ends here after looking at its arguments again.
 declare global {
@@ -14,11 +15,11 @@ declare global {
 }
 
 const CAPACITY_START = 16;
-const EMPTY: Buffer = Buffer.alloc(0);
+const EMPTY: Viewed = viewed(Buffer.alloc(0));
 
 export class Args {
   /** The buffer the command lies in. Borrowed. */
-  bytes: Buffer = EMPTY;
+  bytes: Viewed = EMPTY;
   /** Number of arguments, the command's name included. */
   count = 0;
   start: Int32Array = new Int32Array(CAPACITY_START);
@@ -55,7 +56,7 @@ export class Args {
     let total = 0;
     for (let i = 0; i < this.count; i++) total += this.length[i];
     const copy = new Args();
-    copy.bytes = Buffer.allocUnsafeSlow(total);
+    copy.bytes = viewedOf(total);
     copy.start = new Int32Array(this.count);
     copy.length = new Int32Array(this.count);
     let at = 0;
@@ -71,7 +72,7 @@ export class Args {
   static of(parts: readonly (Buffer | string)[]): Args {
     const args = new Args();
     const buffers = parts.map((part) => (typeof part === "string" ? Buffer.from(part) : part));
-    args.bytes = Buffer.concat(buffers);
+    args.bytes = viewed(Buffer.concat(buffers));
     let at = 0;
     for (const buffer of buffers) {
       args.push(at, buffer.length);

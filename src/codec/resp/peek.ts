@@ -4,7 +4,7 @@
  * A guess and no more: the first argument counts as the key, whatever the command. It must never change anything, fail, or be
  * relied on: what it does not recognise at a glance (inline commands, long headers, a command that has not come whole) ends it.
  */
-import { viewOf, wordAt } from "../../lib/view.js";
+import type { Viewed } from "../../lib/view.js";
 import { SHORT_COUNT_BYTES, SHORT_LENGTH_BYTES_MAX, shortCount, shortLength } from "./short-header.js";
 
 const CR = 13;
@@ -28,13 +28,13 @@ export class PeekedKeys {
 
 // HOT: once per command of a pipeline. No allocation. Guard: bench/micro/store.ts
 /** Fill `keys` with those of the commands in bytes[from .. end), as many as it holds. */
-export function peekKeys(bytes: Buffer, from: number, end: number, keys: PeekedKeys): void {
-  const view = viewOf(bytes);
+export function peekKeys(bytes: Viewed, from: number, end: number, keys: PeekedKeys): void {
+  const { view } = bytes;
   const most = keys.at.length;
   let count = 0;
   let at = from;
   while (count < most && at + SHORT_COUNT_BYTES <= end) {
-    const args = shortCount(wordAt(bytes, view, at));
+    const args = shortCount(view.getInt32(at, true));
     if (args === 0) break;
     at += SHORT_COUNT_BYTES;
     for (let i = 0; i < args; i++) {
@@ -43,7 +43,7 @@ export function peekKeys(bytes: Buffer, from: number, end: number, keys: PeekedK
         return;
       }
       let length = 0;
-      const short = shortLength(wordAt(bytes, view, at));
+      const short = shortLength(view.getInt32(at, true));
       if (short >= 0) {
         length = short >>> 3;
         at += short & 7;

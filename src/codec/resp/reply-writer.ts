@@ -6,8 +6,8 @@
  * array, a set an array, a double a bulk string, a null a null bulk, a verbatim string a bulk string, a push an array.
  * Source: RESP3 specification (redis/redis-specifications), Redis 7.2 networking.c for the RESP2 forms.
  */
-import { copyBytes } from "../../lib/copy.js";
-import { viewed } from "../../lib/view.js";
+import { copyBytes, copyPlain } from "../../lib/copy.js";
+import { type Viewed, viewedOf } from "../../lib/view.js";
 
 const CR = 13;
 const LF = 10;
@@ -27,7 +27,7 @@ const NULL_ARRAY: Buffer = Buffer.from("*-1\r\n");
 const NULL_RESP3: Buffer = Buffer.from("_\r\n");
 
 export class ReplyWriter {
-  buf: Buffer;
+  buf: Viewed;
   at = 0;
   /** Protocol of the client being answered: 2 or 3. */
   proto = 2;
@@ -44,7 +44,7 @@ export class ReplyWriter {
   onTooLong: () => void = () => {};
 
   constructor(bytes: number = START_BYTES) {
-    this.buf = viewed(Buffer.allocUnsafeSlow(bytes));
+    this.buf = viewedOf(bytes);
   }
 
   /** Make room for `bytes` more. Doubles, so appending is amortised O(1) per byte. */
@@ -59,7 +59,7 @@ export class ReplyWriter {
     }
     // With some room for what follows a large value, or that would be copied once more.
     const size = Math.max(Math.min(this.buf.length * 2, this.bytesMax), this.at + bytes + SPARE_BYTES);
-    const bigger = viewed(Buffer.allocUnsafeSlow(size));
+    const bigger = viewedOf(size);
     this.buf.copy(bigger, 0, 0, this.at);
     this.buf = bigger;
   }
@@ -77,14 +77,16 @@ export class ReplyWriter {
   /** What was written, in the writer's own buffer, which is the caller's from now on: the writer has a small one again. */
   give(): Buffer {
     const given = this.buf.subarray(0, this.at);
-    this.buf = viewed(Buffer.allocUnsafeSlow(START_BYTES));
+    this.buf = viewedOf(START_BYTES);
     this.at = 0;
     return given;
   }
 
   /** Append prebuilt bytes. */
   raw(bytes: Buffer): void {
-    this.copy(bytes, 0, bytes.length);
+    this.reserve(bytes.length);
+    copyPlain(bytes, 0, this.buf, this.at, bytes.length);
+    this.at += bytes.length;
   }
 
   ok(): void {
@@ -163,7 +165,7 @@ export class ReplyWriter {
 
   // HOT: once per GET. No allocation. Guard: bench/micro/resp.ts
   /** A bulk string of bytes[at .. at + length). Copies. */
-  bulk(bytes: Buffer, at: number, length: number): void {
+  bulk(bytes: Viewed, at: number, length: number): void {
     this.header(36, length);
     this.reserve(length + 2);
     // After a reply that was given up there may be thousands of values more.
@@ -245,12 +247,6 @@ export class ReplyWriter {
     buf[at++] = CR;
     buf[at++] = LF;
     this.at = at;
-  }
-
-  private copy(bytes: Buffer, from: number, length: number): void {
-    this.reserve(length);
-    copyBytes(bytes, from, this.buf, this.at, length);
-    this.at += length;
   }
 
   private crlf(): void {

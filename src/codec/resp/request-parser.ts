@@ -15,7 +15,7 @@
  * an error only once its CR has come. Escapes of a line are undone in place: the text never becomes longer.
  */
 import { VALUE_BYTES_MOST } from "../../lib/limits.js";
-import { viewOf, wordAt } from "../../lib/view.js";
+import type { Viewed } from "../../lib/view.js";
 import { Args } from "./args.js";
 import { SHORT_COUNT_BYTES, SHORT_LENGTH_BYTES_MAX, shortCount, shortLength } from "./short-header.js";
 import { splitLine } from "./split-line.js";
@@ -104,7 +104,7 @@ export class RequestParser {
    * @param bytes borrowed; `args` refers to it after DONE. An inline command with escapes is changed in place.
    * @returns DONE, INCOMPLETE or ERROR. Commands without arguments (`*0`, an empty line) are passed over silently.
    */
-  next(bytes: Buffer, from: number, end: number): number {
+  next(bytes: Viewed, from: number, end: number): number {
     if (this.left > 0) return this.rest(bytes, from, end);
     this.args = this.shared;
     let start = from;
@@ -116,7 +116,7 @@ export class RequestParser {
         continue;
       }
       let at = start + 1;
-      const short = start + SHORT_COUNT_BYTES <= end ? shortCount(wordAt(bytes, viewOf(bytes), start)) : 0;
+      const short = start + SHORT_COUNT_BYTES <= end ? shortCount(bytes.view.getInt32(start, true)) : 0;
       if (short > 0) {
         this.left = short;
         at = start + SHORT_COUNT_BYTES;
@@ -143,7 +143,7 @@ export class RequestParser {
   }
 
   /** Go on with a command that began in an earlier call. Its arguments are kept relative to its first byte. */
-  private rest(bytes: Buffer, from: number, end: number): number {
+  private rest(bytes: Viewed, from: number, end: number): number {
     const args = this.args;
     args.bytes = bytes;
     const state = this.bulks(args, bytes, from, from + this.at, end, from, this.bulk);
@@ -156,12 +156,12 @@ export class RequestParser {
    * Read arguments until none is left.
    * @param base the command's first byte; `shift` is taken off the offsets that are stored; `bulk` as the field.
    */
-  private bulks(args: Args, bytes: Buffer, base: number, at: number, end: number, shift: number, bulk: number): number {
+  private bulks(args: Args, bytes: Viewed, base: number, at: number, end: number, shift: number, bulk: number): number {
     let left = this.left;
     const max = this.authenticated ? this.limits.bulkBytesMax : this.limits.unauthenticatedBytesMax;
-    const view = viewOf(bytes);
+    const { view } = bytes;
     for (;;) {
-      const short = bulk < 0 && at + SHORT_LENGTH_BYTES_MAX <= end ? shortLength(wordAt(bytes, view, at)) : -1;
+      const short = bulk < 0 && at + SHORT_LENGTH_BYTES_MAX <= end ? shortLength(view.getInt32(at, true)) : -1;
       if (short >= 0 && short >>> 3 <= max) {
         bulk = short >>> 3;
         at += short & 7;
@@ -234,7 +234,7 @@ export class RequestParser {
   }
 
   /** An argument's header that is unusual: long, cut off or wrong. @returns the length, NO_LINE_YET, or < 0 after fail(). */
-  private header(bytes: Buffer, base: number, at: number, end: number): number {
+  private header(bytes: Viewed, base: number, at: number, end: number): number {
     const length = this.number(bytes, base, at, end, this.limits.bulkBytesMax);
     if (length === NO_LINE_YET) return length;
     if (length === LINE_TOO_LONG) this.fail(at, "Protocol error: too big bulk count string");
@@ -251,7 +251,7 @@ export class RequestParser {
    * The decimal between the type byte at `at` and the next CR; `this.at` is then the first byte after the line.
    * @returns 0..max, NOT_A_NUMBER (also for one above max), NO_LINE_YET or LINE_TOO_LONG. `*` alone may be negative, which counts as 0.
    */
-  private number(bytes: Buffer, base: number, at: number, end: number, max: number): number {
+  private number(bytes: Viewed, base: number, at: number, end: number, max: number): number {
     const searched = base + this.searched;
     // Not indexOf: it would run on into what lies behind `end`, which may be megabytes.
     let cr = Math.max(searched, at);
@@ -298,7 +298,7 @@ export class RequestParser {
   }
 
   /** An inline command. Not hot: people and health checks send it. */
-  private line(bytes: Buffer, start: number, end: number): number {
+  private line(bytes: Viewed, start: number, end: number): number {
     let lf = start + this.searched;
     while (lf < end && bytes[lf] !== LF) lf++;
     if (lf === end) {

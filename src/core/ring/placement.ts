@@ -11,6 +11,7 @@
  */
 import { assert } from "../../lib/assert.js";
 import { halfSipHash } from "../../lib/half-siphash.js";
+import { type Viewed, viewed } from "../../lib/view.js";
 import { SLOTS } from "./slot.js";
 
 /** The node index of a dot has 11 bits. */
@@ -82,7 +83,7 @@ export function loadsOf({ members, n, table }: Placement): Loads {
  */
 export function placementHash({ members, partitions, n, table }: Placement): string {
   const head = Buffer.from(JSON.stringify([partitions, n, members.map(({ id, zone }) => [id, zone])]));
-  const bytes = Buffer.alloc(head.length + table.length * 2);
+  const bytes = viewed(Buffer.alloc(head.length + table.length * 2));
   head.copy(bytes);
   // Byte by byte: the machine's own order of bytes must not count.
   for (let i = 0; i < table.length; i++) bytes.writeUInt16LE(table[i], head.length + i * 2);
@@ -94,11 +95,11 @@ export function placementHash({ members, partitions, n, table }: Placement): str
  * routing, and may change.
  */
 export function clusterIdOf(clusterName: string, ids: readonly string[]): string {
-  return hash64(Buffer.from(JSON.stringify([clusterName, ids.slice().sort()])));
+  return hash64(viewed(Buffer.from(JSON.stringify([clusterName, ids.slice().sort()]))));
 }
 
 /** Two keyed hashes of 32 bits with fixed keys. The keys are part of the format: with others no two versions would agree. */
-function hash64(bytes: Buffer): string {
+function hash64(bytes: Viewed): string {
   const halves = [halfSipHash(bytes, 0, bytes.length, 1, 2), halfSipHash(bytes, 0, bytes.length, 3, 4)];
   return halves.map((half) => (half >>> 0).toString(16).padStart(8, "0")).join("");
 }

@@ -3,6 +3,7 @@
  * of integers in typed arrays, no object made.
  * Invariant: a ring is one placement and never changes; another placement is another ring.
  */
+import type { Viewed } from "../../lib/view.js";
 import { checkPlacement, type Placement } from "./placement.js";
 import { keySlot, SLOTS } from "./slot.js";
 
@@ -29,7 +30,7 @@ export class Ring {
 
   // HOT: once per operation. No allocation. Guard: bench/micro/ring.ts
   /** Where the key's row begins in `table`; its n entries are the replicas in order of preference. O(length of the key). */
-  rowOfKey(bytes: Uint8Array, at: number, length: number): number {
+  rowOfKey(bytes: Viewed, at: number, length: number): number {
     return (keySlot(bytes, at, length) >>> this.shift) * this.n;
   }
 

@@ -5,7 +5,7 @@
  * start 0) of the part between the first `{` and the first `}` after it, when that is not empty; else of the whole key.
  */
 
-import { viewOf, wordAt } from "../../lib/view.js";
+import type { Viewed } from "../../lib/view.js";
 
 export const SLOTS = 16384;
 
@@ -38,14 +38,14 @@ function crc16Tables(): Uint16Array {
 
 // HOT: once per key looked up. No allocation. Guard: bench/micro/hash.ts
 /** @returns the key's slot, 0..16383. O(length), a word of four bytes at a time. */
-export function keySlot(bytes: Uint8Array, at: number, length: number): number {
-  const view = viewOf(bytes);
+export function keySlot(bytes: Viewed, at: number, length: number): number {
+  const { view } = bytes;
   const end = at + length;
   const wordsEnd = at + (length & ~3);
   let crc = 0;
   let i = at;
   for (; i < wordsEnd; i += 4) {
-    const word = wordAt(bytes, view, i);
+    const word = view.getInt32(i, true);
     // The tag is looked for in the same pass: most keys have none, and then this pass is all there is.
     const braces = word ^ BRACES;
     if ((((braces - LOWEST_BITS) | 0) & ~braces & HIGHEST_BITS) !== 0) return taggedSlot(bytes, at, end, i);
@@ -67,7 +67,7 @@ function withByte(crc: number, byte: number): number {
 }
 
 /** @param from no brace opens before. */
-function taggedSlot(bytes: Uint8Array, at: number, end: number, from: number): number {
+function taggedSlot(bytes: Viewed, at: number, end: number, from: number): number {
   let open = from;
   while (open < end && bytes[open] !== OPEN_BRACE) open++;
   let close = open + 1;

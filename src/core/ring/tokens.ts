@@ -11,6 +11,7 @@
  * on its id alone. Source: consistent hashing with virtual nodes, "Dynamo", SOSP 2007, section 4.2 and 6.2 (strategy 3).
  */
 import { halfSipHash } from "../../lib/half-siphash.js";
+import { viewed } from "../../lib/view.js";
 import type { Member } from "./placement.js";
 
 const TOKENS = 64;
@@ -18,7 +19,7 @@ const CIRCLE = 4_294_967_296;
 
 /** A number of 32 bits that belongs to the member's id and no other thing. */
 export function memberSeed(id: string): number {
-  const bytes = Buffer.from(id);
+  const bytes = viewed(Buffer.from(id));
   return halfSipHash(bytes, 0, bytes.length, 5, 6);
 }
 

@@ -9,6 +9,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { inspect } from "../../../src/cli/verbs/inspect.js";
 import { VersionVector } from "../../../src/core/clock/version-vector.js";
+import { viewed } from "../../../src/lib/view.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import { encodeState } from "../../../src/storage/state-record.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
@@ -88,7 +89,7 @@ test("of a node alone nothing is said that it has not", async () => {
   const scheduler = new FakeScheduler();
   const disk = new MemoryDisk(scheduler);
   const { store } = openEngine(disk, scheduler);
-  store.put(0, Buffer.from("k"), 0, 1, Buffer.from("v"), 0, 1, 0, false);
+  store.put(0, viewed(Buffer.from("k")), 0, 1, viewed(Buffer.from("v")), 0, 1, 0, false);
   scheduler.advance(5);
   const text = await shown(disk, "wal", "--records");
   assert.ok(text.includes('2: db 0 "k", value 1 bytes, body 18 bytes\n'), text);

@@ -14,12 +14,13 @@ import { hlcAt } from "../../../src/core/clock/hlc.js";
 import { VersionVector } from "../../../src/core/clock/version-vector.js";
 import type { Reply } from "../../../src/core/register/messages.js";
 import type { RegisterState } from "../../../src/core/register/state.js";
+import { viewed } from "../../../src/lib/view.js";
 import { encodeState, type Value } from "../../../src/storage/state-record.js";
 import { ClusterWorld, MapStorage, said, type WorldNode, work } from "../../lib/cluster-world.js";
 
 const DAY_MS = 24 * 3600 * 1000;
 const END = Number.MAX_SAFE_INTEGER;
-const EMPTY = Buffer.alloc(0);
+const EMPTY = viewed(Buffer.alloc(0));
 
 function dot(hlc: number, node = 1): Dot {
   return { epoch: 0, hlc, node };
@@ -32,8 +33,8 @@ function record(name: string, hlc: number, changes: Partial<RegisterState<Value>
 
 /** A tombstone with a deadline, which no node writes. */
 function oddTombstone(name: string, hlc: number): Buffer {
-  const bytes = Buffer.alloc(64);
-  const key = Buffer.from(name.slice(1));
+  const bytes = viewed(Buffer.alloc(64));
+  const key = viewed(Buffer.from(name.slice(1)));
   const high = Math.floor(hlc / 2 ** 32);
   const flags = FLAG_TOMBSTONE | FLAG_EXPIRES;
   encodeBody(bytes, 0, 0, flags, hlc >>> 0, high, 5, key, 0, key.length, EMPTY, 0, 0);
@@ -41,7 +42,7 @@ function oddTombstone(name: string, hlc: number): Buffer {
 }
 
 function ceiling(hlc: number): Buffer {
-  const bytes = Buffer.alloc(16);
+  const bytes = viewed(Buffer.alloc(16));
   encodeBody(bytes, 0, TYPE_CEILING, 0, hlc >>> 0, Math.floor(hlc / 2 ** 32), 0, EMPTY, 0, 0, EMPTY, 0, 0);
   return bytes;
 }

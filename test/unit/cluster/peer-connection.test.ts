@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Handshake } from "../../../src/cluster/handshake.js";
 import { FRAME_WHOLE, FrameReader } from "../../../src/codec/frame/frame-reader.js";
+import { viewed } from "../../../src/lib/view.js";
 import type { Connection } from "../../../src/ports/network.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { AT_REST, type Plain, plainBytes, plainFrame, plainMessages, TYPES } from "../../lib/messages.js";
@@ -34,7 +35,7 @@ async function met(): Promise<Stage> {
   const hear = { closed: false, bytes: 0 };
   let peer: Connection | undefined;
   const say = (bytes: Buffer): void => {
-    (peer as Connection).write(Buffer.from(bytes), 0, bytes.length);
+    (peer as Connection).write(viewed(Buffer.from(bytes)), 0, bytes.length);
   };
   network.host("a").dial(
     { host: "b", port: 1, timeoutMs: 100 },

@@ -6,6 +6,7 @@ import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { encodeStep } from "../../../src/codec/frame/steps.js";
+import { viewed } from "../../../src/lib/view.js";
 import type { Dialer } from "../../../src/ports/network.js";
 import { fuzzAsync } from "../../lib/fuzz.js";
 import { join, PORT, pair, world } from "../../lib/linked-peers.js";
@@ -249,7 +250,7 @@ test("strangers at the door: silent ones are shown out in time, too many are not
     dialer.dial(
       { host: "a", port: PORT, timeoutMs: 1000 },
       (connection) => {
-        if (send.length > 0) connection.write(send, 0, send.length);
+        if (send.length > 0) connection.write(viewed(send), 0, send.length);
         return { onBytes: () => {}, onSent: () => {}, onEnd: () => connection.end(), onClosed: () => closed++ };
       },
       () => assert.unreachable("refused"),

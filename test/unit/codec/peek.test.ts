@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import { Args } from "../../../src/codec/resp/args.js";
 import { PeekedKeys, peekKeys } from "../../../src/codec/resp/peek.js";
 import { DONE, RequestParser } from "../../../src/codec/resp/request-parser.js";
+import { viewed } from "../../../src/lib/view.js";
 
 const MOST = 5;
 
@@ -19,14 +20,14 @@ function encode(command: readonly Uint8Array[]): Buffer {
 function parsed(bytes: Buffer): [number, number][] {
   const parser = new RequestParser(new Args());
   const found: [number, number][] = [];
-  for (let at = 0; parser.next(bytes, at, bytes.length) === DONE; at = parser.position)
+  for (let at = 0; parser.next(viewed(bytes), at, bytes.length) === DONE; at = parser.position)
     if (parser.args.count > 1) found.push([parser.args.start[1], parser.args.length[1]]);
   return found;
 }
 
 function peeked(bytes: Buffer): [number, number][] {
   const keys = new PeekedKeys(MOST);
-  peekKeys(bytes, 0, bytes.length, keys);
+  peekKeys(viewed(bytes), 0, bytes.length, keys);
   return Array.from({ length: keys.count }, (_, i): [number, number] => [keys.at[i], keys.length[i]]);
 }
 

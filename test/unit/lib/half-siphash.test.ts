@@ -50,14 +50,13 @@ test("the plain steps are those of the authors", () => {
   }
 });
 
-test("any bytes, any secret, anywhere in a buffer, which has a view or not", () => {
+test("any bytes, any secret, anywhere in a buffer", () => {
   const secret = fc.integer();
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 70 }), fc.nat(5), secret, secret, (bytes, before, k0, k1) => {
-      const around = Buffer.concat([Buffer.alloc(before, 7), bytes, Buffer.alloc(3, 9)]);
+      const around = viewed(Buffer.concat([Buffer.alloc(before, 7), bytes, Buffer.alloc(3, 9)]));
       const expected = plainly(Buffer.from(bytes), k0, k1, 1, 3);
       assert.is(halfSipHash(around, before, bytes.length, k0, k1), expected);
-      assert.is(halfSipHash(viewed(around), before, bytes.length, k0, k1), expected);
     }),
     { numRuns: 1000 },
   );

@@ -8,6 +8,7 @@ import * as assert from "uvu/assert";
 import { configFromOptions } from "../../../src/config/load.js";
 import { keySlot } from "../../../src/core/ring/slot.js";
 import { Random } from "../../../src/lib/random.js";
+import { viewed } from "../../../src/lib/view.js";
 import { NodeSystem } from "../../../src/platform/node-system.js";
 import type { Connection, ConnectionHandler } from "../../../src/ports/network.js";
 import { Server } from "../../../src/server/server.js";
@@ -132,7 +133,7 @@ class Client {
   /** What was sent arrives, unless it is not read. */
   read(): void {
     while (this.unread.length > 0 && !this.connection.paused) {
-      const bytes = Buffer.from(this.unread.subarray(0, 65_536));
+      const bytes = viewed(Buffer.from(this.unread.subarray(0, 65_536)));
       this.unread = this.unread.subarray(bytes.length);
       this.handler.onBytes(bytes, bytes.length);
       // Borrowed until it returned.

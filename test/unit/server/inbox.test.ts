@@ -5,6 +5,7 @@
 import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { viewed } from "../../../src/lib/view.js";
 import { Inbox } from "../../../src/server/inbox.js";
 
 const CLIENTS = 70; // more than buffers that go round
@@ -35,7 +36,7 @@ test("inboxes hold what came and was not used, each its own; what was kept stays
         const one = clients[client] as Client;
         const { inbox } = one;
         if (act === "append") {
-          const source = Buffer.alloc(bytes + 10, fill);
+          const source = viewed(Buffer.alloc(bytes + 10, fill));
           inbox.append(source, 5, 5 + bytes, needed);
           one.held = Buffer.concat([one.held, source.subarray(5, 5 + bytes)]);
         } else if (act === "clear") {
@@ -62,12 +63,12 @@ test("inboxes hold what came and was not used, each its own; what was kept stays
 
 test("bytes that a client was closed in the midst of are nobody else's", () => {
   const closed = new Inbox();
-  closed.append(Buffer.from("SET k v"), 0, 7, 0);
+  closed.append(viewed(Buffer.from("SET k v")), 0, 7, 0);
   const running = closed.bytes as Buffer;
   closed.clear();
   for (let i = 0; i < CLIENTS; i++) {
     const other = new Inbox();
-    other.append(Buffer.alloc(100, "x"), 0, 100, 0);
+    other.append(viewed(Buffer.alloc(100, "x")), 0, 100, 0);
     assert.is.not(other.bytes, running);
     if (i % 2 === 0) other.usedTo(other.end);
   }
@@ -76,18 +77,18 @@ test("bytes that a client was closed in the midst of are nobody else's", () => {
 
 test("a buffer goes round: the next client gets the one that was used up", () => {
   const first = new Inbox();
-  first.append(Buffer.alloc(100), 0, 100, 0);
+  first.append(viewed(Buffer.alloc(100)), 0, 100, 0);
   const { bytes } = first;
   first.usedTo(first.end);
   const second = new Inbox();
-  second.append(Buffer.alloc(200), 0, 200, 0);
+  second.append(viewed(Buffer.alloc(200)), 0, 200, 0);
   assert.is(second.bytes, bytes);
   second.usedTo(second.end);
 });
 
 test("an inbox holds what came, in order, and grows no further than needed", () => {
   const inbox = new Inbox();
-  const all = Buffer.from(Array.from({ length: 50_000 }, (_, i) => i & 255));
+  const all = viewed(Buffer.from(Array.from({ length: 50_000 }, (_, i) => i & 255)));
   let taken = 0;
   for (let at = 0; at < all.length; at += 1000) {
     inbox.append(all, at, at + 1000, all.length);

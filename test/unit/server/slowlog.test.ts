@@ -1,15 +1,17 @@
 /** test/unit/server/slowlog.test.ts: what an entry holds of a command: cut to Redis's sizes, and nothing of what was cut off. */
+
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Args } from "../../../src/codec/resp/args.js";
+import { viewed } from "../../../src/lib/view.js";
 import { SlowLog } from "../../../src/server/slowlog.js";
 
 function argsOf(...words: readonly (string | Buffer)[]): Args {
   const args = new Args();
   const parts = words.map((word) => Buffer.from(word as string, "latin1"));
-  args.bytes = Buffer.concat(parts);
+  args.bytes = viewed(Buffer.concat(parts));
   let at = 0;
   for (const { length } of parts) {
     args.push(at, length);

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { viewed } from "../../../src/lib/view.js";
 import { openDirect } from "../../../src/platform/direct-socket.js";
 import { createNetwork } from "../../../src/platform/sockets.js";
 import type { Connection, Listener, ListenOptions } from "../../../src/ports/network.js";
@@ -43,7 +44,7 @@ async function echo(direct: boolean, options: Partial<ListenOptions>): Promise<{
         onBytes: (bytes, length) => {
           peer.received += bytes.latin1Slice(0, length);
           if (connection.unsentBytes === 0)
-            peer.kept.push(connection.write(Buffer.from(bytes.subarray(0, length)), 0, length));
+            peer.kept.push(connection.write(viewed(Buffer.from(bytes.subarray(0, length))), 0, length));
         },
         onSent: () => peer.sent++,
         onEnd: () => {
@@ -110,7 +111,7 @@ for (const direct of [true, false]) {
     await until(() => peers[0]?.connection.unsentBytes === 0, "the first write's end");
     socket.pause();
     const size = 30 * 1024 * 1024;
-    const big = Buffer.alloc(size, "abcdefghij");
+    const big = viewed(Buffer.alloc(size, "abcdefghij"));
     const { connection } = peers[0] as Peer;
     const sentBefore = (peers[0] as Peer).sent;
     const kept = connection.write(big, 0, size);
@@ -134,10 +135,10 @@ for (const direct of [true, false]) {
     await until(() => peers[0]?.connection.unsentBytes === 0, "the echo");
     socket.pause();
     const peer = peers[0] as Peer;
-    peer.connection.write(Buffer.alloc(30 * 1024 * 1024), 0, 30 * 1024 * 1024);
+    peer.connection.write(viewed(Buffer.alloc(30 * 1024 * 1024)), 0, 30 * 1024 * 1024);
     socket.resetAndDestroy();
     await until(() => peer.closed, "onClosed");
-    assert.is(peer.connection.write(Buffer.from("late"), 0, 4), false);
+    assert.is(peer.connection.write(viewed(Buffer.from("late")), 0, 4), false);
     peer.connection.end();
     peer.connection.destroy();
     await listener.close();

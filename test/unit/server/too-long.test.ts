@@ -3,9 +3,11 @@
  * and the others hear nothing of it. The bound is set low here.
  */
 // timeout: 120s
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { REPLY_BYTES_MAX, ReplyWriter } from "../../../src/codec/resp/reply-writer.js";
+import { viewed } from "../../../src/lib/view.js";
 import { Gathered, TOO_LONG, writtenIn } from "../../../src/server/gathered.js";
 import { randomFrom } from "../../lib/command-generator.js";
 import { FakeCluster } from "../../lib/fake-cluster.js";
@@ -125,7 +127,7 @@ test("a writer gives up at its bound, and writes what comes next", () => {
   const writer = new ReplyWriter(16);
   assert.is(writer.bytesMax, REPLY_BYTES_MAX);
   writer.bytesMax = 1000;
-  const bytes = Buffer.alloc(600, "x");
+  const bytes = viewed(Buffer.alloc(600, "x"));
   let told = 0;
   writer.onTooLong = () => {
     told++;

@@ -11,6 +11,7 @@ import type { CommandSpec } from "../../../src/commands/spec.js";
 import { lookup, lookupSubcommand } from "../../../src/commands/table.js";
 import { VersionVector } from "../../../src/core/clock/version-vector.js";
 import { ROOM_BYTES } from "../../../src/lib/room.js";
+import { viewed } from "../../../src/lib/view.js";
 import { LargeCommandWork, largeArgumentOf, takeOver } from "../../../src/server/large-work.js";
 import { partsOf, RESULT_BYTES_MAX, SeriesWork } from "../../../src/server/series-work.js";
 import { StepsWork } from "../../../src/server/steps-work.js";
@@ -397,7 +398,9 @@ test("damaged bytes never throw, and what is read back runs", () => {
 /** A command as it lies in the inbox of a session: behind room, or not. */
 function lying(words: readonly (string | Buffer)[], roomBytes: number, before = ""): Args {
   const request = encodeRequest(words[0] as string, words.slice(1));
-  const memory = Buffer.concat([Buffer.alloc(roomBytes, 0xee), Buffer.from(before), request, Buffer.from("next")]);
+  const memory = viewed(
+    Buffer.concat([Buffer.alloc(roomBytes, 0xee), Buffer.from(before), request, Buffer.from("next")]),
+  );
   const args = new Args();
   args.bytes = memory;
   let at = roomBytes + before.length;

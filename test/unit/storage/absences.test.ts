@@ -3,18 +3,19 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { type Viewed, viewed } from "../../../src/lib/view.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import type { Absence } from "../../../src/ports/absences.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { openEngine } from "../../lib/open-engine.js";
 
-const KEY = Buffer.from("k");
-const NONE = Buffer.alloc(0);
+const KEY = viewed(Buffer.from("k"));
+const NONE = viewed(Buffer.alloc(0));
 
 function opened() {
   const scheduler = new FakeScheduler();
   const { store } = openEngine(new MemoryDisk(scheduler), scheduler);
-  const put = (key: Buffer, expireAt = 0): void => store.put(0, key, 0, key.length, NONE, 0, 0, expireAt, false);
+  const put = (key: Viewed, expireAt = 0): void => store.put(0, key, 0, key.length, NONE, 0, 0, expireAt, false);
   const waiting = (): Absence => {
     const absence = { db: 0, key: KEY, gone: false };
     store.absences.add(absence);
@@ -44,7 +45,7 @@ test("removed, expired, swept, flushed: the key has gone", () => {
 test("other keys, other databases, and a flush while it is absent are nothing to it", () => {
   const { store, put, waiting } = opened();
   const absence = waiting();
-  const other = Buffer.from("kk");
+  const other = viewed(Buffer.from("kk"));
   put(other);
   store.remove(0, other, 0, 2);
   store.remove(0, KEY, 0, 1);

@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { VersionVector } from "../../../src/core/clock/version-vector.js";
 import { CorruptionError } from "../../../src/lib/errors.js";
+import { viewed } from "../../../src/lib/view.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import type { BackupTarget, FileDone } from "../../../src/ports/backup-target.js";
 import type { FileHandle } from "../../../src/ports/disk.js";
@@ -25,7 +26,7 @@ function open(disk: MemoryDisk, scheduler: FakeScheduler): Engine {
 
 function put(engine: Engine, key: string, value: string): void {
   const [name, bytes] = [Buffer.from(key), Buffer.from(value)];
-  engine.store.put(0, name, 0, name.length, bytes, 0, bytes.length, 0, false);
+  engine.store.put(0, viewed(name), 0, name.length, viewed(bytes), 0, bytes.length, 0, false);
 }
 
 function contents(engine: Engine): Map<string, string> {

@@ -5,6 +5,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../../src/lib/random.js";
+import { viewed } from "../../../src/lib/view.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import { BatchStream } from "../../../src/storage/batch-stream.js";
 import { BatchBuilder, decodeBatchHeader, SECTOR_BYTES } from "../../../src/storage/wal-format.js";
@@ -27,7 +28,7 @@ function builder(bodies: readonly { bytes: Buffer; own: boolean }[], copies: boo
   batch.begin(77);
   for (const { bytes, own } of bodies) {
     if (own && !copies) batch.appendOwn(bytes);
-    else batch.append(bytes, 0, bytes.length);
+    else batch.append(viewed(bytes), 0, bytes.length);
   }
   return batch;
 }

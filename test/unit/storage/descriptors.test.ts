@@ -4,13 +4,14 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { viewed } from "../../../src/lib/view.js";
 import type { Engine } from "../../../src/storage/engine.js";
 import type { Wal } from "../../../src/storage/wal.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { openEngine } from "../../lib/open-engine.js";
 import { SimDisk } from "../../lib/sim-disk.js";
 
-const KEY = Buffer.from("key");
+const KEY = viewed(Buffer.from("key"));
 
 /** At most so many handles. */
 class FewHandles extends SimDisk {
@@ -38,10 +39,10 @@ for (const mode of ["always", "everysec"] as const)
       const disk = new FewHandles(scheduler);
       const engine = openEngine(disk, scheduler, { mode });
       const wal = engine.wal as Wal;
-      const value = Buffer.alloc(10_000, "v");
+      const value = viewed(Buffer.alloc(10_000, "v"));
       let count = 0;
       const put = (): void => {
-        const key = Buffer.from(`k${count++}`);
+        const key = viewed(Buffer.from(`k${count++}`));
         engine.store.put(0, key, 0, key.length, value, 0, value.length, 0, false);
         scheduler.advance(1);
       };

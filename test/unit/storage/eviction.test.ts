@@ -4,6 +4,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { viewed } from "../../../src/lib/view.js";
 import { KeyState } from "../../../src/ports/keyspace.js";
 import type { Engine } from "../../../src/storage/engine.js";
 import type { EvictionPolicy } from "../../../src/storage/eviction.js";
@@ -12,13 +13,13 @@ import { openEngine } from "../../lib/open-engine.js";
 import { SimDisk } from "../../lib/sim-disk.js";
 
 const KEYS = 2000;
-const VALUE = Buffer.alloc(100);
+const VALUE = viewed(Buffer.alloc(100));
 
 function filled(expireAt = 0): { engine: Engine; scheduler: FakeScheduler } {
   const scheduler = new FakeScheduler();
   const engine = openEngine(new SimDisk(scheduler), scheduler);
   for (let i = 0; i < KEYS; i++) {
-    const key = Buffer.from(`key ${i}`);
+    const key = viewed(Buffer.from(`key ${i}`));
     engine.store.put(i % 3, key, 0, key.length, VALUE, 0, VALUE.length, expireAt, false);
   }
   scheduler.advance(1000);
@@ -78,9 +79,9 @@ test("a command removes few of what is above a lowered limit, and all that comma
   assert.ok(eviction.makeRoom());
   assert.is(KEYS - keysOf(engine), 64);
   const used = store.usedBytes();
-  const long = Buffer.alloc(20_000);
+  const long = viewed(Buffer.alloc(20_000));
   for (let i = 0; i < 3; i++) {
-    const key = Buffer.from(`long ${i}`);
+    const key = viewed(Buffer.from(`long ${i}`));
     store.put(0, key, 0, key.length, long, 0, long.length, 0, false);
     assert.ok(eviction.makeRoom());
     assert.ok(store.usedBytes() <= used, `${store.usedBytes()} of ${used}`);
@@ -119,7 +120,7 @@ test("nothing goes without a limit, with noeviction, without deadlines under vol
 test("a write of a key that is there is a use of it, whatever its size; not with CLIENT NO-TOUCH", () => {
   const scheduler = new FakeScheduler();
   const { store } = openEngine(new SimDisk(scheduler), scheduler);
-  const key = Buffer.from("key");
+  const key = viewed(Buffer.from("key"));
   const put = (bytes: number): void => {
     store.gate = 0;
     store.put(0, key, 0, key.length, VALUE, 0, bytes, 0, false);
@@ -157,7 +158,7 @@ for (const partitions of [1, 256])
       const engine = openEngine(new SimDisk(scheduler), scheduler, { partitions, segmentBytes: 16 << 20 });
       const { store } = engine;
       const put = (name: string, expireAt: number): void => {
-        const key = Buffer.from(name);
+        const key = viewed(Buffer.from(name));
         store.put(2, key, 0, key.length, VALUE, 0, 40, expireAt, false);
       };
       for (let i = 0; i < 20_000; i++) put(`stays ${i}`, i < 500 ? 2 ** 41 : 0);
@@ -182,7 +183,7 @@ test("a candidate drawn under another policy is no candidate under volatile-*", 
   limit(engine, "allkeys-lru");
   assert.ok(store.eviction.makeRoom());
   const left = keysOf(engine);
-  const key = Buffer.from("with a deadline");
+  const key = viewed(Buffer.from("with a deadline"));
   store.put(0, key, 0, key.length, VALUE, 0, 40, 2 ** 41, false);
   store.setPolicy("volatile-ttl");
   store.eviction.maxBytes = store.usedBytes() - 1;
@@ -195,7 +196,7 @@ test("a hash tag's keys lie in one partition: they are drawn as others are, for 
   const scheduler = new FakeScheduler();
   const { store } = openEngine(new SimDisk(scheduler), scheduler, { partitions: 1024, segmentBytes: 16 << 20 });
   const put = (name: string): void => {
-    const key = Buffer.from(name);
+    const key = viewed(Buffer.from(name));
     store.put(0, key, 0, key.length, VALUE, 0, 40, 0, false);
   };
   for (let i = 0; i < 20_000; i++) put(`{tag}cold ${i}`);
@@ -211,7 +212,7 @@ test("a hash tag's keys lie in one partition: they are drawn as others are, for 
   assert.ok(hot > 45 && hot < 145, `${hot} of 2000`);
   scheduler.advance(3_600_000);
   for (let i = 0; i < 1000; i++) {
-    const key = Buffer.from(`hot ${i}`);
+    const key = viewed(Buffer.from(`hot ${i}`));
     assert.ok(store.find(0, key, 0, key.length, state, true));
   }
   store.setPolicy("allkeys-lru");

@@ -5,6 +5,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { DiskError } from "../../../src/lib/errors.js";
+import { viewed } from "../../../src/lib/view.js";
 import type { Done } from "../../../src/ports/disk.js";
 import { KeyState } from "../../../src/ports/keyspace.js";
 import { Engine } from "../../../src/storage/engine.js";
@@ -24,14 +25,14 @@ function turns(scheduler: FakeScheduler): void {
 }
 
 function put(engine: Engine, name: string, valueBytes = 10): void {
-  const key = Buffer.from(name);
-  const value = Buffer.alloc(valueBytes, name);
+  const key = viewed(Buffer.from(name));
+  const value = viewed(Buffer.alloc(valueBytes, name));
   engine.store.put(0, key, 0, key.length, value, 0, valueBytes, 0, false);
 }
 
 function valueIn(engine: Engine, name: string): string | undefined {
   const state = new KeyState();
-  const key = Buffer.from(name);
+  const key = viewed(Buffer.from(name));
   if (!engine.store.find(0, key, 0, key.length, state, true)) return undefined;
   return state.bytes.latin1Slice(state.valueAt, state.valueAt + state.valueBytes);
 }
@@ -167,7 +168,7 @@ test("batches are still under way when the log fails: the stop waits for them, a
   const wal = engine.wal as Wal;
   scheduler.advance(10);
   disk.latencyMs = () => 50;
-  wal.append(Buffer.alloc(100_000, 1), 0, 100_000, true); // in pieces
+  wal.append(viewed(Buffer.alloc(100_000, 1)), 0, 100_000, true); // in pieces
   scheduler.advance(60);
   const syncs = disk.syncs;
   assert.ok(wal.busy());

@@ -4,6 +4,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { viewed } from "../../../src/lib/view.js";
 import { Engine } from "../../../src/storage/engine.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { engineOptions, openEngine } from "../../lib/open-engine.js";
@@ -13,8 +14,8 @@ const KEYS = 20_000;
 const OPTIONS = { partitions: 4, segmentBytes: 4 << 20 };
 
 function put({ store }: Engine, db: number, name: string, valueBytes = 200): void {
-  const key = Buffer.from(name);
-  store.put(db, key, 0, key.length, Buffer.alloc(valueBytes, name), 0, valueBytes, 0, false);
+  const key = viewed(Buffer.from(name));
+  store.put(db, key, 0, key.length, viewed(Buffer.alloc(valueBytes, name)), 0, valueBytes, 0, false);
 }
 
 function filled(): { engine: Engine; disk: SimDisk; scheduler: FakeScheduler } {

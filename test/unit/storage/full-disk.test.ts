@@ -5,6 +5,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { DiskError } from "../../../src/lib/errors.js";
+import { viewed } from "../../../src/lib/view.js";
 import { KeyState } from "../../../src/ports/keyspace.js";
 import type { Engine } from "../../../src/storage/engine.js";
 import { ServedStorage } from "../../../src/storage/served.js";
@@ -21,14 +22,14 @@ interface Setup {
 }
 
 function put(engine: Engine, name: string, valueBytes = 10, expireAt = 0): void {
-  const key = Buffer.from(name);
-  const value = Buffer.alloc(valueBytes, name);
+  const key = viewed(Buffer.from(name));
+  const value = viewed(Buffer.alloc(valueBytes, name));
   engine.store.put(0, key, 0, key.length, value, 0, valueBytes, expireAt, false);
 }
 
 function has(engine: Engine, name: string): boolean {
   engine.store.gate = 0;
-  const key = Buffer.from(name);
+  const key = viewed(Buffer.from(name));
   return engine.store.find(0, key, 0, key.length, new KeyState(), true);
 }
 

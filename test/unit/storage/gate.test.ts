@@ -4,6 +4,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { viewed } from "../../../src/lib/view.js";
 import { KeyState } from "../../../src/ports/keyspace.js";
 import type { Engine } from "../../../src/storage/engine.js";
 import type { Wal } from "../../../src/storage/wal.js";
@@ -32,12 +33,12 @@ function make(): Setup {
 }
 
 function put({ store }: Engine, db: number, name: string, expireAt = 0): void {
-  const key = Buffer.from(name);
+  const key = viewed(Buffer.from(name));
   store.put(db, key, 0, key.length, key, 0, key.length, expireAt, false);
 }
 
 function remove({ store }: Engine, name: string): void {
-  const key = Buffer.from(name);
+  const key = viewed(Buffer.from(name));
   store.remove(0, key, 0, key.length);
 }
 
@@ -51,8 +52,8 @@ const ANSWERS: Readonly<Record<string, (engine: Engine) => string>> = {
     return names.sort().join(" ");
   },
   random: ({ store }) => String(store.randomKey(0, state)),
-  "exists old": ({ store }) => String(store.find(0, Buffer.from("old"), 0, 3, state, true)),
-  "exists new": ({ store }) => String(store.find(0, Buffer.from("new"), 0, 3, state, true)),
+  "exists old": ({ store }) => String(store.find(0, viewed(Buffer.from("old")), 0, 3, state, true)),
+  "exists new": ({ store }) => String(store.find(0, viewed(Buffer.from("new")), 0, 3, state, true)),
 };
 
 /** @returns what the answer says, and what it waits for beyond the durable. */

@@ -4,6 +4,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { viewed } from "../../../src/lib/view.js";
 import type { FileHandle } from "../../../src/ports/disk.js";
 import type { Engine } from "../../../src/storage/engine.js";
 import { SNAPSHOT_TEMP_NAME } from "../../../src/storage/snapshot-format.js";
@@ -26,8 +27,8 @@ function start(): { disk: RefusingDisk; scheduler: FakeScheduler; engine: Engine
 }
 
 function put(engine: Engine, name: string, valueBytes = 10): void {
-  const key = Buffer.from(name);
-  engine.store.put(0, key, 0, key.length, Buffer.alloc(valueBytes, name), 0, valueBytes, 0, false);
+  const key = viewed(Buffer.from(name));
+  engine.store.put(0, key, 0, key.length, viewed(Buffer.alloc(valueBytes, name)), 0, valueBytes, 0, false);
 }
 
 /** What the snapshot ended with. */

@@ -4,6 +4,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { viewed } from "../../../src/lib/view.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import type { Engine } from "../../../src/storage/engine.js";
 import {
@@ -25,8 +26,8 @@ function open(disk: MemoryDisk, scheduler: FakeScheduler): Engine {
 }
 
 function put(engine: Engine, key: string, bytes: number, expireAt = 0): void {
-  const name = Buffer.from(key);
-  engine.store.put(0, name, 0, name.length, Buffer.alloc(bytes, 65), 0, bytes, expireAt, false);
+  const name = viewed(Buffer.from(key));
+  engine.store.put(0, name, 0, name.length, viewed(Buffer.alloc(bytes, 65)), 0, bytes, expireAt, false);
 }
 
 /** Two segments and more: 60 keys, each a batch of its own; one removed, database 3 flushed. */
@@ -38,7 +39,7 @@ function build(): { disk: MemoryDisk; scheduler: FakeScheduler; engine: Engine }
     put(engine, `key:${i}`, 3000, i === 5 ? scheduler.nowMs() + 1e9 : 0);
     scheduler.advance(5);
   }
-  const gone = Buffer.from("key:7");
+  const gone = viewed(Buffer.from("key:7"));
   engine.store.remove(0, gone, 0, gone.length);
   scheduler.advance(5);
   return { disk, scheduler, engine };

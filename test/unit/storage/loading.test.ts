@@ -4,6 +4,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { viewed } from "../../../src/lib/view.js";
 import { KeyState } from "../../../src/ports/keyspace.js";
 import { Engine } from "../../../src/storage/engine.js";
 import { ServedStorage } from "../../../src/storage/served.js";
@@ -14,13 +15,13 @@ import { SimDisk } from "../../lib/sim-disk.js";
 const KEYS = 3000;
 
 function put(engine: Engine, name: string, expireAt: number): void {
-  const key = Buffer.from(name);
+  const key = viewed(Buffer.from(name));
   engine.store.put(0, key, 0, key.length, key, 0, key.length, expireAt, false);
 }
 
 function has(engine: Engine, name: string): boolean {
   engine.store.gate = 0;
-  const key = Buffer.from(name);
+  const key = viewed(Buffer.from(name));
   return engine.store.find(0, key, 0, key.length, new KeyState(), true);
 }
 

@@ -5,6 +5,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { ConfigurationError, CorruptionError, DiskError, FormatError } from "../../../src/lib/errors.js";
+import { viewed } from "../../../src/lib/view.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import { MEMBER_NAME, type MemberData, openMember, readMember, writeMember } from "../../../src/storage/member-file.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
@@ -140,7 +141,7 @@ test("the directory of another node, of other members or quorums, or of a node a
   const scheduler = new FakeScheduler();
   const alone = new MemoryDisk(scheduler);
   const engine = openEngine(alone, scheduler);
-  engine.store.put(0, Buffer.from("k"), 0, 1, Buffer.from("v"), 0, 1, 0, false);
+  engine.store.put(0, viewed(Buffer.from("k")), 0, 1, viewed(Buffer.from("v")), 0, 1, 0, false);
   scheduler.advance(5);
   refuses(alone, "b", MEMBERS, /was alone/);
 });

@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { VersionVector } from "../../../src/core/clock/version-vector.js";
 import { ConfigurationError, RecordTypeError } from "../../../src/lib/errors.js";
+import { viewed } from "../../../src/lib/view.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import type { Engine } from "../../../src/storage/engine.js";
 import { inspectSnapshot, snapshotNames } from "../../../src/storage/inspect.js";
@@ -109,7 +110,7 @@ test("the recovered ceiling is at or above every ceiling and every dot, also whe
 });
 
 test("a record of a kind that is not known is refused, not skipped", () => {
-  const control = Buffer.from([16, 0, 0, 0, 13, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+  const control = viewed(Buffer.from([16, 0, 0, 0, 13, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]));
   for (const register of [true, false]) {
     const scheduler = new FakeScheduler();
     const disk = new MemoryDisk(scheduler);
@@ -127,7 +128,8 @@ test("a record of a kind that is not known is refused, not skipped", () => {
 test("a node alone and a member of a cluster do not open each other's directory, in which there is something", () => {
   const refused = (pattern: RegExp) => (error: Error) =>
     error instanceof ConfigurationError && error.exitCode === 64 && pattern.test(error.message);
-  const put = (engine: Engine): void => engine.store.put(0, Buffer.from("k"), 0, 1, Buffer.from("v"), 0, 1, 0, false);
+  const put = (engine: Engine): void =>
+    engine.store.put(0, viewed(Buffer.from("k")), 0, 1, viewed(Buffer.from("v")), 0, 1, 0, false);
   const scheduler = new FakeScheduler();
   const alone = new MemoryDisk(scheduler);
   const engine = openEngine(alone, scheduler);

@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { VersionVector } from "../../../src/core/clock/version-vector.js";
 import { DiskError } from "../../../src/lib/errors.js";
+import { viewed } from "../../../src/lib/view.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import { KeyState } from "../../../src/ports/keyspace.js";
 import type { Engine } from "../../../src/storage/engine.js";
@@ -112,7 +113,7 @@ test("tombstones stay, and no reader of the keyspace sees them", () => {
   assert.is(store.size(0), 1);
   assert.equal(keysSeen(engine), ["k39"]);
   const state = new KeyState();
-  const find = (key: string): boolean => store.find(0, Buffer.from(key), 0, key.length, state, true);
+  const find = (key: string): boolean => store.find(0, viewed(Buffer.from(key)), 0, key.length, state, true);
   assert.is(find("k3"), false);
   assert.is(state.present, false);
   assert.is(state.version, 203, "of the removal");
@@ -129,8 +130,8 @@ test("tombstones stay, and no reader of the keyspace sees them", () => {
   let inSlots = 0;
   for (let slot = 0; slot < 16384; slot++) inSlots += store.keysInSlot(slot, 100, () => {});
   assert.is(inSlots, 1);
-  assert.is(store.memoryUsage(0, Buffer.from("k3"), 0, 2), 0);
-  assert.is(store.idleSeconds(0, Buffer.from("k3"), 0, 2), -1);
+  assert.is(store.memoryUsage(0, viewed(Buffer.from("k3")), 0, 2), 0);
+  assert.is(store.idleSeconds(0, viewed(Buffer.from("k3")), 0, 2), -1);
   // A value over a tombstone is a key again.
   accept(registers, "k3", dot(400, 2), "back");
   assert.is(registers.tombstones, 39);
@@ -148,7 +149,7 @@ test("an answer about a key, there or not, depends on its record", () => {
   const state = new KeyState();
   const gateOf = (key: string): number => {
     store.gate = 0;
-    store.find(0, Buffer.from(key), 0, key.length, state, false);
+    store.find(0, viewed(Buffer.from(key)), 0, key.length, state, false);
     return store.gate;
   };
   const there = accept(registers, "k", dot(1), "v");
@@ -168,7 +169,7 @@ test("an expired key is absent and stays: neither readers nor time take it away"
   store.setTime(scheduler.nowMs());
   const logged = registers.appendedLsn;
   const state = new KeyState();
-  assert.is(store.find(0, Buffer.from("k1"), 0, 2, state, true), false);
+  assert.is(store.find(0, viewed(Buffer.from("k1")), 0, 2, state, true), false);
   assert.equal(keysSeen(engine), []);
   assert.is(store.randomKey(0, state), false);
   scheduler.advance(10_000);
@@ -180,7 +181,7 @@ test("an expired key is absent and stays: neither readers nor time take it away"
 test("nobody but rounds writes: the keyspace refuses, and so does eviction", () => {
   const scheduler = new FakeScheduler();
   const { store } = open(new MemoryDisk(scheduler), scheduler);
-  const key = Buffer.from("k");
+  const key = viewed(Buffer.from("k"));
   assert.throws(() => store.put(0, key, 0, 1, key, 0, 1, 0, false), /by rounds/);
   assert.throws(() => store.remove(0, key, 0, 1), /by rounds/);
   assert.throws(() => store.flush(-1), /by rounds/);
@@ -277,7 +278,7 @@ test("no more is taken than makes a batch that can be read, however much comes w
   accept(registers, "first", dot(1), "v");
   scheduler.endTurn();
   // The same bytes again and again, and not even a state's: nobody looks at them before they are written, it is their number that counts.
-  const large = Buffer.alloc(256 << 20);
+  const large = viewed(Buffer.alloc(256 << 20));
   let taken = 0;
   for (; registers.hasRoom && taken < 20; taken++) wal?.append(large, 0, large.length, true);
   assert.ok(taken > 4 && taken < 7, `${taken} were taken`);

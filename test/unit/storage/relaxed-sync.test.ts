@@ -3,6 +3,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { viewed } from "../../../src/lib/view.js";
 import type { Engine } from "../../../src/storage/engine.js";
 import { Wal } from "../../../src/storage/wal.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
@@ -20,8 +21,8 @@ function busyLog(mode: "everysec" | "no"): { wal: Wal; scheduler: FakeScheduler;
   const wal = new Wal(disk, scheduler, options, { nextLsn: 1, lastCrc: 0, bytes: 0, lastBytes: 0, segments: [] });
   assert.ok(wal.start());
   disk.latencyMs = () => PIECE_MS;
-  const large = Buffer.alloc(LARGE_BYTES + 1, 2);
-  const small = Buffer.alloc(20, 1);
+  const large = viewed(Buffer.alloc(LARGE_BYTES + 1, 2));
+  const small = viewed(Buffer.alloc(20, 1));
   let smallLsn = 0;
   wal.onDurable = () => {
     if (smallLsn === 0 && wal.segments.roomBytes > 40 << 20) smallLsn = wal.append(small, 0, small.length);
@@ -76,7 +77,7 @@ function failing(mode: "everysec" | "no"): { engine: Engine; scheduler: FakeSche
   const disk = new ToldOnce(scheduler);
   const engine = openEngine(disk, scheduler, { mode });
   const put = (): number => {
-    const key = Buffer.from("key");
+    const key = viewed(Buffer.from("key"));
     engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
     scheduler.advance(1);
     return (engine.wal as Wal).appendedLsn;
@@ -146,7 +147,7 @@ for (const mode of ["everysec", "no"] as const)
     const disk = new Stalled(scheduler);
     const engine = openEngine(disk, scheduler, { mode });
     const wal = engine.wal as Wal;
-    const key = Buffer.from("key");
+    const key = viewed(Buffer.from("key"));
     const put = (): void => {
       engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
       scheduler.advance(1);
@@ -186,7 +187,7 @@ test("who does not wait any more is not told, and forgotten", () => {
   const engine = openEngine(disk, scheduler, { mode: "no" });
   const stalled: (() => void)[] = [];
   disk.stalled = stalled;
-  const key = Buffer.from("key");
+  const key = viewed(Buffer.from("key"));
   engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
   let told = 0;
   const cancel = engine.sync(() => told++);
@@ -206,7 +207,7 @@ test("always: what is asked for before it is written is told when it is, and not
   const scheduler = new FakeScheduler();
   const disk = new SimDisk(scheduler);
   const engine = openEngine(disk, scheduler);
-  const key = Buffer.from("key");
+  const key = viewed(Buffer.from("key"));
   const put = (): void => void engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
   let told = 0;
   put();
@@ -238,7 +239,7 @@ test("always: what was synced by its own write starts no sync, also when more is
   const engine = openEngine(disk, scheduler);
   const wal = engine.wal as Wal;
   wal.waiters = () => 2; // off the loop
-  const key = Buffer.from("key");
+  const key = viewed(Buffer.from("key"));
   const put = (): void => void engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
   scheduler.advance(100);
   disk.begun = 0;
@@ -258,7 +259,7 @@ test("no: who asks while a sync stalls, and is synced by its own write meanwhile
   const disk = new Stalled(scheduler);
   const engine = openEngine(disk, scheduler, { mode: "no" });
   const wal = engine.wal as Wal;
-  const key = Buffer.from("key");
+  const key = viewed(Buffer.from("key"));
   const put = (): void => void engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
   scheduler.advance(100);
   const stalled: (() => void)[] = [];
@@ -281,8 +282,8 @@ for (const mode of ["everysec", "no"] as const)
     const disk = new Counting(scheduler);
     const engine = openEngine(disk, scheduler, { mode, segmentBytes: 16 << 20 });
     const wal = engine.wal as Wal;
-    const key = Buffer.from("key");
-    const value = Buffer.alloc(60_000, "v");
+    const key = viewed(Buffer.from("key"));
+    const value = viewed(Buffer.alloc(60_000, "v"));
     scheduler.advance(10);
     disk.begun = 0;
     for (let i = 0; i < 80; i++) engine.store.put(0, key, 0, key.length, value, 0, value.length, 0, false);

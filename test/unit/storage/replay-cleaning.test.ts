@@ -4,6 +4,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../../src/lib/random.js";
+import { viewed } from "../../../src/lib/view.js";
 import { Engine, type EngineOptions } from "../../../src/storage/engine.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { engineOptions, openEngine } from "../../lib/open-engine.js";
@@ -22,8 +23,8 @@ function overwritten(register: boolean): { disk: SimDisk; options: Partial<Engin
   const engine = openEngine(disk, scheduler, options);
   const random = new Random(5);
   for (let i = 0; i < WRITES; i++) {
-    const key = Buffer.from(`k${i < KEYS ? i : random.below(KEYS)}`);
-    const value = Buffer.alloc(300 + (i % 7) * 20, i);
+    const key = viewed(Buffer.from(`k${i < KEYS ? i : random.below(KEYS)}`));
+    const value = viewed(Buffer.alloc(300 + (i % 7) * 20, i));
     if (register) accept(engine.registers, key.toString(), dot(1000 + i), value);
     else engine.store.put(0, key, 0, key.length, value, 0, value.length, 0, false);
     if (i % 1000 === 0) scheduler.advance(1);

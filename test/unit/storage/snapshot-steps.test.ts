@@ -4,6 +4,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { viewed } from "../../../src/lib/view.js";
 import { KeyState } from "../../../src/ports/keyspace.js";
 import type { Store } from "../../../src/storage/store.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
@@ -29,8 +30,8 @@ for (const small of [0, 2000])
     const disk = new MeasuredDisk(scheduler);
     const engine = openEngine(disk, scheduler, { segmentBytes: 64 << 20 });
     const put = (name: string, bytes: number): void => {
-      const key = Buffer.from(name);
-      engine.store.put(0, key, 0, key.length, Buffer.alloc(bytes, name), 0, bytes, 0, false);
+      const key = viewed(Buffer.from(name));
+      engine.store.put(0, key, 0, key.length, viewed(Buffer.alloc(bytes, name)), 0, bytes, 0, false);
     };
     for (let i = 0; i < small; i++) put(`s${i}`, 20);
     for (let i = 0; i < VALUES; i++) {
@@ -52,14 +53,14 @@ for (const small of [0, 2000])
     const again = openEngine(disk.afterKill(later), later);
     assert.is(again.store.size(0), VALUES + small);
     for (let i = 0; i < VALUES; i++) {
-      const key = Buffer.from(`k${i}`);
+      const key = viewed(Buffer.from(`k${i}`));
       const state = new KeyState();
       assert.ok(again.store.find(0, key, 0, key.length, state, true));
       assert.is(state.valueBytes, VALUE_BYTES);
     }
   });
 
-const SHORT = Buffer.alloc(400);
+const SHORT = viewed(Buffer.alloc(400));
 const DEADLINE = 2_000_000_000_000;
 
 for (const [how, emptied] of [
@@ -69,7 +70,7 @@ for (const [how, emptied] of [
   [
     "DEL",
     (store: Store) => {
-      for (let i = 0; i < 3000; i++) store.remove(3, Buffer.from(`k${i}`), 0, `k${i}`.length);
+      for (let i = 0; i < 3000; i++) store.remove(3, viewed(Buffer.from(`k${i}`)), 0, `k${i}`.length);
     },
   ],
 ] as const)
@@ -78,7 +79,7 @@ for (const [how, emptied] of [
     const engine = openEngine(new SimDisk(scheduler), scheduler, { partitions: 16 });
     const { store } = engine;
     const put = (db: number, name: string): void => {
-      const key = Buffer.from(name);
+      const key = viewed(Buffer.from(name));
       store.put(db, key, 0, key.length, SHORT, 0, SHORT.length, how === "the sweep" && db === 3 ? DEADLINE : 0, false);
     };
     for (let i = 0; i < 3000; i++) put(3, `k${i}`);

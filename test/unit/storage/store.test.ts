@@ -4,6 +4,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../../src/lib/random.js";
+import { viewed } from "../../../src/lib/view.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import { KeyState } from "../../../src/ports/keyspace.js";
 import type { Engine } from "../../../src/storage/engine.js";
@@ -46,7 +47,7 @@ function check(engine: Engine, model: Model, now: number): void {
     assert.is(seen.size, expected.length, `keys of db ${db}`);
     for (const [key, entry] of expected) {
       assert.is(seen.get(key), entry.value);
-      const bytes = Buffer.from(key, "latin1");
+      const bytes = viewed(Buffer.from(key, "latin1"));
       assert.ok(engine.store.find(db, bytes, 0, bytes.length, state, true));
       assert.is(state.expireAt, entry.expireAt);
       assert.is(state.bytes.latin1Slice(state.valueAt, state.valueAt + state.valueBytes), entry.value);
@@ -64,7 +65,7 @@ function randomRun(seed: number, steps: number, keys: number, valueMax: number, 
   for (let i = 0; i < steps; i++) {
     const db = random.below(8) === 0 ? random.below(16) : 0;
     const key = `${tag ? "{t}" : ""}k${random.below(keys)}`;
-    const bytes = Buffer.from(key);
+    const bytes = viewed(Buffer.from(key));
     const store = engine.store;
     store.gate = 0;
     store.setTime(scheduler.nowMs());
@@ -73,7 +74,7 @@ function randomRun(seed: number, steps: number, keys: number, valueMax: number, 
       const value = "v".repeat(random.below(random.below(50) === 0 ? valueMax * 20 : valueMax)) + i;
       const expireAt = random.below(6) === 0 ? scheduler.nowMs() + 1 + random.below(5000) : 0;
       if (random.below(2) === 0) store.find(db, bytes, 0, bytes.length, state, true);
-      const buffer = Buffer.from(value);
+      const buffer = viewed(Buffer.from(value));
       store.put(db, bytes, 0, bytes.length, buffer, 0, buffer.length, expireAt, false);
       model.dbs[db].set(key, { value, expireAt });
     } else if (kind < 85) {
@@ -141,7 +142,7 @@ test("keys fetched ahead: what is found is the same, whatever changes in between
   const state = new KeyState();
   const model = new Map<string, string>();
   const keys = { count: 0, at: new Int32Array(16), length: new Int32Array(16) };
-  const bytes = Buffer.alloc(16 * 8);
+  const bytes = viewed(Buffer.alloc(16 * 8));
   let seen = 0;
   for (let round = 0; round < 6000; round++) {
     // The same buffer each time, as a socket's: what was known of it must be forgotten.
@@ -165,7 +166,7 @@ test("keys fetched ahead: what is found is the same, whatever changes in between
       if (random.below(5) === 0) {
         assert.is(store.remove(0, bytes, from, keys.length[i]), model.delete(key));
       } else {
-        const value = Buffer.from("v".repeat(random.below(60)) + round);
+        const value = viewed(Buffer.from("v".repeat(random.below(60)) + round));
         store.put(0, bytes, from, keys.length[i], value, 0, value.length, 0, false);
         model.set(key, value.latin1Slice());
       }
@@ -181,15 +182,15 @@ test("deletes leave nothing behind, memory comes back", () => {
   const scheduler = new FakeScheduler();
   const engine = open(new MemoryDisk(scheduler), scheduler);
   const store = engine.store;
-  const value = Buffer.alloc(200, 120);
+  const value = viewed(Buffer.alloc(200, 120));
   for (let i = 0; i < 150_000; i++) {
-    const key = Buffer.from(`key:${i}`);
+    const key = viewed(Buffer.from(`key:${i}`));
     store.put(0, key, 0, key.length, value, 0, value.length, 0, false);
     if (i % 1000 === 0) scheduler.advance(1);
   }
   const full = store.table.arena.extents;
   for (let i = 0; i < 150_000; i++) {
-    const key = Buffer.from(`key:${i}`);
+    const key = viewed(Buffer.from(`key:${i}`));
     assert.ok(store.remove(0, key, 0, key.length));
     if (i % 1000 === 0) scheduler.advance(1);
   }
@@ -204,9 +205,9 @@ test("changing sizes: garbage is bounded", () => {
   const engine = open(new MemoryDisk(scheduler), scheduler);
   const store = engine.store;
   const random = new Random(5);
-  const value = Buffer.alloc(512, 120);
+  const value = viewed(Buffer.alloc(512, 120));
   for (let i = 0; i < 300_000; i++) {
-    const key = Buffer.from(`key:${random.below(50_000)}`);
+    const key = viewed(Buffer.from(`key:${random.below(50_000)}`));
     store.put(0, key, 0, key.length, value, 0, 16 + random.below(496), 0, false);
     if (i % 100 === 0) {
       engine.nudge();

@@ -5,6 +5,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../../src/lib/random.js";
+import { viewed } from "../../../src/lib/view.js";
 import { Sweeper } from "../../../src/storage/sweeper.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { openEngine } from "../../lib/open-engine.js";
@@ -31,7 +32,7 @@ test("rounds in pieces, with changes between", () => {
     for (let i = 0; i < 400; i++) {
       for (let n = random.below(random.below(20) === 0 ? 1500 : 20); n > 0; n--) {
         const name = random.below(4) === 0 ? `k${random.below(3000)}` : `{t}${random.below(3000)}`;
-        const key = Buffer.from(name);
+        const key = viewed(Buffer.from(name));
         if (random.below(5) === 0) {
           store.remove(0, key, 0, key.length);
           model.delete(name);
@@ -74,7 +75,7 @@ test("a deadline set behind a round that is under way is not lost", () => {
     const sweeper = new Sweeper(store);
     const now = scheduler.nowMs();
     const put = (name: string, expireAt: number): void => {
-      const key = Buffer.from(name);
+      const key = viewed(Buffer.from(name));
       store.put(0, key, 0, key.length, key, 0, 1, expireAt, false);
     };
     store.setTime(now);

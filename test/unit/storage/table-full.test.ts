@@ -6,6 +6,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../../src/lib/random.js";
+import { viewed } from "../../../src/lib/view.js";
 import { Cleaner } from "../../../src/storage/cleaner.js";
 import type { Engine } from "../../../src/storage/engine.js";
 import { NoLog } from "../../../src/storage/engine-log.js";
@@ -18,17 +19,17 @@ import { openEngine } from "../../lib/open-engine.js";
 import { accept, dot } from "../../lib/registers.js";
 import { SimDisk } from "../../lib/sim-disk.js";
 
-const VALUE = Buffer.alloc(16_000, 7);
+const VALUE = viewed(Buffer.alloc(16_000, 7));
 const WRITES_MAX = 100_000;
 const STEP = 50;
 
 function put(store: Store, i: number): void {
-  const key = Buffer.from(`key ${i}`);
+  const key = viewed(Buffer.from(`key ${i}`));
   store.put(0, key, 0, key.length, VALUE, 0, VALUE.length, 0, false);
 }
 
 function remove(store: Store, i: number): void {
-  const key = Buffer.from(`key ${i}`);
+  const key = viewed(Buffer.from(`key ${i}`));
   store.remove(0, key, 0, key.length);
 }
 

@@ -5,6 +5,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Random } from "../../../src/lib/random.js";
+import { viewed } from "../../../src/lib/view.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
 import type { SyncMode } from "../../../src/storage/log.js";
 import { Wal } from "../../../src/storage/wal.js";
@@ -42,7 +43,7 @@ function longLog(mode: SyncMode): MemoryDisk {
   const wal = new Wal(disk, scheduler, { mode, segmentBytes: bytes }, end);
   wal.start();
   const value = Buffer.alloc(10);
-  const body = recordBytes({ ...PLAIN, key: value, value });
+  const body = viewed(recordBytes({ ...PLAIN, key: value, value }));
   for (let i = 0; i < BATCHES; i++) {
     wal.append(body, 0, body.length);
     scheduler.endTurn();

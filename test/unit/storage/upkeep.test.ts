@@ -4,6 +4,7 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { viewed } from "../../../src/lib/view.js";
 import { KeyState } from "../../../src/ports/keyspace.js";
 import { Engine } from "../../../src/storage/engine.js";
 import { ServedStorage } from "../../../src/storage/served.js";
@@ -12,7 +13,7 @@ import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { engineOptions, openEngine } from "../../lib/open-engine.js";
 import { SimDisk } from "../../lib/sim-disk.js";
 
-const KEY = Buffer.from("k");
+const KEY = viewed(Buffer.from("k"));
 const MINUTE = 60_000;
 
 function make(): { engine: Engine; scheduler: FakeScheduler; disk: SimDisk } {
@@ -100,7 +101,7 @@ test("a flush while the records of the one before are being freed", () => {
     let left = blocksFirst;
     for (const db of [0, 1, 2]) {
       for (let i = 0; i < 2000; i++) {
-        const key = Buffer.from(`${db} ${i}`);
+        const key = viewed(Buffer.from(`${db} ${i}`));
         store.put(db, key, 0, key.length, KEY, 0, 1, 0, false);
       }
       store.flush(db);
@@ -129,8 +130,8 @@ test("stopped while it loads: recovery's file is closed, nothing is written, and
     const { engine, scheduler, disk } = make();
     let reading = 0;
     for (let i = 0; i < 300; i++) {
-      const key = Buffer.from(`k${i}`);
-      engine.store.put(0, key, 0, key.length, Buffer.alloc(2000), 0, 2000, 0, false);
+      const key = viewed(Buffer.from(`k${i}`));
+      engine.store.put(0, key, 0, key.length, viewed(Buffer.alloc(2000)), 0, 2000, 0, false);
       if (i % 3 === 0) scheduler.advance(1);
     }
     if (withSnapshot) engine.snapshot(() => {});
@@ -162,7 +163,7 @@ test("a batch takes what leaves it below its most, with what waits in it already
   const storage = new ServedStorage(engine, 0, () => scheduler.monotonicMs());
   assert.ok(storage.batchTakes(OPEN_BYTES_MAX));
   assert.not.ok(storage.batchTakes(OPEN_BYTES_MAX + 1));
-  const key = Buffer.alloc(1000, "key");
+  const key = viewed(Buffer.alloc(1000, "key"));
   engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
   assert.ok(storage.batchTakes(OPEN_BYTES_MAX - 5000));
   assert.not.ok(storage.batchTakes(OPEN_BYTES_MAX - 1000));

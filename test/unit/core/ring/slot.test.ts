@@ -31,19 +31,18 @@ const tagged = fc
   .tuple(bytes, bytes, bytes)
   .map(([a, b, c]) => Buffer.concat([a, Buffer.from("{"), b, Buffer.from("}"), c]));
 
-test("any key, anywhere in its buffer, which has a view or not", () => {
+test("any key, anywhere in its buffer", () => {
   fc.assert(
     fc.property(fc.oneof(bytes, braces, tagged), fc.nat(5), (key, before) => {
-      const around = Buffer.concat([Buffer.alloc(before, "{"), key, Buffer.from("}{")]);
+      const around = viewed(Buffer.concat([Buffer.alloc(before, "{"), key, Buffer.from("}{")]));
       assert.is(keySlot(around, before, key.length), expected(key));
-      assert.is(keySlot(viewed(around), before, key.length), expected(key));
     }),
     { numRuns: 2000 },
   );
 });
 
 test("what is known", () => {
-  const slot = (text: string): number => keySlot(Buffer.from(text), 0, text.length);
+  const slot = (text: string): number => keySlot(viewed(Buffer.from(text)), 0, text.length);
   assert.is(slot("123456789"), 0x31c3);
   assert.is(slot("foo"), 12182);
   assert.is(slot(""), 0);
