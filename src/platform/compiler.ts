@@ -11,7 +11,10 @@ const INLINED_TOGETHER_BYTES_MAX = 3000;
 /** And of one function that is taken in; 460. */
 const INLINED_BYTES_MAX = 1000;
 
-/** To be called before the functions that are to profit are hot. A flag given on the command line (node --...) is overruled. */
+/**
+ * To be called when the node is up, and all of Node's modules are loaded that it takes: Node brings them compiled, which V8 accepts only under the
+ * flags they were compiled with. Before that it costs 14 ms and 6 MB of compiling them anew. A flag given on the command line (node --...) is overruled.
+ */
 export function inlineMore(): void {
   setFlagsFromString(`--max-inlined-bytecode-size-cumulative=${INLINED_TOGETHER_BYTES_MAX}`);
   setFlagsFromString(`--max-inlined-bytecode-size=${INLINED_BYTES_MAX}`);

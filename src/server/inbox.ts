@@ -2,10 +2,11 @@
  * server/inbox.ts: bytes of one client that came and cannot be used yet: the beginning of a command, or what follows a
  * command that has to wait.
  * A buffer for a large command has room in front (lib/room.ts), and whoever runs the command may keep it.
- * When more is ready than a turn has time for (server/turns.ts), everything passes through here: so a few buffers of 16 KiB go round among
- * all clients, for what fits. They carry a view of themselves, as the buffer that is read into does (lib/copy.ts).
+ * When more is ready than a turn has time for (server/turns.ts), everything passes through here: so a few buffers of two sizes go round among
+ * all clients, for what fits. One client that sends without end would otherwise leave one of 64 to 190 KiB behind for each read, until the garbage collector
+ * comes, and the process as large as that once was: 7 MB. All carry a view of themselves (lib/view.ts).
  * Invariant: memory grows with what has come, never with what was declared, and is given back when all is used up; but for the buffers that go round,
- * 1 MiB at most, which stay.
+ * 2 MiB at most, which stay.
  */
 
 import { grownTo } from "../lib/growth.js";
@@ -13,13 +14,20 @@ import { LARGE_BYTES, ROOM_BYTES } from "../lib/room.js";
 import { type Viewed, viewed, viewedOf } from "../lib/view.js";
 
 const POOLED_BYTES_MAX = 4096;
-const SHARED_BYTES = 16 * 1024;
-/** More clients than that with something in their inbox have buffers of their own: 10,000 halves of commands are not to take 160 MB. */
-const SHARED_MAX = 64;
 
-/** Buffers that nobody has now, and how many somebody has. */
-const spare: Viewed[] = [];
-let lent = 0;
+/** Buffers of one size: those that nobody has now, and how many somebody has. */
+interface Pool {
+  readonly bytes: number;
+  /** More than so many clients with something in their inbox have buffers of their own: 10,000 halves of commands are not to take 160 MB. */
+  readonly most: number;
+  readonly spare: Viewed[];
+  lent: number;
+}
+
+const POOLS: readonly Pool[] = [
+  { bytes: 16 * 1024, most: 64, spare: [], lent: 0 },
+  { bytes: 192 * 1024, most: 5, spare: [], lent: 0 },
+];
 
 export class Inbox {
   /** bytes[from .. end) wait; undefined when nothing does. */
@@ -27,8 +35,8 @@ export class Inbox {
   from = 0;
   end = 0;
   private kept = false;
-  /** The buffer is one of those that go round. */
-  private shared = false;
+  /** Where the buffer came from, if it is one of those that go round. */
+  private pool: Pool | undefined = undefined;
 
   get length(): number {
     return this.end - this.from;
@@ -46,11 +54,13 @@ export class Inbox {
       const need = waiting + more;
       if (target === undefined || need > target.length) {
         const room = needed > LARGE_BYTES ? ROOM_BYTES : 0;
-        const shared = Math.max(need, needed) <= SHARED_BYTES && lent < SHARED_MAX;
-        const bigger = shared ? borrow() : ownBuffer(room + (needed > need ? grownTo(need, needed) : need));
+        // One with room in front is perhaps kept.
+        const pool = room > 0 ? undefined : poolFor(Math.max(need, needed));
+        const bigger =
+          pool === undefined ? ownBuffer(room + (needed > need ? grownTo(need, needed) : need)) : borrow(pool);
         target?.copy(bigger, room, this.from, this.end);
         this.letGo(!this.kept);
-        this.shared = shared;
+        this.pool = pool;
         target = bigger;
         this.bytes = target;
         this.from = room;
@@ -94,16 +104,22 @@ export class Inbox {
 
   /** @param reuse nothing points into the buffer any more: it goes round again. */
   private letGo(reuse: boolean): void {
-    if (!this.shared) return;
-    this.shared = false;
-    lent--;
-    if (reuse) spare.push(this.bytes as Viewed);
+    const { pool } = this;
+    if (pool === undefined) return;
+    this.pool = undefined;
+    pool.lent--;
+    if (reuse) pool.spare.push(this.bytes as Viewed);
   }
 }
 
-function borrow(): Viewed {
-  lent++;
-  return spare.pop() ?? viewedOf(SHARED_BYTES);
+function poolFor(bytes: number): Pool | undefined {
+  const fits = POOLS.find((pool) => bytes <= pool.bytes);
+  return fits !== undefined && fits.lent < fits.most ? fits : undefined;
+}
+
+function borrow(pool: Pool): Viewed {
+  pool.lent++;
+  return pool.spare.pop() ?? viewedOf(pool.bytes);
 }
 
 function ownBuffer(bytes: number): Viewed {

@@ -8,7 +8,7 @@ import {
   flagsOf,
   HEADER_BYTES,
   headOf,
-  hlcAt,
+  hlcOfViewed,
   isPlain,
   keyLength,
   keyOffset,
@@ -38,5 +38,5 @@ export function fillState(state: KeyState, bytes: Viewed, at: number): void {
   }
   state.valueAt = state.keyAt + state.keyBytes;
   state.valueBytes = bodyBytesAt(bytes, at) - (state.valueAt - at);
-  state.version = hlcAt(bytes, at);
+  state.version = hlcOfViewed(bytes, at);
 }

@@ -11,7 +11,6 @@
 import { checkBody, isStateType } from "../codec/record/record.js";
 import { crc32 } from "../lib/crc.js";
 import { CorruptionError } from "../lib/errors.js";
-import { viewedOf } from "../lib/view.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { LogExtent, SegmentInfo } from "./log.js";
 import {
@@ -195,7 +194,7 @@ export class LogCursor {
     const readable = Math.max(0, Math.min(Math.max(WINDOW_BYTES, bytes), this.limit - this.position));
     // Not larger than what there is to read: a peer is mostly behind by little. A window that an outsized batch needed goes with it.
     if (this.window.length < readable || this.window.length > Math.max(WINDOW_BYTES, readable))
-      this.window = viewedOf(readable);
+      this.window = Buffer.allocUnsafeSlow(readable);
     this.windowAt = this.position;
     this.windowBytes = this.disk.read(this.file, this.window, 0, readable, this.position);
     return this.windowBytes;

@@ -21,7 +21,7 @@ import {
 import { compareDots, type Dot, sameDot } from "../core/clock/dot.js";
 import type { Held, RegisterState } from "../core/register/state.js";
 import { assert } from "../lib/assert.js";
-import { copyBytes } from "../lib/copy.js";
+import { copyPlain } from "../lib/copy.js";
 import { type Viewed, viewed, viewedOf } from "../lib/view.js";
 import { isChosen, setChosen } from "./chosen-mark.js";
 import { highestHlc, hold, replayRegister, versionOf } from "./register-replay.js";
@@ -99,11 +99,11 @@ export class Registers {
     const { table } = this.store;
     const { body, bodyAt } = table;
     // A buffer of its own is never written to again; what lies in a segment moves, and is written over.
-    let record = body;
+    let record: Buffer = body;
     if (!table.isExternal(ref)) {
       const length = readU32(body, bodyAt);
-      record = viewed(Buffer.allocUnsafe(length));
-      copyBytes(body, bodyAt, record, 0, length);
+      record = Buffer.allocUnsafe(length);
+      copyPlain(body, bodyAt, record, 0, length);
     }
     return new HeldRecord(ballotOf(record, 0), record, isChosen(table.arena, ref), this.store.pendingLsn(ref));
   }

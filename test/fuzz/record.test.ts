@@ -6,16 +6,27 @@ import * as fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {
+  bodyBytesAt,
   bodyBytesOf,
   checkBody,
   compareDots,
   encodeBody,
   expireAtOf,
+  FLAG_EXPIRES,
+  FLAG_LONG_KEY,
   FLAG_RAW,
   FLAG_TOMBSTONE,
+  flagsOf,
+  HEADER_BYTES,
+  headOf,
   hlcOf,
+  hlcOfViewed,
+  isPlain,
   keyLength,
   keyOffset,
+  plainKeyBytes,
+  readU32,
+  typeOf,
 } from "../../src/codec/record/record.js";
 import { viewed } from "../../src/lib/view.js";
 import { change, changed, fuzz } from "../lib/fuzz.js";
@@ -62,6 +73,18 @@ interface Read {
 
 /** What every reader makes of the body at `at`, relative to it. */
 function readAll(buffer: Buffer, at: number): Read {
+  const bytes = viewed(buffer);
+  const head = headOf(bytes, at);
+  // The short cuts say the same as the general way.
+  assert.is(isPlain(head), keyOffset(buffer, at) === HEADER_BYTES);
+  if (isPlain(head)) {
+    assert.is(flagsOf(head) & (FLAG_EXPIRES | FLAG_LONG_KEY), 0);
+    assert.is(plainKeyBytes(head), keyLength(buffer, at));
+  }
+  assert.is(flagsOf(head), buffer[at + 5]);
+  assert.is(typeOf(head), buffer[at + 4] & 15);
+  assert.is(bodyBytesAt(bytes, at), readU32(buffer, at));
+  assert.is(hlcOfViewed(bytes, at), hlcOf(buffer, at));
   return {
     keyFrom: keyOffset(buffer, at),
     keyBytes: keyLength(buffer, at),

@@ -45,13 +45,13 @@ export async function serve(argv: readonly string[], load?: () => Promise<NodeMo
     return EXIT_OK;
   }
   guard();
-  inlineMore();
   // Signals count from here: one that comes while the data is being loaded stops the node as soon as it is up.
   const stopping = found.has(END_OF_INPUT) ? Promise.race([firstSignal(), endOfInput()]) : firstSignal();
   let node: Running;
   try {
     const { start }: NodeModule = load === undefined ? await import("../../node.js") : await load();
     node = await start(config);
+    inlineMore();
   } catch (error) {
     complain(error);
     // The loop may still hold half-opened things that would keep the process.

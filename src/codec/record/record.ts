@@ -174,7 +174,7 @@ export function expireAtOf(bytes: Uint8Array, at: number): number {
 export function bodyBytesAt(bytes: Viewed, at: number): number {
   return bytes.view.getUint32(at, true);
 }
-export function hlcAt(bytes: Viewed, at: number): number {
+export function hlcOfViewed(bytes: Viewed, at: number): number {
   return (bytes.view.getInt32(at + 12, true) & 0x1fffff) * TWO_32 + bytes.view.getUint32(at + 8, true);
 }
 
