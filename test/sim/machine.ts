@@ -21,6 +21,8 @@ export interface Machine {
   held(name: string): { readonly ballot: Dot; readonly state: RegisterState<Value> } | undefined;
   /** Members that hold the key. */
   replicas(name: string): readonly number[];
+  /** It compares its clock with those of all others. */
+  readonly seesAll: boolean;
   /** Everything that is in flight or waits, each with its bound. */
   loads(): Readonly<Record<string, readonly [now: number, most: number]>>;
 }

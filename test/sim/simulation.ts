@@ -10,6 +10,7 @@ import { nameOf } from "../../src/storage/state-record.js";
 import { isLinearizable } from "./check-linearizable.js";
 import { OrderChecker } from "./check-order.js";
 import { Clients, hear, workOf } from "./clients.js";
+import { ClockJudge } from "./clock-judge.js";
 import { Events } from "./events.js";
 import { Evidence } from "./evidence.js";
 import { Faults } from "./faults.js";
@@ -75,8 +76,7 @@ export class Simulation {
   private readonly open: Map<Entry, (answer: Answer | undefined) => void>[] = [];
   private healing = false;
   private violation: string | undefined;
-  private wallMostMs = 0;
-  private medianMostMs = 0;
+  private readonly clockJudge: ClockJudge;
   /** Acknowledged writes since all nodes last lost power. */
   private writes = 0;
 
@@ -99,6 +99,12 @@ export class Simulation {
     }
     this.net = new SimNet(this.events, this.hosts, plan.links);
     const nowTick = (): number => this.events.now;
+    // Of more than three a node may see most, and half of these be wrong where most of all are right. And a clock that stands tells no time.
+    const medianCounts = plan.nodes === 3 && plan.clocks.every(({ wallRate }) => Math.abs(wallRate - 1) < 0.1);
+    this.clockJudge = new ClockJudge(this.hosts, this.machines, nowTick, {
+      medianCounts,
+      jumps: plan.faults.jump !== undefined,
+    });
     for (const host of this.hosts) this.stores.push(makers.store(host, this.random, plan, nowTick));
     for (let i = 0; i < plan.keys; i++) {
       const bytes = Buffer.from(`key:${i}`);
@@ -184,7 +190,7 @@ export class Simulation {
     host.powered = true;
     host.up = true;
     const { plan, plant, net, hosts, evidence, ledger } = this;
-    const wallClocks = (): WallClocks => this.wallClocks();
+    const wallClocks = (): WallClocks => this.clockJudge.now();
     const exit = (why: string): void => this.exit(index, why);
     const unit = (): number => this.random.unit();
     const life = host.life;
@@ -273,20 +279,8 @@ export class Simulation {
     );
   }
 
-  /** Of more than three a node may see most, and half of these be wrong where most of all are right. And a clock that stands tells no time. */
-  private get medianCounts(): boolean {
-    return this.hosts.length === 3 && this.plan.clocks.every(({ wallRate }) => Math.abs(wallRate - 1) < 0.1);
-  }
-
-  private wallClocks(): WallClocks {
-    const clocks = this.hosts.map((host) => host.wallMs()).sort((a, b) => a - b);
-    this.wallMostMs = Math.max(this.wallMostMs, clocks[clocks.length - 1]);
-    this.medianMostMs = Math.max(this.medianMostMs, clocks[clocks.length >> 1]);
-    return { wallMs: this.wallMostMs, medianMs: this.medianCounts ? this.medianMostMs : Number.POSITIVE_INFINITY };
-  }
-
   jump(index: number, ms: number): void {
-    this.wallClocks();
+    this.clockJudge.now();
     this.hosts[index].jump(ms);
   }
 

@@ -239,6 +239,11 @@ class WholeNode implements Machine {
     return coordinator.replicas(coordinator.partitionOf(name));
   }
 
+  get seesAll(): boolean {
+    const links = [...(this.node?.peers.links.values() ?? [])];
+    return links.length > 0 && links.every(({ state, roundTripMs }) => state === "up" && roundTripMs >= 0);
+  }
+
   loads(): Readonly<Record<string, readonly [number, number]>> {
     const { node, engine, parts } = this;
     if (node === undefined) return {};
