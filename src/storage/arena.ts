@@ -64,6 +64,9 @@ export class Arena {
   private readonly used = new Int32Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
   /** Segments that were written to since their extent was mapped: the others are free and take no memory yet. */
   private readonly touched = new Uint8Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
+  /** 1: a snapshot is still to go through this segment (storage/arena-scan.ts); and the one to be taken next, if it is one of them. */
+  readonly uncopied: Uint8Array = new Uint8Array(EXTENTS_MAX * SEGMENTS_PER_EXTENT);
+  copyFirst = -1;
   /** The extent that is being emptied in favour of a fresh one, -1 = none: nothing is written to it any more. */
   private leaving = -1;
 
@@ -234,6 +237,7 @@ export class Arena {
     assert(this.live[segment] === 0, "segment with live records freed", segment);
     this.usedBytes -= this.used[segment];
     this.used[segment] = 0;
+    this.uncopied[segment] = 0;
     this.state[segment] = STATE_FREE;
     this.freeSegments++;
   }

@@ -99,9 +99,16 @@ export class Cleaner {
     return true;
   }
 
-  /** @returns false when there is no room for survivors: once more is dead there is less to move. */
+  /**
+   * @returns false when there is no room for survivors: once more is dead there is less to move; or when a snapshot goes through the segment
+   * first: what was moved out of it before would be missing there (storage/arena-scan.ts).
+   */
   private step(): boolean {
     const arena = this.table.arena;
+    if (arena.uncopied[this.segment] === 1) {
+      arena.copyFirst = this.segment;
+      return false;
+    }
     for (let i = 0; i < STEP_RECORDS; i++) {
       if (this.next >= this.end) {
         arena.endCleaning(this.segment);

@@ -70,6 +70,15 @@ export class Lookahead {
     this.sink = sink;
   }
 
+  /** Ask the memory for the heads of the blocks that the keys belong to: whoever inserts them counts there. */
+  fetchBlocks(root: Int32Array, { chunks }: CellHeap): void {
+    const { count, hash, partition, cell } = this;
+    let sink = 0;
+    for (let i = 0; i < count; i++) cell[i] = blockOf(root, chunks, partition[i], hash[i]);
+    for (let i = 0; i < count; i++) sink ^= chunks[cell[i] >>> CHUNK_SHIFT][firstInt(cell[i])];
+    this.sink = sink;
+  }
+
   // HOT: once per key looked up.
   /** @returns where the key stands in the lists, or -1. Keys are asked for in their order. */
   find(bytes: Viewed, at: number, length: number): number {
@@ -118,6 +127,15 @@ function homeCell(root: Int32Array, chunks: readonly Int32Array[], partition: nu
     meta = directory[firstInt(entry) + 1];
   }
   return (block + homeCellOf(hash, meta)) | 0;
+}
+
+/** Address of the block that a hash belongs to; 0 when there is no index. */
+function blockOf(root: Int32Array, chunks: readonly Int32Array[], partition: number, hash: number): number {
+  const block = root[partition * 2];
+  const meta = root[partition * 2 + 1];
+  if (meta >= 0) return block;
+  const entry = (block + (hash >>> (32 - (meta & 31)))) | 0;
+  return chunks[entry >>> CHUNK_SHIFT][firstInt(entry)];
 }
 
 /** The reference that goes with a hash, if it is within a cache line's reach of its home; a guess, 0 = none seen. */

@@ -6,7 +6,7 @@
  * more to the same place, with a sync (after a failed sync and a crash the page cache may hold what the disk never got: reading
  * it back proves nothing). Both are idempotent, so a crash in the middle changes nothing.
  */
-import { hlcOf, keyLength, TYPE_FLUSH } from "../codec/record/record.js";
+import { hlcOf, keyLength, keyOffset, TYPE_FLUSH } from "../codec/record/record.js";
 import { CorruptionError } from "../lib/errors.js";
 import type { Viewed } from "../lib/view.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
@@ -15,7 +15,7 @@ import type { WalEnd } from "./log.js";
 import type { Registers } from "./registers.js";
 import { replay } from "./replay.js";
 import { SNAPSHOT_TEMP_NAME, snapshotLsn } from "./snapshot-format.js";
-import { SnapshotReader } from "./snapshot-reader.js";
+import { ANNOUNCED_MAX, SnapshotReader } from "./snapshot-reader.js";
 import type { Store } from "./store.js";
 import { DATABASES } from "./table.js";
 
@@ -40,6 +40,7 @@ export class Recovery {
   private snapshot: SnapshotReader | undefined;
   private wal: WalReader | undefined;
   private snapshotBytes = 0;
+  private readonly keysAhead = { count: 0, at: new Int32Array(ANNOUNCED_MAX), length: new Int32Array(ANNOUNCED_MAX) };
   /** Of the records read so far. */
   private highestHlc = -1;
 
@@ -60,9 +61,21 @@ export class Recovery {
       if (!names.some((candidate) => segmentLsn(candidate) >= 0))
         throw new CorruptionError(name, 0, "there is a snapshot but no log");
       this.snapshotLsn = this.snapshots[0];
-      this.snapshot = new SnapshotReader(disk, name, (body, at, length) => this.apply(body, at, length, 0));
+      const take = (body: Viewed, at: number, length: number): void => this.apply(body, at, length, 0);
+      this.snapshot = new SnapshotReader(disk, name, take, (body, at, count) => this.announced(body, at, count));
       this.snapshotBytes = this.snapshot.totalBytes;
     } else this.openWal();
+  }
+
+  /** A snapshot is in no order of hashes: each record waits for memory far away. Mostly they are of one database. */
+  private announced(body: Viewed, starts: Int32Array, count: number): void {
+    const { keysAhead } = this;
+    for (let i = 0; i < count; i++) {
+      keysAhead.at[i] = starts[i] + keyOffset(body, starts[i]);
+      keysAhead.length[i] = keyLength(body, starts[i]);
+    }
+    keysAhead.count = count;
+    this.store.table.fetchAhead(body[starts[0] + 4] >>> 4, body, keysAhead, true);
   }
 
   private openWal(): void {
@@ -108,7 +121,9 @@ export class Recovery {
     const { detached, table } = this.store;
     if (table.releaseDropped() || detached.free(() => true) || this.clean()) return true;
     if (this.snapshot !== undefined) {
-      if (this.snapshot.step()) return true;
+      const more = this.snapshot.step();
+      table.ahead.forget();
+      if (more) return true;
       this.store.hlc.witness(this.snapshot.hlc);
       this.registers?.witness(this.snapshot.hlc);
       this.snapshot = undefined;

@@ -20,6 +20,12 @@ import {
 } from "./snapshot-format.js";
 
 const WINDOW_BYTES = 1 << 20;
+/** Records that are announced together: what a block's bytes say of them is near, what a table knows of their keys is far. */
+export const ANNOUNCED_MAX = 64;
+
+export type TakeRecord = (body: Viewed, at: number, length: number) => void;
+/** The first `count` of `at` are where the records begin that are taken next, in this order. */
+export type Announce = (body: Viewed, at: Int32Array, count: number) => void;
 
 export class SnapshotReader {
   readonly startLsn: number;
@@ -29,7 +35,9 @@ export class SnapshotReader {
   readonly totalBytes: number;
   private readonly disk: Disk;
   private readonly name: string;
-  private readonly apply: (body: Viewed, at: number, length: number) => void;
+  private readonly apply: TakeRecord;
+  private readonly announce: Announce | undefined;
+  private readonly starts: Int32Array = new Int32Array(ANNOUNCED_MAX + 1);
   private file: FileHandle;
   private window: Viewed = viewed(Buffer.alloc(0));
   private windowAt = 0;
@@ -38,10 +46,11 @@ export class SnapshotReader {
   private blocks = 0;
   private digest = 0;
 
-  constructor(disk: Disk, name: string, apply: (body: Viewed, at: number, length: number) => void) {
+  constructor(disk: Disk, name: string, apply: TakeRecord, announce?: Announce) {
     this.disk = disk;
     this.name = name;
     this.apply = apply;
+    this.announce = announce;
     this.file = disk.open(name, { readonly: true });
     try {
       this.totalBytes = disk.size(this.file);
@@ -105,17 +114,27 @@ export class SnapshotReader {
     this.digest = extendDigest(this.digest, crc);
     let body = at + BLOCK_HEADER_BYTES;
     const end = at + whole;
-    for (let i = 0; i < count; i++) {
-      const length = checkBody(this.window, body, end);
-      if (length < 0) throw this.corrupt("a record is malformed");
-      this.apply(this.window, body, length);
-      body += length;
-    }
+    for (let left = count; left > 0; left -= ANNOUNCED_MAX)
+      body = this.takeRecords(body, end, Math.min(left, ANNOUNCED_MAX));
     if (body !== end) throw this.corrupt("bytes left over in a block");
     this.blocks++;
     this.records += count;
     this.position += whole;
     return true;
+  }
+
+  /** @returns where they end. */
+  private takeRecords(from: number, end: number, count: number): number {
+    const { starts, window } = this;
+    starts[0] = from;
+    for (let i = 0; i < count; i++) {
+      const length = checkBody(window, starts[i], end);
+      if (length < 0) throw this.corrupt("a record is malformed");
+      starts[i + 1] = starts[i] + length;
+    }
+    this.announce?.(window, starts, count);
+    for (let i = 0; i < count; i++) this.apply(window, starts[i], starts[i + 1] - starts[i]);
+    return starts[count];
   }
 
   private readFooter(): boolean {

@@ -1,6 +1,6 @@
 /**
  * storage/snapshotter.ts: writes a snapshot while the node serves: no fork, no second copy of the data.
- * It walks the table in the engine's slices between commands and writes blocks in the background. The snapshot is fuzzy: keys change while it
+ * It goes through the records as they lie in memory, in the engine's slices between commands, and writes blocks in the background. The snapshot is fuzzy: keys change while it
  * is written. Every record carries its dot, so replaying the log from the snapshot's start over it ends in the exact state.
  * A large record is not copied: it is a block by itself (storage/large-block.ts).
  * Invariants: the file gets its name only when everything in it is synced and every record in it is durable in the log too;
@@ -12,6 +12,7 @@ import { DiskError } from "../lib/errors.js";
 import { type Viewed, viewed, viewedOf } from "../lib/view.js";
 import type { Disk, FileHandle } from "../ports/disk.js";
 import type { Scheduler } from "../ports/scheduler.js";
+import { ArenaScan } from "./arena-scan.js";
 import { LARGE_BLOCK_BYTES, writeLargeBlock } from "./large-block.js";
 import {
   BLOCK_HEADER_BYTES,
@@ -23,12 +24,10 @@ import {
   sealBlock,
   snapshotName,
 } from "./snapshot-format.js";
-import { DATABASES, type Table } from "./table.js";
-import { walk } from "./walk.js";
+import type { Table } from "./table.js";
 
 const BLOCK_BYTES: number = 256 * 1024;
-/** Records copied between two looks at the clock: at first, and at most. */
-const STEP_RECORDS_START = 4;
+/** Records between two looks at the clock. */
 const STEP_RECORDS = 256;
 
 /** What the snapshotter needs to know of the log. */
@@ -67,24 +66,31 @@ export class Snapshotter {
   private large: Buffer[] = [];
   private blocks = 0;
   private digest = 0;
-  private db = 0;
-  private cursor = 0;
-  private step = STEP_RECORDS_START;
-  /** Of the records of a step. */
-  private stepBytes = 0;
+  private readonly scan: ArenaScan = new ArenaScan();
+  private scanning = false;
+  private readonly settled: () => boolean;
   private endLsn = 0;
   private aborted = false;
   /** There is something to copy: the last block is written and the table is not through. */
   copying = false;
   private readonly wake: () => void;
 
-  /** @param wake asks for run(): there is something to copy again. */
-  constructor(disk: Disk, scheduler: Scheduler, table: Table, log: LogView, hlc: () => number, wake: () => void) {
+  /** @param settled no flushed records are left in memory. @param wake asks for run(): there is something to copy again. */
+  constructor(
+    disk: Disk,
+    scheduler: Scheduler,
+    table: Table,
+    log: LogView,
+    hlc: () => number,
+    settled: () => boolean,
+    wake: () => void,
+  ) {
     this.disk = disk;
     this.scheduler = scheduler;
     this.table = table;
     this.log = log;
     this.hlc = hlc;
+    this.settled = settled;
     this.wake = wake;
   }
 
@@ -100,9 +106,7 @@ export class Snapshotter {
     this.blocks = 0;
     this.digest = 0;
     this.records = 0;
-    this.db = 0;
-    this.cursor = 0;
-    this.step = STEP_RECORDS_START;
+    this.scanning = false;
     this.large = [];
     this.resetBlock();
     try {
@@ -141,13 +145,18 @@ export class Snapshotter {
       this.finish(new Error("stopped"));
       return false;
     }
-    while (this.db < DATABASES) {
-      if (this.table.keys[this.db] + this.table.tombstones[this.db] > 0) this.walkOn();
-      else this.cursor = 0; // it may have been emptied in the midst of the walk
-      if (this.cursor === 0) this.db++;
+    if (!this.scanning) {
+      if (!this.settled()) return true;
+      this.scan.begin(this.table.arena);
+      this.scanning = true;
+    }
+    while (this.scan.step(this.table.arena, STEP_RECORDS, this.takeBound)) {
       if (this.blockAt >= BLOCK_BYTES || this.large.length > 0) {
         this.copying = false;
-        this.writeGathered(() => this.copyOn());
+        const then = (): void => this.copyOn();
+        // Large ones lie among the others: a block is not to be cut short by each of them.
+        if (this.large.length > 0) this.writeLarge(then);
+        else this.writeBlock(then);
         return false;
       }
       if (done()) return true;
@@ -158,22 +167,16 @@ export class Snapshotter {
     return false;
   }
 
-  /** A step is about a block at most, whatever the records are: hundreds of long ones would be copied in one turn, or held meanwhile. */
-  private walkOn(): void {
-    this.stepBytes = 0;
-    this.cursor = walk(this.table, this.db, this.cursor, this.step, this.takeBound);
-    if (this.stepBytes > BLOCK_BYTES) this.step = Math.max(1, this.step >> 2);
-    else if (this.stepBytes < BLOCK_BYTES / 4) this.step = Math.min(STEP_RECORDS, this.step * 2);
-  }
-
-  private readonly takeBound = (ref: number): void => this.take(ref);
+  private readonly takeBound = (ref: number): boolean => {
+    this.take(ref);
+    return this.blockAt < BLOCK_BYTES && this.large.length === 0;
+  };
 
   private take(ref: number): void {
     const table = this.table;
     table.locate(ref);
     const bytes = readU32(table.body, table.bodyAt);
     this.records++;
-    this.stepBytes += bytes;
     if (bytes > LARGE_BLOCK_BYTES) {
       this.large.push(table.body.subarray(table.bodyAt, table.bodyAt + bytes));
       return;
@@ -257,6 +260,7 @@ export class Snapshotter {
   private finish(error: unknown): void {
     this.running = false;
     this.copying = false;
+    this.scan.end();
     this.large = [];
     this.lastMs = this.scheduler.monotonicMs() - this.startedMs;
     if (error !== undefined && this.file !== -1) {

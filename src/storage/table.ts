@@ -148,8 +148,8 @@ export class Table {
     return 0;
   }
 
-  /** Keys that find() is about to be asked for, in this order. The bytes must stay as they are until ahead.forget(). */
-  fetchAhead(db: number, bytes: Viewed, keys: KeysAhead): void {
+  /** Keys that find() is about to be asked for, in this order. The bytes must stay as they are until ahead.forget(). @param inserting most are new. */
+  fetchAhead(db: number, bytes: Viewed, keys: KeysAhead, inserting = false): void {
     const root = this.roots[db];
     this.ahead.forget();
     if (root === undefined || this.keys[db] < AHEAD_KEYS_MIN) return;
@@ -159,6 +159,7 @@ export class Table {
       ahead.hash[i] = halfSipHash(bytes, keys.at[i], keys.length[i], this.k0, this.k1);
       ahead.partition[i] = keySlot(bytes, keys.at[i], keys.length[i]) >>> this.slotShift;
     }
+    if (inserting) ahead.fetchBlocks(root, this.heap);
     ahead.fetch(root, this.heap, this.arena);
   }
 
@@ -393,7 +394,6 @@ export class Table {
   /** Bytes a record holds: record, header, padding, its share of the index. */
   footprint(ref: number): number {
     this.locate(ref);
-    const external = this.isExternal(ref) ? this.body.length : 0;
-    return this.arena.sizeOf(ref) + external + INDEX_BYTES_PER_KEY;
+    return this.arena.sizeOf(ref) + (this.isExternal(ref) ? this.body.length : 0) + INDEX_BYTES_PER_KEY;
   }
 }
