@@ -1,8 +1,8 @@
 /**
- * bench/micro/copy.ts: words through DataViews against a byte loop and Buffer.copy, a native call, by length. Guards the bounds in
+ * bench/micro/copy.ts: words through DataViews, and without them, against a byte loop and Buffer.copy, a native call, by length. Guards the bounds in
  * lib/copy.ts.
  */
-import { copyBytes } from "../../src/lib/copy.js";
+import { copyBytes, copyPlain } from "../../src/lib/copy.js";
 import { type Viewed, viewed } from "../../src/lib/view.js";
 import { fold, type Group } from "../lib/micro.js";
 
@@ -39,6 +39,7 @@ export function groups(): Group[] {
     name: `lib/copy.ts, copy of ${length} bytes`,
     cases: [
       { name: "kvorum copyBytes", operations: COPIES, run: copying(length, copyBytes) },
+      { name: "kvorum copyPlain", operations: COPIES, run: copying(length, copyPlain) },
       { name: "byte loop", operations: COPIES, run: copying(length, byLoop) },
       { name: "Buffer.copy", operations: COPIES, run: copying(length, byCopy) },
     ],

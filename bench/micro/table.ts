@@ -33,30 +33,18 @@ function each(packed: Buffer, act: (at: number) => number): () => number {
 }
 
 function tableStore(packed: Buffer): Store {
+  const keys = viewed(packed);
+  const value = viewed(VALUE);
   const table = new Table(PARTITIONS, 1, 2);
   let lsn = 0;
   return {
     get(at) {
-      return table.find(0, viewed(packed), at, KEY_BYTES) === 0 ? 0 : table.body[table.bodyAt + VALUE_IN_BODY];
+      return table.find(0, keys, at, KEY_BYTES) === 0 ? 0 : table.body[table.bodyAt + VALUE_IN_BODY];
     },
     set(at) {
-      const ref = table.find(0, viewed(packed), at, KEY_BYTES);
+      const ref = table.find(0, keys, at, KEY_BYTES);
       table.replace(0, ref, BODY_BYTES, ++lsn, 0);
-      encodeBody(
-        table.body,
-        table.bodyAt,
-        0,
-        0,
-        lsn,
-        0,
-        0,
-        viewed(packed),
-        at,
-        KEY_BYTES,
-        viewed(VALUE),
-        0,
-        VALUE.length,
-      );
+      encodeBody(table.body, table.bodyAt, 0, 0, lsn, 0, 0, keys, at, KEY_BYTES, value, 0, VALUE.length);
     },
   };
 }
