@@ -3,9 +3,9 @@
  * of hashes (storage/walk.ts) each record is a wait for memory, 0.15 us of 10 million; here the next one is there already.
  *
  * A segment that is still to be gone through is marked (Arena.uncopied). Whatever changes meanwhile is in the log; but what the cleaner moves is not:
- * so it leaves marked segments alone, and asks for the one that it would empty, which is then gone through first.
+ * so it leaves marked segments alone, and asks for the one that it would empty, which is then gone through next.
  * Invariants: a record that lives from begin() until the last step() is visited, once unless it moves. Records of flushed databases live
- * until they are freed (storage/detached-indexes.ts): there must be none at begin(), whose flush the log may have no more.
+ * until they are freed (storage/detached-indexes.ts): at begin() there must be none whose flush the log may have no more.
  */
 import type { Arena } from "./arena.js";
 

@@ -314,13 +314,14 @@ export class Arena {
     return this.bytes.filter((bytes) => bytes !== undefined).map((bytes) => bytes.buffer as ArrayBuffer);
   }
 
-  /** The full segment with the least alive, below `liveMax`; -1 when there is none. O(segments), once a segment. */
-  pickSparse(liveMax: number): number {
+  /** The full segment with the least alive, below `liveMax`, of those copied or of all; -1 when there is none. O(segments), once a segment. */
+  pickSparse(liveMax: number, copied = false): number {
     let best = -1;
     let bestLive = liveMax;
     // Segments that are not mapped are not full.
     for (let segment = 0; segment < this.bytes.length * SEGMENTS_PER_EXTENT; segment++) {
       if (this.state[segment] !== STATE_FULL || this.live[segment] >= bestLive) continue;
+      if (copied && this.uncopied[segment] === 1) continue;
       best = segment;
       bestLive = this.live[segment];
     }

@@ -88,6 +88,12 @@ export class Cleaner {
     const { arena } = this;
     let victim = arena.pickLeaving();
     if (victim < 0) victim = this.garbageHigh() ? arena.pickSparse(SEGMENT_BYTES * LIVE_SHARE_MAX) : -1;
+    if (victim >= 0 && arena.uncopied[victim] === 1) {
+      // Another one meanwhile: garbage would pile up.
+      arena.copyFirst = victim;
+      victim = this.garbageHigh() ? arena.pickSparse(SEGMENT_BYTES * LIVE_SHARE_MAX, true) : -1;
+      if (victim < 0) return false;
+    }
     if (victim < 0 && this.sparse()) victim = arena.pickOfEmptiest();
     if (victim < 0 && this.atRest && arena.leaveSparse(LEAVE_SEGMENTS_MIN)) victim = arena.pickLeaving();
     this.barrenBytes = victim < 0 ? arena.usedBytes : Number.NEGATIVE_INFINITY;

@@ -123,9 +123,9 @@ export class Engine {
     } else this.store = new Store(table, new NoLog(), random);
     this.sweeper = new Sweeper(this.store);
     this.cleaner = new Cleaner(this.store.table);
-    const settled = (): boolean => !this.store.detached.pending;
     const wake = (): void => this.sliceSoon();
-    this.snapshotter = new Snapshotter(disk, scheduler, this.store.table, new LogOf(this), hlc, settled, wake);
+    const { detached } = this.store;
+    this.snapshotter = new Snapshotter(disk, scheduler, table, new LogOf(this), hlc, detached, wake);
     this.store.setTime(scheduler.nowMs());
     this.recovery = new Recovery(disk, this.store, this.cleaner, this.replica);
   }

@@ -41,6 +41,12 @@ export interface LogView {
   syncNow(done: () => void): void;
 }
 
+/** Indexes that were flushed, and those whose records are gone from memory: the oldest go first. */
+export interface Flushed {
+  readonly added: number;
+  readonly gone: number;
+}
+
 export type SnapshotDone = (error: DiskError | undefined, startLsn: number) => void;
 
 export class Snapshotter {
@@ -68,21 +74,23 @@ export class Snapshotter {
   private digest = 0;
   private readonly scan: ArenaScan = new ArenaScan();
   private scanning = false;
-  private readonly settled: () => boolean;
+  private readonly flushed: Flushed;
+  /** So many must be gone: what is flushed later lies in the log behind the start. */
+  private flushedBefore = 0;
   private endLsn = 0;
   private aborted = false;
   /** There is something to copy: the last block is written and the table is not through. */
   copying = false;
   private readonly wake: () => void;
 
-  /** @param settled no flushed records are left in memory. @param wake asks for run(): there is something to copy again. */
+  /** @param wake asks for run(): there is something to copy again. */
   constructor(
     disk: Disk,
     scheduler: Scheduler,
     table: Table,
     log: LogView,
     hlc: () => number,
-    settled: () => boolean,
+    flushed: Flushed,
     wake: () => void,
   ) {
     this.disk = disk;
@@ -90,7 +98,7 @@ export class Snapshotter {
     this.table = table;
     this.log = log;
     this.hlc = hlc;
-    this.settled = settled;
+    this.flushed = flushed;
     this.wake = wake;
   }
 
@@ -107,6 +115,7 @@ export class Snapshotter {
     this.digest = 0;
     this.records = 0;
     this.scanning = false;
+    this.flushedBefore = this.flushed.added;
     this.large = [];
     this.resetBlock();
     try {
@@ -146,7 +155,7 @@ export class Snapshotter {
       return false;
     }
     if (!this.scanning) {
-      if (!this.settled()) return true;
+      if (this.flushed.gone < this.flushedBefore) return true;
       this.scan.begin(this.table.arena);
       this.scanning = true;
     }

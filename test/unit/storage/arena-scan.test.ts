@@ -5,6 +5,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { keyLength, keyOffset } from "../../../src/codec/record/record.js";
+import { DiskError } from "../../../src/lib/errors.js";
 import { Random } from "../../../src/lib/random.js";
 import { viewed } from "../../../src/lib/view.js";
 import { KeyState } from "../../../src/ports/keyspace.js";
@@ -162,6 +163,55 @@ test("the same keys in three databases, more than are looked up one by one: all 
       assert.is(state.valueBytes, bytesOf(db, i));
     }
   assert.is(store.size(0), names.length);
+});
+
+test("whoever flushes without end does not hold up a snapshot", () => {
+  const scheduler = new FakeScheduler();
+  const engine = openEngine(new SimDisk(scheduler), scheduler, { mode: "no" });
+  for (let i = 0; i < KEYS; i++) put(engine, 3, `key ${i}`, 100);
+  let ended = false;
+  engine.snapshot((error) => {
+    assert.is(error, undefined);
+    ended = true;
+  });
+  // In each turn, before its slice.
+  const { snapshotter } = engine;
+  const run = snapshotter.run.bind(snapshotter);
+  snapshotter.run = (done) => {
+    put(engine, 4, "again", 100);
+    engine.store.flush(4);
+    return run(done);
+  };
+  for (let i = 0; i < 500 && !ended; i++) scheduler.advance(1);
+  assert.ok(ended);
+});
+
+class FullDisk extends SimDisk {
+  full = false;
+  override writeAsync(...args: Parameters<SimDisk["writeAsync"]>): void {
+    if (!this.full) return super.writeAsync(...args);
+    args[5](new DiskError("write", "no space left"));
+  }
+}
+
+test("a snapshot that fails leaves no segment marked: the cleaner goes on", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new FullDisk(scheduler);
+  const engine = openEngine(disk, scheduler, { segmentBytes: 64 << 20 });
+  for (let i = 0; i < KEYS; i++) put(engine, 0, `key ${i}`, 1000);
+  scheduler.advance(50);
+  disk.full = true;
+  let failure: unknown;
+  engine.snapshot((error) => {
+    failure = error;
+  });
+  const { arena } = engine.store.table;
+  for (let i = 0; i < 100 && arena.uncopied.indexOf(1) < 0; i++) scheduler.endTurn();
+  assert.ok(arena.uncopied.indexOf(1) >= 0 || failure !== undefined);
+  for (let i = 0; i < 100 && failure === undefined; i++) scheduler.advance(10);
+  assert.ok(failure instanceof DiskError);
+  assert.is(arena.uncopied.indexOf(1), -1);
+  disk.full = false;
 });
 
 for (const [what, db] of [
