@@ -63,7 +63,7 @@ export class DetachedIndexes {
     const { left } = this;
     const index = left[this.first] as PartitionIndex;
     left[this.first++] = undefined;
-    // Half of them at a time: each is moved once at most.
+    // No more are moved than are gone since the last time.
     if (this.first * 2 >= left.length) {
       left.splice(0, this.first);
       this.first = 0;

@@ -31,3 +31,14 @@ export function openEngine(disk: Disk, scheduler: FakeScheduler, more: Partial<E
   if (failure !== undefined) throw failure;
   return engine;
 }
+
+/** Take a snapshot, and wait for it. @throws what it failed with. */
+export function snapshotTaken(engine: Engine, scheduler: FakeScheduler): void {
+  let ended = false;
+  engine.snapshot((error) => {
+    if (error !== undefined) throw error;
+    ended = true;
+  });
+  for (let i = 0; i < 500 && !ended; i++) scheduler.advance(2);
+  if (!ended) throw new Error("the snapshot does not end");
+}

@@ -8,7 +8,7 @@ import { viewed } from "../../../src/lib/view.js";
 import { KeyState } from "../../../src/ports/keyspace.js";
 import type { Store } from "../../../src/storage/store.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
-import { openEngine } from "../../lib/open-engine.js";
+import { openEngine, snapshotTaken } from "../../lib/open-engine.js";
 import { SimDisk } from "../../lib/sim-disk.js";
 
 /** More than three times what may be held at once. */
@@ -39,13 +39,7 @@ for (const small of [0, 2000])
       scheduler.advance(5);
     }
     disk.longest = 0;
-    let ended = false;
-    engine.snapshot((error) => {
-      assert.is(error, undefined);
-      ended = true;
-    });
-    for (let i = 0; i < 100 && !ended; i++) scheduler.advance(10);
-    assert.ok(ended);
+    snapshotTaken(engine, scheduler);
     assert.ok(disk.longest < (small === 0 ? 5 : 17) * VALUE_BYTES, `${Math.round(disk.longest / KIB)} KiB at once`);
     engine.stop(() => {});
     scheduler.advance(10);
