@@ -175,7 +175,10 @@ export class Member {
     this.book.record(id, note);
   }
 
-  /** How many answers the next flush of the log serves: here it is peers and rounds that wait for it, not clients. */
+  /** storage/log.ts, Audience. In a cluster there are always others: links, whose heartbeats a sync would hold up. */
+  readonly onlyWriters = false;
+
+  /** Here it is peers and rounds that wait for a flush, not clients. */
   get waiters(): number {
     return this.node?.coordinator.waitingForLog ?? 0;
   }

@@ -179,12 +179,12 @@ export class RunningNode {
     const { wal } = engine;
     if (wal === undefined) return; // a client asked for SHUTDOWN meanwhile
     const { member } = this;
-    wal.onDurable = member === undefined ? () => server.durable() : () => this.durable(member);
-    wal.waiters = member === undefined ? () => server.waiters : () => member.waiters;
+    wal.onDurable = member === undefined ? () => server.logWaiters.durable() : () => this.durable(member);
+    wal.audience = member ?? server.logWaiters;
     wal.onFailed = (error) => {
       this.log("warning", `${error.message}: nothing is acknowledged any more`);
       void member?.stop();
-      server.logFailed();
+      server.logWaiters.logFailed();
       server.stopAccepting();
       this.scheduler.after(LAST_WORDS_MS, () => this.end({ code: error.exitCode, message: error.message }));
     };
@@ -212,7 +212,7 @@ export class RunningNode {
   /** First what waited for this node's own disk, so that replies leave with the news. */
   private durable(member: Member): void {
     member.durable();
-    this.server.durable();
+    this.server.logWaiters.durable();
   }
 
   private performer({ cluster }: Member): Performer {

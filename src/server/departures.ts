@@ -28,6 +28,8 @@ export class Departures {
   /** Where each one's stretch ends; it begins where the one before ends. */
   private readonly ends: number[] = [];
   private count = 0;
+  /** Stretches since the server began. */
+  added = 0;
 
   constructor(writer: ReplyWriter) {
     this.writer = writer;
@@ -41,6 +43,7 @@ export class Departures {
   // HOT: once per read.
   /** What the writer holds beyond end() is for `one`, up to `to`. */
   add(one: Departing, to: number): void {
+    this.added++;
     this.who[this.count] = one;
     this.ends[this.count++] = to;
     if (to > TOGETHER_BYTES_MAX) this.send();
@@ -54,6 +57,7 @@ export class Departures {
 
   /** The client that runs has much to send, bytes[from .. to) and nothing behind it: to all who came before, then to it. */
   writeNow(one: Departing, from: number, to: number): void {
+    this.added++;
     const { buf } = this.writer;
     const kept = this.writeAll();
     this.empty(one.depart(buf, from, to) || kept);

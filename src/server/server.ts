@@ -23,6 +23,7 @@ import { ClusterFace } from "./cluster-face.js";
 import { Departures } from "./departures.js";
 import { Dispatcher, GUARD_LOADING, GUARD_MAXMEMORY, GUARD_PAUSED, GUARD_READ_ONLY } from "./dispatch.js";
 import { LatencyMonitor } from "./latency.js";
+import { LogWaiters } from "./log-waiters.js";
 import { Monitors } from "./monitor.js";
 import type { ServerParts, Space, Storage } from "./ports.js";
 import type { Session } from "./session.js";
@@ -60,9 +61,7 @@ export class Server {
   readonly departures: Departures;
   /** In a cluster: clients that the cluster has answered. */
   readonly answers: Answers;
-  /** Sessions whose next replies wait for the log: the first `waiting` of the list. (Emptying an array is slow, counting is not.) */
-  private waitingSessions: Session[] = [];
-  private waiting = 0;
+  readonly logWaiters: LogWaiters;
   readonly pausedSessions: Set<Session> = new Set();
   readonly pause: { endMs: number; all: boolean } = { endMs: 0, all: false };
   readonly runId: string;
@@ -80,7 +79,6 @@ export class Server {
   peakUsedBytes = 0;
   private readonly scheduler: Scheduler;
   private nextId = 1;
-  private spareSessions: Session[] = [];
   private markMs = 0;
   private runStartMs = 0;
   private cancelTick: Cancel;
@@ -103,6 +101,7 @@ export class Server {
     this.context.roomFor = (bytes) => roomFor(this, bytes);
     this.context.reply.onTooLong = () => replyTooLong(this);
     this.departures = new Departures(this.context.reply);
+    this.logWaiters = new LogWaiters(this.departures, parts.scheduler);
     this.turns = new Turns(parts.scheduler, () => {
       if (parts.cluster !== undefined) this.answers.serve();
       this.departures.send();
@@ -264,40 +263,6 @@ export class Server {
     const limitMs = this.config.latencyMonitorThreshold;
     if (limitMs > 0 && usec >= limitMs * 1000)
       this.latency.add(spec.flags.includes("fast") ? "fast-command" : "command", usec / 1000, this.nowMs);
-  }
-
-  /** Tell `session` when the log has come further. */
-  awaitLog(session: Session): void {
-    this.waitingSessions[this.waiting++] = session;
-  }
-
-  // HOT: once per group commit.
-  /** The log has come further: give the replies that waited for it their way. */
-  durable(): void {
-    const count = this.waiting;
-    const waiters = this.takeWaiters();
-    for (let i = 0; i < count; i++) waiters[i].durable();
-  }
-
-  /** The log failed. Everyone who waits for it is told that the outcome is unknown. */
-  logFailed(): void {
-    const count = this.waiting;
-    const waiters = this.takeWaiters();
-    for (let i = 0; i < count; i++) waiters[i].logFailed();
-  }
-
-  /** The list; those who wait anew meanwhile go to another one. */
-  private takeWaiters(): Session[] {
-    const taken = this.waitingSessions;
-    this.waitingSessions = this.spareSessions;
-    this.spareSessions = taken;
-    this.waiting = 0;
-    return taken;
-  }
-
-  /** How many clients wait for the log: one alone may be synced without giving way to others. */
-  get waiters(): number {
-    return this.waiting;
   }
 
   /** Has the present turn had its share of time? Then a client that has something to run is to wait (turns.defer). */

@@ -234,7 +234,7 @@ export class Session extends ClientState implements ConnectionHandler {
   private listen(): void {
     if (this.waitsForLog) return;
     this.waitsForLog = true;
-    this.server.awaitLog(this);
+    this.server.logWaiters.add(this);
   }
 
   /** The log has come further. */

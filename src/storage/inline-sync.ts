@@ -1,8 +1,10 @@
 /**
- * storage/inline-sync.ts: may a lone writer's batch be synced on the loop? A hop to a thread and back costs 0.1 to 0.2 ms, as much as the
- * sync itself; but while the loop syncs, nobody else is served. So only a disk that has shown itself fast is written to that way,
- * and each time it was not, twice as many flushes as before go the other way first.
+ * storage/inline-sync.ts: may a batch be synced on the loop? A hop to a thread and back costs 0.1 to 0.2 ms, as much as the sync of a fast
+ * disk itself; but while the loop syncs, nobody else is served. So it is done for a writer who is alone, and for many when nobody else is
+ * about; only on a disk that has shown itself fast; and each time it was not, twice as many flushes as before go the other way first.
+ * Measured: docs/decisions/0031
  */
+import type { Audience } from "./log.js";
 
 const SYNC_MS_MAX = 0.5;
 const DETOUR_LEAST = 8;
@@ -13,8 +15,8 @@ export class InlineSync {
   private nextDetour = DETOUR_LEAST;
 
   /** Asked once per flush. */
-  allowed(): boolean {
-    if (this.detour === 0) return true;
+  allowed(audience: Audience): boolean {
+    if (this.detour === 0) return audience.waiters <= 1 || audience.onlyWriters;
     this.detour--;
     return false;
   }

@@ -46,6 +46,14 @@ export interface WalEnd {
   readonly segments: readonly SegmentInfo[];
 }
 
+/** Who waits for the log: a hint on how to flush it. */
+export interface Audience {
+  /** So many answers leave with the next flush. */
+  readonly waiters: number;
+  /** Nobody is about whom a sync on the loop would hold up but those who wait for it. */
+  readonly onlyWriters: boolean;
+}
+
 /** The log at one moment: what is durable, and where it lies. */
 export interface LogExtent {
   /** Last durable LSN. */

@@ -22,7 +22,7 @@ import { type Flight, Flights } from "./flights.js";
 import { paceOf } from "./flush-gap.js";
 import { type FlushPace, NEXT_TURN } from "./flush-pace.js";
 import { InlineSync } from "./inline-sync.js";
-import type { LogExtent, SyncMode, WalEnd, WalOptions } from "./log.js";
+import type { Audience, LogExtent, SyncMode, WalEnd, WalOptions } from "./log.js";
 import { RelaxedSync } from "./relaxed-sync.js";
 import { SpareBatches } from "./spare-batches.js";
 import { BATCH_OPEN, BATCH_SEAL, BatchBuilder, LARGE_RECORD_BYTES, SECTOR_BYTES } from "./wal-format.js";
@@ -49,8 +49,8 @@ export class Wal {
   /** Set by the owner. `onDurable` may append. */
   onDurable: () => void = () => {};
   onFailed: (error: DiskError) => void = () => {};
-  /** The owner's hint: how many clients wait for a flush. */
-  waiters: () => number = () => 2;
+  /** Set by the owner. */
+  audience: Audience = { waiters: 2, onlyWriters: false };
   readonly segments: WalSegments;
   private readonly disk: Disk;
   private readonly scheduler: Scheduler;
@@ -171,7 +171,7 @@ export class Wal {
     const alone = this.flights.count === 0;
     // A landing comes here again.
     if (!alone && (full || this.mode !== "always" || this.open.large || this.stream.busy)) return;
-    const waitMs = alone ? this.pace.waitMs(this.waiters(), nowMs) : this.flights.waitMs(nowMs);
+    const waitMs = alone ? this.pace.waitMs(this.audience.waiters, nowMs) : this.flights.waitMs(nowMs);
     if (waitMs === NEXT_TURN) return this.askPump();
     if (waitMs > 0) return this.pumpIn(waitMs);
     if (full && !this.tryRotate(bytes)) return;
@@ -225,8 +225,8 @@ export class Wal {
     const startedMs = this.scheduler.monotonicMs();
     if (this.open.large) return this.flushLarge(bytes, startedMs);
     if (this.mode !== "always") return this.flushHere(this.segments.plain, bytes, startedMs);
-    const lone = this.flights.count === 0 && this.inline.allowed() && this.waiters() <= 1;
-    if (lone) return this.flushHere(this.segments.durable, bytes, startedMs);
+    if (this.flights.count === 0 && this.inline.allowed(this.audience))
+      return this.flushHere(this.segments.durable, bytes, startedMs);
     const batch = this.sealOpen();
     const flight = this.flights.begin(batch, bytes, this.appendedLsn, startedMs);
     const at = this.segments.position;
@@ -265,7 +265,7 @@ export class Wal {
       if (this.syncedLsn === this.durableLsn) this.syncedLsn = first.lastLsn;
       this.flushed(first.batch, first.bytes, first.lastLsn);
     }
-    if (this.flights.count === 0) this.pace.begin(this.waiters(), this.open.count, this.lastFlushMs, nowMs);
+    if (this.flights.count === 0) this.pace.begin(this.audience.waiters, this.open.count, this.lastFlushMs, nowMs);
     // Unless it is held, the next flush starts before the replies of this one are written: the disk and the sockets work at the same time.
     if (this.open.count > 0 && !this.pace.active) this.pump();
     this.announce();
@@ -285,6 +285,7 @@ export class Wal {
     if (file === this.segments.durable) {
       this.syncedLsn = lastLsn;
       this.inline.took(this.lastFlushMs);
+      this.pace.begin(this.audience.waiters, 0, this.lastFlushMs, startedMs + this.lastFlushMs);
     }
     this.flushed(batch, bytes, lastLsn);
     if (this.mode !== "always") this.sync.wrote(bytes);

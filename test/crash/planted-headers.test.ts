@@ -53,7 +53,7 @@ function writing(own: boolean): { disk: SimDisk; scheduler: FakeScheduler; wal: 
   assert.ok(wal.start());
   disk.latencyMs = () => 5;
   const record = viewed(planted());
-  wal.waiters = () => 5;
+  wal.audience = { waiters: 5, onlyWriters: false };
   wal.append(record, 0, record.length, own);
   scheduler.endTurn();
   return { disk, scheduler, wal };

@@ -147,7 +147,7 @@ class WholeNode implements Machine {
       const { wal } = engine;
       if (wal === undefined) throw new Error("loaded without a log");
       wal.onFailed = () => parts.exit("disk");
-      wal.waiters = () => 2;
+      wal.audience = { waiters: 2, onlyWriters: false };
       const serve = (): void => {
         this.serve();
         ready();

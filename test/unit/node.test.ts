@@ -85,7 +85,7 @@ test("a node whose log failed: its stop says so, and lets go of the directory wh
   await node.load();
   disk.latencyMs = () => 50;
   const wal = node.engine.wal as Wal;
-  wal.waiters = () => 2; // off the loop
+  wal.audience = { waiters: 2, onlyWriters: false }; // off the loop
   const key = viewed(Buffer.from("key"));
   node.engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
   await new Promise((resolve) => setTimeout(resolve, 5));

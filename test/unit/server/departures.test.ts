@@ -162,7 +162,7 @@ function run(seed: number): { together: number; turns: number } {
   const clients = Array.from({ length: 8 }, (_, i) => new Client(server, random, i));
   const commit = (): void => {
     space.setDurable(space.appendedLsn);
-    server.durable();
+    server.logWaiters.durable();
   };
   let together = 0;
   let turns = 0;

@@ -195,7 +195,7 @@ export async function startServer({
   });
   const commit = (): void => {
     space.setDurable(space.appendedLsn);
-    server.durable();
+    server.logWaiters.durable();
   };
   const timer = manual ? undefined : setInterval(commit, 1);
   const network = createNetwork(!plain);

@@ -72,7 +72,7 @@ both("a log that fails answers each command that is answered at all, once", { ma
   await appended(h, 4);
   h.storage.failed = true;
   h.storage.refusal = "Input/output error";
-  h.server.logFailed();
+  h.server.logWaiters.logFailed();
   for (let i = 0; i < 2; i++) assert.match(await c.line(), /^-UNCERTAIN /);
   assert.is(await c.ask("PING"), "+PONG");
   // One whose writes were not answered is told when it is answered again, and once.

@@ -72,7 +72,7 @@ both("each reply leaves with its own commit", { manual: true }, async (h) => {
   c.send("SET", "b", "2");
   await appended(h, 2);
   h.space.setDurable(1);
-  h.server.durable();
+  h.server.logWaiters.durable();
   await c.expect("+OK\r\n");
   await sleep(20);
   assert.is(c.received.length, 0);
@@ -88,7 +88,7 @@ both("a failed log answers what waits with UNCERTAIN, one error per reply", { ma
   await appended(h, 3);
   h.storage.failed = true;
   h.storage.refusal = "Input/output error";
-  h.server.logFailed();
+  h.server.logWaiters.logFailed();
   for (let i = 0; i < 4; i++) assert.match(await c.line(), /^-UNCERTAIN /);
   assert.is(await c.ask("SET", "d", "1"), "-MISCONF Errors writing to the log: Input/output error");
   assert.match(await c.ask("GET", "a"), /^-UNCERTAIN /);
@@ -103,7 +103,7 @@ both(
     const other = await h.client();
     const fail = (): void => {
       h.storage.failed = true;
-      h.server.logFailed();
+      h.server.logWaiters.logFailed();
     };
     /** Everything that was sent, in several reads, has run. */
     const ran = async (sent: number): Promise<void> =>
@@ -267,7 +267,7 @@ both("a stop after the log failed does not wait for those that it holds back", {
   const c = await h.client();
   await heldByLog(h, c);
   h.storage.failed = true;
-  h.server.logFailed();
+  h.server.logWaiters.logFailed();
   assert.match(await c.line(), /^-UNCERTAIN /);
   h.server.lastCall();
   await until(() => !h.server.draining, "nobody is waited for");

@@ -238,7 +238,7 @@ test("always: what was synced by its own write starts no sync, also when more is
   const disk = new Counting(scheduler);
   const engine = openEngine(disk, scheduler);
   const wal = engine.wal as Wal;
-  wal.waiters = () => 2; // off the loop
+  wal.audience = { waiters: 2, onlyWriters: false }; // off the loop
   const key = viewed(Buffer.from("key"));
   const put = (): void => void engine.store.put(0, key, 0, key.length, key, 0, key.length, 0, false);
   scheduler.advance(100);

@@ -1,0 +1,38 @@
+/** test/unit/storage/inline-sync.test.ts: when a batch may be synced on the loop, and how long a slow disk keeps it from that. */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { InlineSync } from "../../../src/storage/inline-sync.js";
+import type { Audience } from "../../../src/storage/log.js";
+
+const LONE: Audience = { waiters: 1, onlyWriters: false };
+const WRITERS: Audience = { waiters: 50, onlyWriters: true };
+const OTHERS: Audience = { waiters: 50, onlyWriters: false };
+
+test("for one who is alone, and for many when nobody else is about", () => {
+  const inline = new InlineSync();
+  assert.ok(inline.allowed(LONE));
+  assert.ok(inline.allowed(WRITERS));
+  assert.not(inline.allowed(OTHERS));
+});
+
+/** Flushes until it is allowed again. */
+function detour(inline: InlineSync): number {
+  for (let flushes = 0; flushes < 5000; flushes++) if (inline.allowed(WRITERS)) return flushes;
+  throw new Error("never again");
+}
+
+test("a slow sync sends twice as many flushes as the last one the other way, 1024 at most; a fast one makes that 8 again", () => {
+  const inline = new InlineSync();
+  const detours: number[] = [];
+  for (let i = 0; i < 9; i++) {
+    inline.took(0.51);
+    detours.push(detour(inline));
+  }
+  assert.equal(detours, [8, 16, 32, 64, 128, 256, 512, 1024, 1024]);
+  inline.took(0.5);
+  assert.is(detour(inline), 0);
+  inline.took(20);
+  assert.is(detour(inline), 8);
+});
+
+test.run();
