@@ -12,12 +12,14 @@ import { type Members, membersOf } from "./cluster/members.js";
 import type { Performer } from "./cluster/work.js";
 import type { Config } from "./config/config.js";
 import { peersOf } from "./config/peers.js";
+import { Risen } from "./lib/risen.js";
 import { listenForPeers, shownAddresses } from "./node-listen.js";
 import { createDialer } from "./platform/dial.js";
 import type { LogLevel } from "./platform/log.js";
 import type { Disk } from "./ports/disk.js";
 import type { Listener } from "./ports/network.js";
 import type { Cancel, Scheduler } from "./ports/scheduler.js";
+import { READ_MS } from "./server/log-waiters.js";
 import type { Engine } from "./storage/engine.js";
 import { MemberBook } from "./storage/member-book.js";
 import { openMember, type PeerNote } from "./storage/member-file.js";
@@ -56,6 +58,8 @@ export class Member {
   private saveDue = false;
   private stopped: Promise<unknown> | undefined;
   private readonly saidMs = new Map<string, number>();
+
+  private readonly readers: Risen = new Risen(READ_MS);
 
   /** @throws ConfigurationError: the directory is another member's, or of other members; DiskError: the start cannot be counted. */
   constructor(parts: MemberParts) {
@@ -175,8 +179,13 @@ export class Member {
     this.book.record(id, note);
   }
 
-  /** storage/log.ts, Audience. In a cluster there are always others: links, whose heartbeats a sync would hold up. */
-  readonly onlyWriters = false;
+  /** storage/log.ts, Audience: no replica was asked to read here of late. */
+  get onlyWriters(): boolean {
+    const { node } = this;
+    return (
+      node !== undefined && !this.readers.lately(node.coordinator.replica.reads, this.parts.scheduler.monotonicMs())
+    );
+  }
 
   /** Here it is peers and rounds that wait for a flush, not clients. */
   get waiters(): number {

@@ -45,6 +45,8 @@ export interface ReplicaBounds {
 export class Replica {
   /** After receive(): the answer waits for this position of the log; 0: none. */
   afterLsn = 0;
+  /** Reads that it was asked for. */
+  reads = 0;
   /** Requests that found no room on the disk. */
   turnedAway = 0;
   /** After receive(): what is held got the chosen mark. */
@@ -102,6 +104,7 @@ export class Replica {
       return undefined;
     }
     const { key } = request;
+    if (request.type === "read") this.reads++;
     const held = key === this.lastName ? this.last : this.storage.glance(key);
     const effects = this.acceptor.receive(request, held, PARTITION);
     const { accepted, reply, underCeiling } = effects;

@@ -4,11 +4,13 @@
  * Who was answered without waiting for the log, a read as a rule, counts as about for READ_MS. Price: who reads less often than ten times
  * a second may come upon a sync, one of a disk that takes less than half a millisecond for it.
  */
+import { Risen } from "../lib/risen.js";
 import type { Scheduler } from "../ports/scheduler.js";
 import type { Departures } from "./departures.js";
 import type { Session } from "./session.js";
 
-const READ_MS = 100;
+/** How long who reads is taken to be about. */
+export const READ_MS = 100;
 
 /** The log's audience (storage/log.ts). */
 export class LogWaiters {
@@ -18,8 +20,7 @@ export class LogWaiters {
   waiters = 0;
   private readonly departures: Departures;
   private readonly scheduler: Scheduler;
-  private departed = 0;
-  private aboutUntilMs = 0;
+  private readonly readers: Risen = new Risen(READ_MS);
 
   constructor(departures: Departures, scheduler: Scheduler) {
     this.departures = departures;
@@ -48,13 +49,7 @@ export class LogWaiters {
 
   /** Asked once per group commit. */
   get onlyWriters(): boolean {
-    const { added } = this.departures;
-    const nowMs = this.scheduler.monotonicMs();
-    if (added !== this.departed) {
-      this.departed = added;
-      this.aboutUntilMs = nowMs + READ_MS;
-    }
-    return nowMs >= this.aboutUntilMs;
+    return !this.readers.lately(this.departures.added, this.scheduler.monotonicMs());
   }
 
   /** The list; those who wait anew meanwhile go to another one. */

@@ -23,6 +23,7 @@ import { paceOf } from "./flush-gap.js";
 import { type FlushPace, NEXT_TURN } from "./flush-pace.js";
 import { InlineSync } from "./inline-sync.js";
 import type { Audience, LogExtent, SyncMode, WalEnd, WalOptions } from "./log.js";
+import { PumpAsks } from "./pump-asks.js";
 import { RelaxedSync } from "./relaxed-sync.js";
 import { SpareBatches } from "./spare-batches.js";
 import { BATCH_OPEN, BATCH_SEAL, BatchBuilder, LARGE_RECORD_BYTES, SECTOR_BYTES } from "./wal-format.js";
@@ -64,9 +65,10 @@ export class Wal {
   private readonly largeBytes: number;
   /** Of batches with large records. */
   private readonly stream: BatchStream;
-  private pumpAsked = false;
-  private pumpTimed = false;
-  private readonly inline: InlineSync = new InlineSync();
+  private readonly asks: PumpAsks;
+  private readonly inline: InlineSync;
+  /** So many waited for the last flush, which was synced on the loop. */
+  private served = 0;
   closed = false;
   private readonly sync: RelaxedSync;
   private readonly pace: FlushPace;
@@ -85,6 +87,8 @@ export class Wal {
     this.lastCrc = end.lastCrc;
     this.flights = new Flights(options.member);
     this.pace = paceOf(options.member);
+    this.inline = new InlineSync(options.member);
+    this.asks = new PumpAsks(scheduler, this.pumpBound);
     this.segments = new WalSegments(disk, end);
     const { segmentBytes, segmentBytesWanted } = options;
     const most = (): number => Math.min(segmentBytes, segmentBytesWanted?.() ?? segmentBytes);
@@ -131,13 +135,8 @@ export class Wal {
     assert(!this.closed, "append to a closed log");
     if (own && length > this.largeBytes) this.open.appendOwn(body.subarray(at, at + length));
     else this.open.append(body, at, length);
-    if (!this.pumpAsked) this.askPump();
+    if (!this.asks.asked) this.asks.atEndOfTurn();
     return ++this.appendedLsn;
-  }
-
-  private askPump(): void {
-    this.pumpAsked = true;
-    this.scheduler.endOfTurn(this.pumpBound);
   }
 
   /** Bytes waiting in the open batch. */
@@ -163,28 +162,22 @@ export class Wal {
   }
 
   private pump(): void {
-    this.pumpAsked = false;
-    if (this.failure !== undefined || this.open.count === 0 || this.closed) return;
+    this.asks.asked = false;
     const nowMs = this.scheduler.monotonicMs();
+    // What is open now had come while the loop was syncing: many write, how many there has been no time to see.
+    if (this.served > 1) this.pace.begin(this.served, this.open.count > 0 ? this.served : 0, this.lastFlushMs, nowMs);
+    this.served = 0;
+    if (this.failure !== undefined || this.open.count === 0 || this.closed) return;
     const bytes = this.open.bytes();
     const full = bytes > this.segments.roomBytes;
     const alone = this.flights.count === 0;
     // A landing comes here again.
     if (!alone && (full || this.mode !== "always" || this.open.large || this.stream.busy)) return;
     const waitMs = alone ? this.pace.waitMs(this.audience.waiters, nowMs) : this.flights.waitMs(nowMs);
-    if (waitMs === NEXT_TURN) return this.askPump();
-    if (waitMs > 0) return this.pumpIn(waitMs);
+    if (waitMs === NEXT_TURN) return this.asks.atEndOfTurn();
+    if (waitMs > 0) return this.asks.within(waitMs);
     if (full && !this.tryRotate(bytes)) return;
     this.flush(bytes);
-  }
-
-  private pumpIn(ms: number): void {
-    if (this.pumpTimed || ms === Number.POSITIVE_INFINITY) return;
-    this.pumpTimed = true;
-    this.scheduler.after(ms, () => {
-      this.pumpTimed = false;
-      if (!this.pumpAsked) this.pump();
-    });
   }
 
   private sealOpen(): BatchBuilder {
@@ -196,12 +189,15 @@ export class Wal {
 
   private tryRotate(bytes: number): boolean {
     // One command logged more than was seen coming (EXEC, COPY, SETRANGE). It is not acknowledged: it waits for room.
-    if (!this.maker.hasRoom(bytes + SECTOR_BYTES)) return this.tryLater();
+    if (!this.maker.hasRoom(bytes + SECTOR_BYTES)) {
+      this.asks.notBefore(TRY_LATER_MS);
+      return false;
+    }
     // Always into a segment whose bytes are on the disk already: want of room is met there, where nothing depends on it yet.
     if (!this.maker.readyOr(bytes + SECTOR_BYTES, this.pumpBound)) return false;
     if (this.syncedLsn < this.durableLsn) {
       // What the relaxed modes left unsynced: not on the loop (see settle).
-      this.pumpAsked = true;
+      this.asks.asked = true;
       this.syncNow(this.pumpBound);
       return false;
     }
@@ -209,16 +205,10 @@ export class Wal {
       this.rotate(bytes);
       return true;
     } catch (error) {
-      if (error instanceof NoDescriptor) return this.tryLater();
-      this.fail(new DiskError("cannot start a log segment", error));
+      if (error instanceof NoDescriptor) this.asks.notBefore(TRY_LATER_MS);
+      else this.fail(new DiskError("cannot start a log segment", error));
       return false;
     }
-  }
-
-  private tryLater(): false {
-    this.pumpAsked = true;
-    this.scheduler.after(TRY_LATER_MS, this.pumpBound);
-    return false;
   }
 
   private flush(bytes: number): void {
@@ -285,7 +275,8 @@ export class Wal {
     if (file === this.segments.durable) {
       this.syncedLsn = lastLsn;
       this.inline.took(this.lastFlushMs);
-      this.pace.begin(this.audience.waiters, 0, this.lastFlushMs, startedMs + this.lastFlushMs);
+      this.served = this.audience.waiters;
+      if (this.served > 1) this.asks.atEndOfTurn();
     }
     this.flushed(batch, bytes, lastLsn);
     if (this.mode !== "always") this.sync.wrote(bytes);
@@ -302,7 +293,7 @@ export class Wal {
 
   private announce(): void {
     this.onDurable();
-    if (this.open.count > 0 && !this.pumpAsked) this.askPump();
+    if (this.open.count > 0) this.asks.atEndOfTurn();
   }
 
   /** Latch an error: the first one counts. Nothing is begun after it. */

@@ -139,7 +139,7 @@ class WholeNode implements Machine {
 
   start(ready: () => void): void {
     const { engine, parts } = this;
-    const { host } = parts;
+    const { host, plan, index } = parts;
     engine.load(LOAD_SLICE_MS, (error) => {
       if (host.dying) return;
       if (error instanceof DiskError) return parts.exit("disk at start");
@@ -147,7 +147,8 @@ class WholeNode implements Machine {
       const { wal } = engine;
       if (wal === undefined) throw new Error("loaded without a log");
       wal.onFailed = () => parts.exit("disk");
-      wal.audience = { waiters: 2, onlyWriters: false };
+      // Every second node of every second seed syncs its log within the step that wrote it.
+      wal.audience = { waiters: 2, onlyWriters: plan.seed % 2 === 1 && index % 2 === 1 };
       const serve = (): void => {
         this.serve();
         ready();

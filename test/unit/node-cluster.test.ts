@@ -128,6 +128,38 @@ async function until(holds: () => boolean): Promise<boolean> {
   return holds();
 }
 
+test("a member's log may be synced on the loop until its replica is asked to read, and a moment later again", async () => {
+  const [a, b] = (await freePorts(2)) as [number, number];
+  const scheduler = new NodeScheduler();
+  const nodes = await Promise.all([start("a", { a, b }, scheduler), start("b", { a, b }, scheduler)]);
+  const syncs = setInterval(() => {
+    for (const { member, storage } of nodes) {
+      storage.sync();
+      member.durable();
+    }
+  }, 1);
+  try {
+    const members = nodes.map(({ member }) => member);
+    const [first] = members;
+    const writes = async (): Promise<boolean> => (await ask(first, "set 1")) === "OK";
+    let written = false;
+    for (let i = 0; i < 1000 && !written; i++) written = await writes();
+    assert.ok(written);
+    assert.ok(await until(() => members.every(({ onlyWriters }) => onlyWriters)));
+    assert.is(await ask(first, "get"), "1");
+    assert.equal(
+      members.map(({ onlyWriters }) => onlyWriters),
+      [false, false],
+    );
+    assert.ok(await until(() => members.every(({ onlyWriters }) => onlyWriters)));
+    assert.ok(await writes());
+    assert.ok(members.every(({ onlyWriters }) => onlyWriters));
+  } finally {
+    clearInterval(syncs);
+    await Promise.all(nodes.map(({ member }) => member.stop()));
+  }
+});
+
 test("a full disk: a link that was reset comes back, and keys are read before there is room again; the peer's ceiling is saved then", async () => {
   const [a, b] = (await freePorts(2)) as [number, number];
   const scheduler = new NodeScheduler();

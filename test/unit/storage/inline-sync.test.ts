@@ -35,4 +35,12 @@ test("a slow sync sends twice as many flushes as the last one the other way, 102
   assert.is(detour(inline), 8);
 });
 
+test("a member's may take 2 ms", () => {
+  const inline = new InlineSync(true);
+  inline.took(2);
+  assert.is(detour(inline), 0);
+  inline.took(2.1);
+  assert.is(detour(inline), 8);
+});
+
 test.run();
