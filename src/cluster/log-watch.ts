@@ -1,6 +1,7 @@
 /**
  * cluster/log-watch.ts: does this node's log stand still? A disk that does not answer any more stops neither the loop nor the heartbeats: to its peers
- * such a node looks well, and what it proposes for them waits until their time is over, although others could do it.
+ * such a node looks well, and what it proposes for them waits until their time is over, although others could do it. (Unless it hangs in a sync on the
+ * loop, while nobody reads: then the node is to its peers as one that was stopped. docs/decisions/0031)
  *
  * It hangs when records wait and no flush has ended for some looks: looks and not time, so that a loop that did not run accuses no disk.
  * A large value may take long: that is no hang, for as long as the largest takes of those that came since the log moved last. It counts from when

@@ -2,7 +2,7 @@
  * storage/flush-gap.ts: in a cluster, when many write, a flush begins no sooner than a moment after the one before it.
  * Each write is flushed on several nodes, in batches of what came while the last flush was under way: with few clients at each node these
  * are small, and a flush costs the processor 200 us however small it is. A moment's rest makes them larger.
- * Only where writes came while the flush was under way: a client that waits for its answers, alone or with a pipeline, never waits for this.
+ * Only where writes came while the flush was under way (after one on the loop: in the turn behind it): a client that waits for its answers, alone or with a pipeline, never waits for this.
  * Price: with many clients and an idle processor an answer comes up to GAP_MS later. Measured: docs/decisions/0023
  */
 import { SLOW_MS_OF_MEMBER } from "./flights.js";

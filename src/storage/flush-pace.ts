@@ -6,7 +6,7 @@ export const NEXT_TURN = -1;
 export interface FlushPace {
   /**
    * A flush has ended: nobody has been answered yet, or, of one that was synced on the loop, those who were have not been heard of again.
-   * @param waiters all who waited. @param open records that gathered while it was under way. @param flushMs what it took.
+   * @param waiters all who waited. @param open records that gathered while it was under way, or a guess. @param flushMs what it took.
    */
   begin(waiters: number, open: number, flushMs: number, nowMs: number): void;
   /** May waitMs() be other than 0? */

@@ -69,6 +69,8 @@ export class Wal {
   private readonly inline: InlineSync;
   /** So many waited for the last flush, which was synced on the loop. */
   private served = 0;
+  /** What is durable has not been told yet: nobody is to wait for another sync before. */
+  private untold = false;
   closed = false;
   private readonly sync: RelaxedSync;
   private readonly pace: FlushPace;
@@ -215,7 +217,7 @@ export class Wal {
     const startedMs = this.scheduler.monotonicMs();
     if (this.open.large) return this.flushLarge(bytes, startedMs);
     if (this.mode !== "always") return this.flushHere(this.segments.plain, bytes, startedMs);
-    if (this.flights.count === 0 && this.inline.allowed(this.audience))
+    if (this.flights.count === 0 && !this.untold && this.inline.allowed(this.audience))
       return this.flushHere(this.segments.durable, bytes, startedMs);
     const batch = this.sealOpen();
     const flight = this.flights.begin(batch, bytes, this.appendedLsn, startedMs);
@@ -257,7 +259,9 @@ export class Wal {
     }
     if (this.flights.count === 0) this.pace.begin(this.audience.waiters, this.open.count, this.lastFlushMs, nowMs);
     // Unless it is held, the next flush starts before the replies of this one are written: the disk and the sockets work at the same time.
+    this.untold = true;
     if (this.open.count > 0 && !this.pace.active) this.pump();
+    this.untold = false;
     this.announce();
   }
 
