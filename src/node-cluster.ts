@@ -58,7 +58,6 @@ export class Member {
   private saveDue = false;
   private stopped: Promise<unknown> | undefined;
   private readonly saidMs = new Map<string, number>();
-
   private readonly readers: Risen = new Risen(READ_MS);
 
   /** @throws ConfigurationError: the directory is another member's, or of other members; DiskError: the start cannot be counted. */

@@ -166,8 +166,8 @@ export class Wal {
   private pump(): void {
     this.asks.asked = false;
     const nowMs = this.scheduler.monotonicMs();
-    // What is open now had come while the loop was syncing: many write, how many there has been no time to see.
-    if (this.served > 1) this.pace.begin(this.served, this.open.count > 0 ? this.served : 0, this.lastFlushMs, nowMs);
+    // What is open now had come while the loop was syncing.
+    if (this.served > 1) this.pace.begin(this.served, this.open.count, this.lastFlushMs, nowMs, true);
     this.served = 0;
     if (this.failure !== undefined || this.open.count === 0 || this.closed) return;
     const bytes = this.open.bytes();

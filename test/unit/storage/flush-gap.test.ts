@@ -16,6 +16,16 @@ test("of a member: a moment, once, when several records gathered meanwhile", () 
   assert.is(pace.waitMs(50, 10.5), 0, "it does not come back");
 });
 
+test("of a member, after a sync on the loop: one record is enough, if several had waited", () => {
+  const pace = paceOf(true);
+  pace.begin(4, 1, 0.1, 10, true);
+  assert.is(pace.waitMs(50, 10.25), 0.75);
+  pace.begin(3, 50, 0.1, 20, true);
+  assert.not.ok(pace.active);
+  pace.begin(50, 0, 0.1, 30, true);
+  assert.not.ok(pace.active);
+});
+
 test("of a member: not for a client that waits for its answers, and not on a slow disk", () => {
   const pace = paceOf(true);
   pace.begin(50, 3, 1.5, 10);
