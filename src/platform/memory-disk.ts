@@ -69,7 +69,7 @@ export class MemoryDisk implements Disk {
   }
 
   close(handle: FileHandle): void {
-    this.handles.delete(handle);
+    if (!this.handles.delete(handle)) throw failure("EBADF", String(handle));
   }
 
   size(handle: FileHandle): number {

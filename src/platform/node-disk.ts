@@ -50,7 +50,12 @@ export class NodeDisk implements Disk {
 
   close(file: FileHandle): void {
     this.syncAfterWrite.delete(file);
-    fs.closeSync(file);
+    try {
+      fs.closeSync(file);
+    } catch (error) {
+      // Any other says that something written before could not be kept; the descriptor is gone either way.
+      if ((error as NodeJS.ErrnoException).code === "EBADF") throw error;
+    }
   }
 
   size(file: FileHandle): number {

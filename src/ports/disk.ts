@@ -18,6 +18,7 @@ export interface Disk {
   exists(name: string): boolean;
   /** Open for reading and writing. `create`: make it, or fail when it is there. `durable`: every write is a synced write (O_DSYNC). */
   open(name: string, options: { create?: boolean; durable?: boolean; readonly?: boolean }): FileHandle;
+  /** Throws for a handle that is not open only: whatever is to be kept was synced before, so a disk that complains at the end is too late. */
   close(file: FileHandle): void;
   size(file: FileHandle): number;
   /** @returns bytes read: fewer than asked only at the end of the file. */

@@ -79,7 +79,7 @@ export class Generations {
     const oldest = this.snapshots[this.snapshots.length - 1];
     if (held || oldest === undefined || wal === undefined) return;
     // Where no segment can be made for another reason nothing is gained by deleting.
-    const full = wal.lacksRoom() && !wal.maker.hindered;
+    const full = wal.lacksRoom() && wal.maker.hindrance === undefined;
     if (this.snapshots.length === 1 && !snapshotter.running && !full) return;
     const { retainFromLsn, retainBytes } = this.retention;
     const from = retainFromLsn?.() ?? Number.POSITIVE_INFINITY;

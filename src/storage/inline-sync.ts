@@ -1,7 +1,8 @@
 /**
  * storage/inline-sync.ts: may a batch be synced on the loop? A hop to a thread and back costs 0.1 to 0.2 ms, as much as the sync of a fast
  * disk itself; but while the loop syncs, nobody else is served. So it is done for a writer who is alone, and for many when nobody else is
- * about; only on a disk that has shown itself fast; and each time it was not, twice as many flushes as before go the other way first.
+ * about; only on a disk that has shown itself fast; and each time it was not, twice as many flushes as before go the other way first. That
+ * many must be fast again until a slow one counts as the first: of a disk that stalls every now and then the loop sees few stalls.
  * Measured: docs/decisions/0031
  */
 import type { Audience } from "./log.js";
@@ -32,7 +33,7 @@ export class InlineSync {
   /** So long it took on the loop. */
   took(ms: number): void {
     if (ms <= this.syncMsMax) {
-      this.nextDetour = DETOUR_LEAST;
+      this.nextDetour = Math.max(DETOUR_LEAST, this.nextDetour - 1);
       return;
     }
     this.detour = this.nextDetour;

@@ -66,7 +66,8 @@ export class ServedStorage {
     if (wal === undefined) return undefined;
     if (wal.failure !== undefined) return wal.failure.message;
     if (!this.engine.store.readOnly && !wal.outOfSpace()) return undefined;
-    return this.engine.store.readOnly || wal.lacksRoom() ? "No space left on device" : "too much waits to be written";
+    if (!this.engine.store.readOnly && !wal.lacksRoom()) return "too much waits to be written";
+    return wal.maker.hindrance ?? "No space left on device";
   }
 
   roomFor(bytes: number): boolean {

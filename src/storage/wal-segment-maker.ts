@@ -42,8 +42,8 @@ function shareOf(free: number): number {
 export class SegmentMaker {
   /** The last try to make a segment failed, as a rule for want of room; it is tried again every second. */
   outOfSpace = false;
-  /** It failed for another reason, say no descriptor was left: that says nothing of the room there is. */
-  hindered = false;
+  /** It failed for another reason, say no descriptor was left, and this is it: that says nothing of the room there is. */
+  hindrance: string | undefined;
   private readonly disk: Disk;
   private readonly scheduler: Scheduler;
   /** The most that a segment should take at present. */
@@ -175,7 +175,7 @@ export class SegmentMaker {
     this.made = { name: NEXT_SEGMENT_NAME, bytes };
     this.nextBytes = wholeSectors(Math.min(this.segmentBytes(), bytes * GROWTH));
     this.outOfSpace = false;
-    this.hindered = false;
+    this.hindrance = undefined;
     this.demanded = 0;
   }
 
@@ -227,7 +227,7 @@ export class SegmentMaker {
     // What was filled so far may be just the room that is missing.
     if (file !== -1) this.giveUp(NEXT_SEGMENT_NAME);
     this.outOfSpace = true;
-    this.hindered = !isWantOfRoom(error);
+    this.hindrance = isWantOfRoom(error) ? undefined : (error as Error).message;
     this.retry(() => this.prepare());
   }
 

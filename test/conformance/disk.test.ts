@@ -220,6 +220,7 @@ for (const { name, open } of SUBJECTS) {
     put(disk, "f", "old");
     const file = disk.open("f", {});
     disk.close(file);
+    fails(() => disk.close(file), "EBADF", "close");
     fails(() => disk.size(file), "EBADF", "size");
     fails(() => disk.read(file, Buffer.alloc(1), 0, 1, 0), "EBADF", "read");
     fails(() => disk.write(file, bytesOf("x"), 0, 1, 0), "EBADF", "write");
@@ -327,6 +328,25 @@ test("the real disk: a write that makes no progress is an error, not an endless 
     disk.close(file);
   } finally {
     restore();
+    remove();
+  }
+});
+
+test("the real disk: an error at the end, after all was synced, is none", () => {
+  const { disk, remove } = onRealFiles();
+  const { closeSync } = fs;
+  fs.closeSync = (file) => {
+    closeSync(file);
+    throw Object.assign(new Error("EIO: i/o error, close"), { code: "EIO" });
+  };
+  try {
+    const file = disk.open("f", { create: true });
+    disk.write(file, bytesOf("x"), 0, 1, 0);
+    disk.sync(file);
+    disk.close(file);
+    assert.is(get(disk, "f"), "x");
+  } finally {
+    fs.closeSync = closeSync;
     remove();
   }
 });

@@ -205,7 +205,7 @@ export class SimDisk implements Disk {
   }
 
   close(handle: FileHandle): void {
-    this.handles.delete(handle);
+    if (!this.handles.delete(handle)) throw failure("EBADF", String(handle));
   }
   size(handle: FileHandle): number {
     return this.handle(handle).file.view.length;

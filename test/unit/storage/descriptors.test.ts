@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { viewed } from "../../../src/lib/view.js";
 import type { Engine } from "../../../src/storage/engine.js";
+import { ServedStorage } from "../../../src/storage/served.js";
 import type { Wal } from "../../../src/storage/wal.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { openEngine } from "../../lib/open-engine.js";
@@ -69,6 +70,31 @@ for (const mode of ["always", "everysec"] as const)
       const again = openEngine(disk.afterPowerLoss(new FakeScheduler(), 1), new FakeScheduler());
       assert.is(again.store.size(0), count);
     });
+
+test("who is refused a write since no segment can be laid out hears of descriptors, not of room", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new FewHandles(scheduler);
+  const open = disk.open.bind(disk);
+  disk.open = (name, options) => {
+    disk.handlesMax = name === "wal-next.tmp" ? most : Number.POSITIVE_INFINITY;
+    return open(name, options);
+  };
+  let most = Number.POSITIVE_INFINITY;
+  const engine = openEngine(disk, scheduler);
+  const storage = new ServedStorage(engine, 0, () => scheduler.monotonicMs());
+  const value = viewed(Buffer.alloc(10_000, "v"));
+  scheduler.advance(2000);
+  most = disk.openHandles;
+  for (let i = 0; i < 500 && storage.refusal === undefined; i++) {
+    const key = viewed(Buffer.from(`k${i}`));
+    engine.store.put(0, key, 0, key.length, value, 0, value.length, 0, false);
+    scheduler.advance(1);
+  }
+  assert.is(storage.refusal, "too many open files");
+  most = Number.POSITIVE_INFINITY;
+  scheduler.advance(2000);
+  assert.is(storage.refusal, undefined);
+});
 
 /** The header of a segment finds no room. */
 class NoRoomForLogs extends FewHandles {

@@ -26,7 +26,7 @@ function detour(inline: InlineSync): number {
   throw new Error("never again");
 }
 
-test("a slow sync sends twice as many flushes as the last one the other way, 1024 at most; a fast one makes that 8 again", () => {
+test("a slow sync sends twice as many flushes as the last one the other way, 1024 at most; each fast one makes that one less, down to 8", () => {
   const inline = new InlineSync();
   const detours: number[] = [];
   for (let i = 0; i < 9; i++) {
@@ -36,6 +36,9 @@ test("a slow sync sends twice as many flushes as the last one the other way, 102
   assert.equal(detours, [8, 16, 32, 64, 128, 256, 512, 1024, 1024]);
   inline.took(0.5);
   assert.is(detour(inline), 0);
+  inline.took(20);
+  assert.is(detour(inline), 1023);
+  for (let i = 0; i < 2000; i++) inline.took(0.1);
   inline.took(20);
   assert.is(detour(inline), 8);
 });
