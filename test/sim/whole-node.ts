@@ -147,8 +147,8 @@ class WholeNode implements Machine {
       const { wal } = engine;
       if (wal === undefined) throw new Error("loaded without a log");
       wal.onFailed = () => parts.exit("disk");
-      // Every second node of every second seed syncs its log within the step that wrote it.
-      wal.audience = { waiters: 2, onlyWriters: plan.seed % 2 === 1 && index % 2 === 1 };
+      // Every second node of every second seed syncs its log within the step that wrote it; in half of these it rests afterwards (FlushGap).
+      wal.audience = { waiters: plan.seed % 4 === 3 ? 5 : 2, onlyWriters: plan.seed % 2 === 1 && index % 2 === 1 };
       const serve = (): void => {
         this.serve();
         ready();
