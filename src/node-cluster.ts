@@ -25,7 +25,7 @@ import { MemberBook } from "./storage/member-book.js";
 import { openMember, type PeerNote } from "./storage/member-file.js";
 
 const NONCE_BYTES = 32;
-const RUN_BYTES = 16;
+const RUN_BYTES = 8;
 const SAVE_MS = 10_000;
 const SAY_AGAIN_MS = 60_000;
 const SAID_MAX = 256;
@@ -48,6 +48,7 @@ export class Member {
   /** The same on all members: SCAN's order is one order. */
   readonly hashSecret: [number, number];
   private readonly parts: MemberParts;
+  private readonly run: string = randomBytes(RUN_BYTES).toString("hex");
   private readonly members: Members;
   private readonly book: MemberBook;
   private readonly listeners: Listener[] = [];
@@ -69,7 +70,7 @@ export class Member {
     const { clusterId, ids } = this.members;
     this.cluster = new LateCluster(this.members);
     this.hashSecret = [Number.parseInt(clusterId.slice(0, 8), 16) | 0, Number.parseInt(clusterId.slice(8), 16) | 0];
-    this.book = new MemberBook(disk, openMember(disk, id, ids, this.members));
+    this.book = new MemberBook(disk, openMember(disk, id, ids, this.members, this.run));
   }
 
   get peerAddresses(): string[] {
@@ -79,6 +80,7 @@ export class Member {
   /** The storage has recovered. */
   async start(engine: Engine, performer: Performer): Promise<void> {
     const { config, scheduler } = this.parts;
+    this.book.foundLog(engine.registers.appendedLsn);
     const node = new ClusterNode({
       members: this.members,
       storage: engine.registers,
@@ -87,7 +89,9 @@ export class Member {
       clock: engine.store.hlc,
       boot: this.book.boot,
       uuid: engine.meta.node,
-      run: randomBytes(RUN_BYTES).toString("hex"),
+      run: this.run,
+      starts: this.book.starts,
+      syncedLsn: () => engine.wal?.syncedLsn ?? 0,
       records: { recordOf: (id) => this.book.recordOf(id), record: (id, note) => this.record(id, note) },
       scheduler,
       dialer: createDialer(),
@@ -151,8 +155,13 @@ export class Member {
 
   /** Positions that are behind cost no more than shipping twice: a disk that takes no file is the log's to report. */
   private savePositions(): void {
+    const { book, node } = this;
     try {
-      this.book.save(Object.fromEntries(this.node?.positions() ?? []));
+      for (const id of this.members.ids) {
+        const note = node?.recordOf(id);
+        if (note !== undefined && book.knows(id, note)) book.record(id, note);
+      }
+      book.save(Object.fromEntries(node?.positions() ?? []));
     } catch (error) {
       this.parts.log("warning", `cannot save what the peers have: ${(error as Error).message}`);
     }

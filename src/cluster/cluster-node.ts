@@ -5,6 +5,7 @@
  * Start: the storage has recovered, this start is counted durably, and a clock above the recovered ceiling goes on. Then links connect.
  * Invariants: a peer is on record, durably, before its first message is read; what the record refuses never gets a link.
  */
+import type { Start } from "../codec/frame/steps.js";
 import type { Hlc } from "../core/clock/hlc.js";
 import type { AcceptorRules } from "../core/register/acceptor-rules.js";
 import type { ProposerRules } from "../core/register/proposer-rules.js";
@@ -15,7 +16,7 @@ import type { Bounds } from "./coordinator-options.js";
 import type { Mac } from "./handshake.js";
 import type { Members } from "./members.js";
 import { PeerClocks, type SeenClock } from "./peer-clocks.js";
-import type { OwnIdentity, PeerRecord } from "./peer-identity.js";
+import type { OwnIdentity, PeerRecord, PeerSaid } from "./peer-identity.js";
 import { LINK_TIMES, type LinkTimes } from "./peer-link.js";
 import { Peers } from "./peers.js";
 import type { ReplicaStorage } from "./replica.js";
@@ -54,6 +55,9 @@ export interface ClusterNodeParts {
   readonly boot: number;
   readonly uuid: string;
   readonly run: string;
+  /** This start of the directory and those before it, as many as are told of. */
+  readonly starts: readonly Start[];
+  readonly syncedLsn: () => number;
   readonly records: PeerRecords;
   readonly scheduler: Scheduler;
   readonly dialer: Dialer;
@@ -125,7 +129,7 @@ export class ClusterNode {
   }
 
   private makePeers(): Peers {
-    const { scheduler, dialer, times = LINK_TIMES, random, nonce, mac, secret, records, valueBytesMax } = this.parts;
+    const { scheduler, dialer, times = LINK_TIMES, random, nonce, mac, secret, syncedLsn, valueBytesMax } = this.parts;
     const { onTrouble, onState } = this.parts;
     return new Peers({
       scheduler,
@@ -140,9 +144,10 @@ export class ClusterNode {
       mac,
       secret,
       self: () => this.identity(),
-      recordOf: (id) => records.recordOf(id),
+      syncedLsn,
+      recordOf: (id) => this.recordOf(id),
       events: {
-        met: ({ peerId }, { uuid, run, boot, ceiling }) => this.met(peerId, { uuid, run, boot, ceiling }),
+        met: ({ peerId }, peer) => this.met(peerId, peer),
         message: (link, reader) => this.coordinator.message(link, reader),
         state: (link, state) => {
           if (state === "up") this.coordinator.up(link);
@@ -159,10 +164,10 @@ export class ClusterNode {
   }
 
   /** @returns false: it could not be put on record, so nothing is to be heard of it. */
-  private met(peerId: string, record: PeerRecord): boolean {
+  private met(peerId: string, { uuid, run, boot, ceiling }: PeerSaid): boolean {
     const { records, onMet, onTrouble } = this.parts;
     try {
-      records.record(peerId, record);
+      records.record(peerId, { uuid, run, boot, ceiling, lsn: this.recordOf(peerId)?.lsn });
     } catch (error) {
       onTrouble(`${peerId}: ${(error as Error).message}`, true);
       return false;
@@ -171,11 +176,19 @@ export class ClusterNode {
     return true;
   }
 
+  /** What is on record of a peer, with what it said since: to be put on record now and then. */
+  recordOf(peerId: string): PeerRecord | undefined {
+    const record = this.parts.records.recordOf(peerId);
+    const lsn = this.peers.links.get(peerId)?.peerLsn ?? 0;
+    return record && lsn > (record.lsn ?? 0) ? { ...record, lsn } : record;
+  }
+
   private identity(): OwnIdentity {
-    const { members, uuid, run, boot } = this.parts;
+    const { members, uuid, run, boot, starts } = this.parts;
     const { ids, selfIndex, clusterId, settings } = members;
     const ceiling = this.coordinator.replica.ceiling.durableHlc;
-    return { id: ids[selfIndex], clusterId, uuid, run, boot, ceiling, configVersion: CONFIG_VERSION, ...settings };
+    const self = { uuid, run, boot, starts, ceiling, configVersion: CONFIG_VERSION };
+    return { id: ids[selfIndex], clusterId, ...self, ...settings };
   }
 
   /** Begin to connect. */

@@ -21,7 +21,7 @@
  */
 import { FRAME_HEADER_BYTES, VERSION_MAX, VERSION_MIN } from "../codec/frame/layout.js";
 import { decodeStep, encodeStep, type Hello, type Identity, MAC_BYTES, type Step } from "../codec/frame/steps.js";
-import { type OwnIdentity, type PeerRecord, refusalOf } from "./peer-identity.js";
+import { type Acquaintance, type OwnIdentity, type PeerSaid, refusalOf } from "./peer-identity.js";
 
 /** HMAC-SHA-256 of the secret over the bytes: 32 bytes. */
 export type Mac = (secret: string, bytes: Buffer) => Buffer;
@@ -37,8 +37,7 @@ export interface HandshakeOptions {
   /** 32 bytes that nobody can guess and that were never used before. */
   readonly nonce: Buffer;
   readonly mac: Mac;
-  readonly recordOf: (id: string) => PeerRecord | undefined;
-  readonly isMember: (id: string) => boolean;
+  readonly knownOf: (id: string) => Acquaintance;
   /** Steady clock. A peer that has not finished by then is refused. */
   readonly deadlineMs: number;
   /** Versions spoken; this code's own unless a test says otherwise. */
@@ -46,7 +45,7 @@ export interface HandshakeOptions {
 }
 
 export type Outcome =
-  | { readonly kind: "open"; readonly id: string; readonly version: number; readonly peer: Identity }
+  | { readonly kind: "open"; readonly id: string; readonly version: number; readonly peer: PeerSaid }
   | { readonly kind: "refused"; readonly id: string; readonly text: string; readonly byPeer: boolean };
 
 export interface Effects {
@@ -66,7 +65,7 @@ export class Handshake {
   /** Payloads of all steps so far, each behind its length. */
   private readonly transcript: Buffer[] = [];
   private peerHello: Hello | undefined;
-  private peer: Identity | undefined;
+  private peer: PeerSaid | undefined;
   private version = 0;
 
   constructor(options: HandshakeOptions) {
@@ -157,21 +156,22 @@ export class Handshake {
   }
 
   private onIdentity(theirs: Identity, before: readonly Buffer[], bare: Buffer): Effects {
-    const { role, self, recordOf, isMember } = this.options;
+    const { role, self, knownOf } = this.options;
     const maker = role === "dialer" ? "acceptor" : "dialer";
     if (!this.isRight(theirs.mac, maker, [...before, lengthOf(bare), bare])) {
       return this.refuse("the cluster-secret differs");
     }
-    const text = refusalOf(self, this.peerId, theirs, recordOf(this.peerId), isMember(this.peerId));
+    const said = { ...theirs, starts: this.peerHello?.starts ?? [] };
+    const text = refusalOf(self, this.peerId, said, knownOf(this.peerId));
     if (text !== undefined) return this.refuse(text);
-    this.peer = theirs;
+    this.peer = said;
     if (role === "dialer") return this.open([encodeStep({ step: "welcome" })]);
     this.expected = "welcome";
     return { send: [this.identity()], outcome: undefined };
   }
 
   private open(send: readonly Buffer[]): Effects {
-    const peer = this.peer as Identity;
+    const peer = this.peer as PeerSaid;
     return this.end({ kind: "open", id: this.peerId, version: this.version, peer }, send);
   }
 
@@ -186,13 +186,14 @@ export class Handshake {
 
   private hello(): Hello {
     const { self, secret, wantedId, nonce } = this.options;
+    const { id, starts } = self;
     const [versionMin, versionMax] = this.versions;
-    return { step: "hello", versionMin, versionMax, hasSecret: secret !== "", id: self.id, wantedId, nonce };
+    return { step: "hello", versionMin, versionMax, hasSecret: secret !== "", id, wantedId, nonce, starts };
   }
 
   /** Our identity, with the mac over all that was said and the identity itself. */
   private identity(): Buffer {
-    const { id: _, ...self } = this.options.self;
+    const { id: _, starts: __, ...self } = this.options.self;
     const identity: Identity = { step: "identity", ...self, mac: EMPTY };
     const bare = payloadOf(encodeStep(identity));
     const mac = this.macOf(this.options.role, [...this.transcript, lengthOf(bare), bare]);

@@ -23,11 +23,12 @@ import {
 } from "../codec/frame/layout.js";
 import { MESSAGE, MESSAGES_END, MessageReader } from "../codec/frame/message-reader.js";
 import type { MessageWriter } from "../codec/frame/message-writer.js";
-import { HANDSHAKE_BYTES_MAX, type Identity } from "../codec/frame/steps.js";
+import { HANDSHAKE_BYTES_MAX } from "../codec/frame/steps.js";
 import type { Connection, ConnectionHandler } from "../ports/network.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { type Effects, Handshake, type HandshakeOptions } from "./handshake.js";
 import { LAG_MS_LEAST } from "./link-health.js";
+import type { PeerSaid } from "./peer-identity.js";
 import { type SendLimits, SendQueue } from "./send-queue.js";
 
 /** Frames made in one go while the socket takes them; then others have their turn. */
@@ -61,7 +62,7 @@ export interface ConnectionOptions {
 export class PeerConnection implements ConnectionHandler {
   /** What the peer calls itself; proved once open. */
   id = "";
-  peer: Identity | undefined;
+  peer: PeerSaid | undefined;
   /** Who is told; the one who made it until it has found its link. */
   owner: ConnectionOwner;
   /** Set when either side refused the other. */

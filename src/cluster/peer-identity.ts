@@ -4,17 +4,37 @@
  *
  * Invariants: refusals name what differs, and both values; a directory that was lost, wiped, restored or cloned is never taken
  * for the node it was: it has forgotten promises, and would vote with amnesia.
- * What a record cannot show: a directory that was restored to exactly where it was when the last handshake took place. The
- * ceiling narrows that to about a second; nothing acknowledged after it is known to this node either.
+ * What tells: the uuid, for another directory; the number of the start; what the start on record was told from others by, for one that went
+ * another way since (by being started again its number catches up with the record, its history does not); how far the log went that was found by the start
+ * after that one, for one that was set back within a start: not less far than this node was told that it was synced, by heartbeats. A process
+ * is not taken in beside another one of the same id that is there.
+ * What a record cannot show: what came after the last heartbeat that this node had. A directory that was set back no further than there is taken in
+ * here; others, who know of more, refuse it.
  */
-import type { Identity, Setting } from "../codec/frame/steps.js";
+import type { Hello, Identity, Setting } from "../codec/frame/steps.js";
 import { type Placement, placementHash } from "../core/ring/placement.js";
 
 /** What this node says of itself. */
-export type OwnIdentity = Omit<Identity, "step" | "mac"> & { readonly id: string };
+export type OwnIdentity = Omit<Identity, "step" | "mac"> & Pick<Hello, "id" | "starts">;
 
-/** What was recorded at the last handshake with a node. */
-export type PeerRecord = Pick<Identity, "uuid" | "run" | "boot" | "ceiling">;
+/** What a peer says of itself, all that was proved. */
+export type PeerSaid = Identity & Pick<Hello, "starts">;
+
+/** What was recorded of a node at the last handshake. */
+export interface PeerRecord extends Pick<Identity, "uuid" | "run" | "boot" | "ceiling"> {
+  /** So far its log is known to have been synced since; undefined: it never said. */
+  readonly lsn?: number | undefined;
+}
+
+/** What this node knows of the other one. */
+export interface Acquaintance {
+  /** Undefined: never met. */
+  readonly record: PeerRecord | undefined;
+  /** Is the id among the members that this node knows? */
+  readonly member: boolean;
+  /** The process of that id that is connected, and was heard of late. */
+  readonly here: string | undefined;
+}
 
 const VALUE_CHARS_MAX = 120;
 /** Longer lists of members are compared by their hash, which the placement's is too. */
@@ -45,16 +65,12 @@ export function settingsOf(
   };
 }
 
-/**
- * Why the peer must be refused; undefined = it may come in.
- * @param record undefined = never met. @param member is the id in the members that this node knows?
- */
+/** Why the peer must be refused; undefined = it may come in. */
 export function refusalOf(
   mine: OwnIdentity,
   peerId: string,
-  theirs: Identity,
-  record: PeerRecord | undefined,
-  member: boolean,
+  theirs: PeerSaid,
+  { record, member, here }: Acquaintance,
 ): string | undefined {
   return (
     difference(mine.id, mine.fixed, peerId, theirs.fixed) ??
@@ -62,7 +78,10 @@ export function refusalOf(
       ? difference(mine.id, mine.versioned, peerId, theirs.versioned)
       : undefined) ??
     strangerOf(mine, peerId, theirs, member) ??
-    (record === undefined ? undefined : backwards(peerId, theirs, record))
+    (record === undefined ? undefined : backwards(peerId, theirs, record)) ??
+    (here === undefined || here === theirs.run
+      ? undefined
+      : `${peerId} is connected as another process; this one is refused as long as that one is there`)
   );
 }
 
@@ -101,15 +120,22 @@ function strangerOf(mine: OwnIdentity, peerId: string, theirs: Identity, member:
   return undefined;
 }
 
-function backwards(peerId: string, theirs: Identity, record: PeerRecord): string | undefined {
+function backwards(peerId: string, theirs: PeerSaid, record: PeerRecord): string | undefined {
   const remedy =
     "a directory that was lost, restored or cloned has forgotten what it promised and cannot come back; go on with the others, copy the data into a new cluster";
   if (theirs.uuid !== record.uuid) {
     return `${peerId} has uuid ${theirs.uuid}, and had ${record.uuid}: ${remedy}`;
   }
   if (theirs.boot < record.boot) return `${peerId} is at start ${theirs.boot}, and was at ${record.boot}: ${remedy}`;
-  if (theirs.boot === record.boot && theirs.run !== record.run) {
-    return `two processes say they are start ${theirs.boot} of ${peerId}: ${remedy}`;
+  const ago = theirs.boot - record.boot;
+  const then = ago === 0 ? theirs.run : theirs.starts[ago]?.run;
+  if (then !== undefined && then !== record.run) {
+    return `two processes say they are start ${record.boot} of ${peerId}: ${remedy}`;
+  }
+  // One that came to no log left it as it was.
+  const found = theirs.starts.slice(0, ago).findLast(({ lsn }) => lsn !== undefined)?.lsn;
+  if (found !== undefined && found < (record.lsn ?? 0)) {
+    return `${peerId} went on from LSN ${found} of its log, and had been at ${record.lsn}: ${remedy}`;
   }
   if (theirs.ceiling < record.ceiling) {
     return `${peerId} has ceiling ${theirs.ceiling}, and had ${record.ceiling}: ${remedy}`;

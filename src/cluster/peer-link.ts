@@ -16,12 +16,12 @@
 import { MESSAGE_HEARTBEAT } from "../codec/frame/layout.js";
 import type { MessageReader } from "../codec/frame/message-reader.js";
 import { HEARTBEAT_BYTES, type MessageWriter } from "../codec/frame/message-writer.js";
-import type { Identity } from "../codec/frame/steps.js";
 import type { Dialer } from "../ports/network.js";
 import type { Cancel, Scheduler } from "../ports/scheduler.js";
 import { Backoff } from "./backoff.js";
 import { LinkHealth, type LinkState } from "./link-health.js";
 import { type ConnectionOptions, type ConnectionOwner, PeerConnection } from "./peer-connection.js";
+import type { PeerSaid } from "./peer-identity.js";
 
 export interface LinkTimes {
   readonly heartbeatMs: number;
@@ -51,7 +51,7 @@ export interface PeerAddress {
 
 export interface LinkEvents {
   /** A handshake ended well: what the peer says it is, to be recorded. Before the first message. @returns false: it could not be. */
-  met(link: PeerLink, peer: Identity): boolean;
+  met(link: PeerLink, peer: PeerSaid): boolean;
   /** Borrowed until it returns. Heartbeats are the link's own. */
   message(link: PeerLink, reader: MessageReader): void;
   state(link: PeerLink, state: LinkState): void;
@@ -76,6 +76,8 @@ export interface LinkOptions {
   /** Draws 0 <= x < 1. */
   readonly unit: () => number;
   readonly events: LinkEvents;
+  /** How far the log of this node is synced, as it tells the peer. */
+  readonly syncedLsn: () => number;
   /** What a new connection to the peer needs. */
   readonly connectionOptions: (owner: ConnectionOwner, wantedId: string) => ConnectionOptions;
 }
@@ -94,6 +96,8 @@ export class PeerLink implements ConnectionOwner {
   /** How late the peer's event loop said it was, and ours is. */
   peerLagMs = 0;
   lagMs = 0;
+  /** How far the peer's log was synced when it was last heard of. */
+  peerLsn = 0;
   /** States that were given up, in all. */
   expiredStates = 0;
   private address: PeerAddress;
@@ -148,6 +152,11 @@ export class PeerLink implements ConnectionOwner {
     return this.connections.at(-1)?.peer?.boot ?? 0;
   }
 
+  /** The process of the peer that is connected and was heard of late. */
+  get hereAs(): string | undefined {
+    return this.state === "up" ? this.connections.at(-1)?.peer?.run : undefined;
+  }
+
   /** The peer's wall clock less ours, as far as half a round trip told, ms; 0: not measured yet. */
   get clockOffsetMs(): number {
     const { scheduler } = this.options;
@@ -173,7 +182,7 @@ export class PeerLink implements ConnectionOwner {
   adopt(connection: PeerConnection): void {
     if (this.stopped) return connection.destroy("this node stops");
     const { selfId, scheduler, times, events } = this.options;
-    if (!events.met(this, connection.peer as Identity)) return connection.destroy("it could not be put on record");
+    if (!events.met(this, connection.peer as PeerSaid)) return connection.destroy("it could not be put on record");
     const before = this.connections.slice();
     connection.owner = this;
     // First the new one, or the link would seem to be down between the two.
@@ -326,14 +335,14 @@ export class PeerLink implements ConnectionOwner {
   }
 
   private heartbeat(): void {
-    const { scheduler, times } = this.options;
+    const { scheduler, times, syncedLsn } = this.options;
     // Where the queue is full a heartbeat would say nothing that the queue's own bytes do not.
     const nowMs = scheduler.monotonicMs();
     const writer = this.claim(HEARTBEAT_BYTES, nowMs + times.downMs);
     if (writer === undefined) return;
     const heldMs = this.peerSentAtMs < 0 ? 0 : nowMs - this.peerSentAtMs;
     const echoMs = this.peerSentAtMs < 0 ? 0 : this.peerSentMs;
-    writer.heartbeat(stamp(nowMs), echoMs, Math.floor(heldMs), Math.floor(this.lagMs), scheduler.nowMs());
+    writer.heartbeat(stamp(nowMs), echoMs, Math.floor(heldMs), Math.floor(this.lagMs), scheduler.nowMs(), syncedLsn());
   }
 
   private onHeartbeat(connection: PeerConnection, reader: MessageReader): void {
@@ -342,6 +351,7 @@ export class PeerLink implements ConnectionOwner {
     this.peerSentMs = reader.sentMs;
     this.peerSentAtMs = nowMs;
     this.peerLagMs = reader.lagMs;
+    this.peerLsn = Math.max(this.peerLsn, reader.syncedLsn);
     // At once, so that the peer knows within a round trip how its clock stands to ours.
     if (first) this.heartbeat();
     if (reader.echoMs === 0) return;

@@ -9,7 +9,7 @@ import type { Accept, Connection, ConnectionHandler, Dialer } from "../ports/net
 import type { Scheduler } from "../ports/scheduler.js";
 import type { HandshakeOptions, Mac } from "./handshake.js";
 import { type ConnectionOptions, type ConnectionOwner, PeerConnection } from "./peer-connection.js";
-import type { OwnIdentity, PeerRecord } from "./peer-identity.js";
+import type { Acquaintance, OwnIdentity, PeerRecord } from "./peer-identity.js";
 import { type LinkEvents, type LinkTimes, type PeerAddress, PeerLink } from "./peer-link.js";
 import type { SendLimits } from "./send-queue.js";
 
@@ -30,6 +30,8 @@ export interface PeersOptions {
   readonly secret: string;
   /** What this node is now: its ceiling rises. */
   readonly self: () => OwnIdentity;
+  /** How far the log of this node is synced. */
+  readonly syncedLsn: () => number;
   readonly recordOf: (id: string) => PeerRecord | undefined;
   readonly events: LinkEvents;
   /** A connection that came in and found no link: from where, and why. @param refused it was no mere accident. */
@@ -81,8 +83,9 @@ export class Peers implements ConnectionOwner {
   }
 
   private makeLink(peerId: string, address: PeerAddress): PeerLink {
-    const { scheduler, dialer, times, unit, events } = this.options;
+    const { scheduler, dialer, times, unit, events, syncedLsn } = this.options;
     return new PeerLink(address, {
+      syncedLsn,
       selfId: this.selfId,
       peerId,
       scheduler,
@@ -128,8 +131,11 @@ export class Peers implements ConnectionOwner {
     role: HandshakeOptions["role"],
   ): ConnectionOptions {
     const { scheduler, limits, handshakeMs, lingerMs, secret, mac, nonce, recordOf, self } = this.options;
-    const isMember = (id: string): boolean => this.links.has(id);
-    const handshake = { role, wantedId, secret, mac, nonce: nonce(), recordOf, isMember, self: self() };
+    const knownOf = (id: string): Acquaintance => {
+      const link = this.links.get(id);
+      return { record: recordOf(id), member: link !== undefined, here: link?.hereAs };
+    };
+    const handshake = { role, wantedId, secret, mac, nonce: nonce(), knownOf, self: self() };
     return { scheduler, owner, limits, handshakeMs, lingerMs, handshake };
   }
 }

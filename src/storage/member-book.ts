@@ -1,12 +1,12 @@
 /**
  * storage/member-book.ts: what a running member remembers of the cluster, and when its member file is written.
  *
- * A peer of which it was not known, or that has started anew, is written before it is heard. That the ceiling of one that is known has risen is kept
- * in memory, and written with the positions: a link that comes back needs no disk then, which may be full, or not answer. The ceiling is there to tell
- * a directory that was set back (cluster/peer-identity.ts), and by the file it is only ever as of a handshake, however long ago: one
- * that is behind lets nothing through that a link held since then would not have.
+ * A peer of which it was not known, or that has started anew, is written before it is heard. That the ceiling of one that is known has risen, or its log
+ * grown, is kept in memory, and written with the positions: a link that comes back needs no disk then, which may be full, or not answer. They are there
+ * to tell a directory that was set back (cluster/peer-identity.ts). Price: a node that was killed knows ten seconds less of its peers.
  * Invariants: what is in memory is never behind what is on the disk; uuid, run and boot of a peer are the same in both.
  */
+import type { Start } from "../codec/frame/steps.js";
 import type { Disk } from "../ports/disk.js";
 import { type MemberData, type PeerNote, writeMember } from "./member-file.js";
 
@@ -24,6 +24,19 @@ export class MemberBook {
 
   get boot(): number {
     return this.data.boot;
+  }
+
+  /** This start of the directory first. */
+  get starts(): readonly Start[] {
+    return this.data.starts ?? [];
+  }
+
+  /** The log was found, and ended there. Durable with the next save(), before anything is sent. */
+  foundLog(lsn: number): void {
+    const [present, ...before] = this.starts;
+    if (present === undefined) return;
+    this.data = { ...this.data, starts: [{ ...present, lsn }, ...before] };
+    this.lags = true;
   }
 
   /** Up to where in this node's log each peer had what it was to have, as it was saved last. */
@@ -45,7 +58,8 @@ export class MemberBook {
   record(id: string, note: PeerNote): void {
     const data = { ...this.data, peers: { ...this.data.peers, [id]: note } };
     if (this.knows(id, note)) {
-      this.lags ||= this.data.peers[id]?.ceiling !== note.ceiling;
+      const known = this.data.peers[id];
+      this.lags ||= known?.ceiling !== note.ceiling || known.lsn !== note.lsn;
       this.data = data;
     } else this.write(data);
   }

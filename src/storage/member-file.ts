@@ -1,9 +1,10 @@
 /**
  * storage/member-file.ts: what a member of a cluster remembers of the cluster, beside its keys: file `kvorum.member`, text.
- *   line 1  JSON { format, id, members: [ids, sorted], quorums: { n, r, w }, boot, peers: { id: { uuid, run, boot, ceiling } }, shipped: { id: lsn } }
+ *   line 1  JSON { format, id, members: [ids, sorted], quorums: { n, r, w }, boot, starts: [{ run, lsn }], peers: { id: { uuid, run, boot, ceiling, lsn } }, shipped: { id: lsn } }
  *   line 2  the crc of line 1, eight hex digits
- * `boot` counts the starts of this directory; `peers` is what each peer said of itself when it was last met (cluster/peer-identity.ts);
- * `shipped` is up to where in this log a peer has what it is to have. `quorums` is not there in files of the first versions.
+ * `boot` counts the starts of this directory, `starts` tells of the last of them, this one first: what it
+ * was told from others by, and where the log ended that it found (not there: it came to none); `peers` is what each peer said of itself when it was last met (cluster/peer-identity.ts);
+ * `shipped` is up to where in this log a peer has what it is to have. `quorums`, `starts` and a peer's `lsn` are not there in files of the first versions.
  *
  * n, r and w are kept because nodes compare them only with each other: if all were started with others, the new reads would not meet the old
  * writes, and what was acknowledged would be absent without a word.
@@ -12,6 +13,7 @@
  * (openMember), so no two lives of a directory have the same number. `shipped` may be behind: what it tells is shipped once more.
  * Price: two syncs for a write, on the loop: at a start, when a peer is met, and as often as the caller saves positions.
  */
+import { STARTS_MAX, type Start } from "../codec/frame/steps.js";
 import { crc32 } from "../lib/crc.js";
 import { ConfigurationError, CorruptionError, DiskError, FormatError } from "../lib/errors.js";
 import type { Disk } from "../ports/disk.js";
@@ -30,6 +32,8 @@ export interface PeerNote {
   readonly run: string;
   readonly boot: number;
   readonly ceiling: number;
+  /** So far its log is known to have been synced; undefined: it never said. */
+  readonly lsn?: number | undefined;
 }
 
 /** Of the members, as they hold: never more than there are members. */
@@ -47,6 +51,8 @@ export interface MemberData {
   readonly quorums?: KeptQuorums | undefined;
   /** Which start of this directory the present one is; the first is 1. */
   readonly boot: number;
+  /** This start and those before it, the last one first; undefined in a file of the first versions. */
+  readonly starts?: readonly Start[];
   readonly peers: Readonly<Record<string, PeerNote>>;
   readonly shipped: Readonly<Record<string, number>>;
 }
@@ -69,8 +75,8 @@ export function readMember(disk: Disk): MemberData | undefined {
 
 /** Replace the file. Durable when it returns. @throws DiskError: then it is the old one or the new one. */
 export function writeMember(disk: Disk, data: MemberData): void {
-  const { id, members, quorums, boot, peers, shipped } = data;
-  const line = JSON.stringify({ format: FORMAT, id, members, quorums, boot, peers, shipped });
+  const { id, members, quorums, boot, starts, peers, shipped } = data;
+  const line = JSON.stringify({ format: FORMAT, id, members, quorums, boot, starts, peers, shipped });
   const crc = crc32(Buffer.from(line)).toString(16).padStart(8, "0");
   const bytes = Buffer.from(`${line}\n${crc}\n`);
   try {
@@ -89,12 +95,18 @@ export function writeMember(disk: Disk, data: MemberData): void {
 /**
  * A start of a member: is the directory its own, or a new one? Then the start is counted. To be called before the engine is made, which makes
  * the directory a member's: a crash between the two leaves an empty directory that knows its id.
- * @param members ids of all members, this one included, in any order.
+ * @param members ids of all members, this one included, in any order. @param run what this start is told from others by.
  * @returns what is remembered from now on, durable.
  * @throws ConfigurationError: the directory is another node's, of other members or other n, r, w, or holds the data of a node alone;
  * CorruptionError, FormatError; DiskError.
  */
-export function openMember(disk: Disk, id: string, members: readonly string[], { n, r, w }: KeptQuorums): MemberData {
+export function openMember(
+  disk: Disk,
+  id: string,
+  members: readonly string[],
+  { n, r, w }: KeptQuorums,
+  run: string,
+): MemberData {
   const sorted = [...members].sort();
   const known = readMember(disk);
   if (known === undefined) refuseUsed(disk);
@@ -114,6 +126,7 @@ export function openMember(disk: Disk, id: string, members: readonly string[], {
     ...known,
     quorums,
     boot: (known?.boot ?? 0) + 1,
+    starts: [{ run, lsn: undefined }, ...(known?.starts ?? [])].slice(0, STARTS_MAX),
   };
   writeMember(disk, data);
   return data;

@@ -262,6 +262,8 @@ export class ClusterWorld {
       boot: me.boot,
       uuid: `uuid of ${me.id}`,
       run: `run ${me.boot} of ${me.id}`,
+      starts: [],
+      syncedLsn: () => storage.durableLsn,
       records: { recordOf: (id) => me.records.get(id), record: (id, record) => void me.records.set(id, record) },
       scheduler,
       dialer: this.network.host(me.id),

@@ -3,7 +3,7 @@
  */
 import { createHmac } from "node:crypto";
 import type { HandshakeOptions, Mac } from "../../src/cluster/handshake.js";
-import type { OwnIdentity, PeerRecord } from "../../src/cluster/peer-identity.js";
+import type { Acquaintance, OwnIdentity, PeerRecord } from "../../src/cluster/peer-identity.js";
 import { LINK_TIMES, type PeerLink } from "../../src/cluster/peer-link.js";
 import { Peers, type PeersOptions } from "../../src/cluster/peers.js";
 import type { SendLimits } from "../../src/cluster/send-queue.js";
@@ -23,6 +23,7 @@ export function identity(id: string, changes: Partial<OwnIdentity> = {}): OwnIde
     uuid: `uuid-of-${id}`,
     run: `run-of-${id}`,
     boot: 1,
+    starts: [],
     ceiling: 1000,
     configVersion: 1,
     fixed: [
@@ -41,6 +42,11 @@ export function recordOf({ uuid, run, boot, ceiling }: OwnIdentity): PeerRecord 
   return { uuid, run, boot, ceiling };
 }
 
+/** A member that was never met. */
+export function stranger(id: string): Acquaintance {
+  return { record: undefined, member: MEMBERS.includes(id), here: undefined };
+}
+
 const random = new Random(1);
 
 /** Never the same twice. */
@@ -57,8 +63,7 @@ export function options(role: "dialer" | "acceptor", changes: Partial<HandshakeO
     loopback: false,
     nonce: nonce(),
     mac: hmac,
-    recordOf: () => undefined,
-    isMember: (id) => MEMBERS.includes(id),
+    knownOf: stranger,
     deadlineMs: 5000,
     ...changes,
   };
@@ -84,6 +89,7 @@ export interface PeerPorts {
 export class TestPeer {
   readonly id: string;
   self: OwnIdentity;
+  syncedLsn = 0;
   readonly peers: Peers;
   /** "from text", in the order of arrival. */
   readonly received: string[] = [];
@@ -115,6 +121,7 @@ export class TestPeer {
       mac: hmac,
       secret: "a secret of the cluster",
       self: () => this.self,
+      syncedLsn: () => this.syncedLsn,
       recordOf: (peer) => this.records.get(peer),
       events: {
         met: (link, peer) => {

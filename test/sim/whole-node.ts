@@ -119,7 +119,7 @@ class WholeNode implements Machine {
     this.store = store;
     this.members = membersFor(plan, index);
     const { ids } = this.members;
-    this.member = openMember(store.disk, ids[index], ids, this.members);
+    this.member = openMember(store.disk, ids[index], ids, this.members, `run ${host.life} of ${index}`);
     if (plant?.bug?.boot !== undefined) this.member = { ...this.member, boot: plant.bug.boot(this.member.boot) };
     plant?.bug?.disk?.(store.disk);
     this.engine = new Engine(store.disk, host, {
@@ -160,6 +160,8 @@ class WholeNode implements Machine {
 
   private serve(): void {
     const { engine, members, parts, member } = this;
+    const [start, ...before] = member.starts ?? [];
+    this.member = { ...member, starts: [{ run: start?.run ?? "", lsn: engine.registers.appendedLsn }, ...before] };
     const { host, index, net, unit, plant, evidence, plan } = parts;
     const { registers } = engine;
     const bug = plant?.bug;
@@ -179,6 +181,8 @@ class WholeNode implements Machine {
       boot: member.boot,
       uuid: `uuid ${index}`,
       run: bug?.run ?? `run ${host.life} of ${index}`,
+      starts: bug?.run === undefined ? (this.member.starts ?? []) : [],
+      syncedLsn: () => engine.wal?.syncedLsn ?? 0,
       records: {
         recordOf: (id) => this.member.peers[id],
         record: (id, { uuid, run, boot, ceiling }) => {
@@ -217,7 +221,10 @@ class WholeNode implements Machine {
     node.start();
     const savePositions = (): void => {
       try {
-        this.remember({ ...this.member, shipped: Object.fromEntries(node.positions()) });
+        const peers = Object.fromEntries(
+          Object.entries(this.member.peers).map(([id, known]) => [id, node.recordOf(id) ?? known]),
+        );
+        this.remember({ ...this.member, peers, shipped: Object.fromEntries(node.positions()) });
       } catch (error) {
         // Positions that are behind cost no more than shipping twice.
         if (!(error instanceof DiskError)) throw error;

@@ -196,7 +196,7 @@ test("what peers had beyond the log that was recovered is forgotten on the disk 
   const [a, b] = (await freePorts(2)) as [number, number];
   const scheduler = new FakeScheduler();
   const disk = new CountingDisk(scheduler);
-  new MemberBook(disk, openMember(disk, "a", ["a", "b"], { n: 2, r: 2, w: 2 })).save({ b: 100 });
+  new MemberBook(disk, openMember(disk, "a", ["a", "b"], { n: 2, r: 2, w: 2 }, "run")).save({ b: 100 });
   const made = await start("a", { a, b }, scheduler, disk);
   assert.is(made.storage.durableLsn, 0);
   assert.is(saved(made), 0);
@@ -205,7 +205,7 @@ test("what peers had beyond the log that was recovered is forgotten on the disk 
 
 test("a peer that has started anew is not heard before that is on the disk", () => {
   const disk = new CountingDisk(new FakeScheduler());
-  const book = new MemberBook(disk, openMember(disk, "a", ["a", "b"], { n: 2, r: 2, w: 2 }));
+  const book = new MemberBook(disk, openMember(disk, "a", ["a", "b"], { n: 2, r: 2, w: 2 }, "run"));
   const note = { uuid: "u", run: "r", boot: 1, ceiling: 5 };
   book.record("b", note);
   assert.equal(readMember(disk)?.peers["b"], note);

@@ -101,6 +101,7 @@ export class MessageReader {
   heldMs = 0;
   lagMs = 0;
   wallMs = 0;
+  syncedLsn = 0;
 
   /** The message came in parts, and `bytes` is nobody else's: what is large in it may be kept, if nobody writes to it. */
   owned = false;
@@ -275,8 +276,10 @@ export class MessageReader {
     this.heldMs = readU32(bytes, at + 8);
     this.lagMs = readU32(bytes, at + 12);
     this.wallMs = layout.readU53(bytes, at + 16);
+    this.syncedLsn = layout.readU53(bytes, start + 8);
     this.rest(start, total, total);
-    return this.wallMs >= 0 ? MESSAGE : this.fail("a time out of range");
+    if (this.wallMs < 0) return this.fail("a time out of range");
+    return this.syncedLsn >= 0 ? MESSAGE : this.fail("an LSN out of range");
   }
 
   private shipPosition(type: number, start: number, total: number): number {

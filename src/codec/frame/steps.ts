@@ -1,9 +1,9 @@
 /**
  * codec/frame/steps.ts: the bytes of the handshake's steps, each the payload of a HANDSHAKE frame of version 0. This layout
  * never changes: it is what nodes of any two versions have in common. A later version may add fields behind the last one of
- * HELLO; they are passed over.
+ * HELLO; they are passed over. The list of starts was added so: a HELLO that ends before it reads as one with none.
  *
- *   HELLO     u8 1, u8 versionMin, u8 versionMax, u8 flags (1 = has a secret), id, wantedId, 32 bytes nonce
+ *   HELLO     u8 1, u8 versionMin, u8 versionMax, u8 flags (1 = has a secret), id, wantedId, 32 bytes nonce, list of (run, u53 lsn)
  *   PROOF     u8 2, mac
  *   IDENTITY  u8 3, clusterId, uuid, run, u53 boot, u53 ceiling, u53 configVersion, 2 x list of (name, value), mac
  *   WELCOME   u8 4
@@ -24,9 +24,20 @@ const NAME_BYTES_MAX = 64;
 const TEXT_BYTES_MAX = 1000;
 const VALUE_BYTES_MAX = 65535;
 const SETTINGS_MAX = 64;
+/** Starts that a HELLO tells of: of one who was not met for longer the number alone counts. */
+export const STARTS_MAX = 1000;
 const HAS_SECRET = 1;
+const LSN_UNKNOWN = 2 ** 53 - 1;
 
 export type Setting = readonly [name: string, value: string];
+
+/** A start of a directory. */
+export interface Start {
+  /** What it was told from others by. */
+  readonly run: string;
+  /** Where the log ended that it found; undefined: it came to no log. */
+  readonly lsn: number | undefined;
+}
 
 export interface Hello {
   readonly step: "hello";
@@ -37,6 +48,8 @@ export interface Hello {
   /** Whom the sender takes the other for; "" = it does not know. */
   readonly wantedId: string;
   readonly nonce: Buffer;
+  /** The present one first. */
+  readonly starts: readonly Start[];
 }
 
 export interface Identity {
@@ -73,7 +86,7 @@ export function encodeStep(step: Step): Buffer {
     case "hello":
       assert(step.nonce.length === NONCE_BYTES, "nonce of a wrong length", step.nonce.length);
       parts.push(Buffer.from([1, step.versionMin, step.versionMax, step.hasSecret ? HAS_SECRET : 0]));
-      parts.push(text(step.id, NAME_BYTES_MAX), text(step.wantedId, NAME_BYTES_MAX), step.nonce);
+      parts.push(text(step.id, NAME_BYTES_MAX), text(step.wantedId, NAME_BYTES_MAX), step.nonce, starts(step.starts));
       break;
     case "proof":
       parts.push(Buffer.from([2]), mac(step.mac));
@@ -94,6 +107,12 @@ export function encodeStep(step: Step): Buffer {
   assert(frame.length <= HANDSHAKE_BYTES_MAX, "a step of the handshake is too long", frame.length);
   sealFrame(frame, 0, frame.length, VERSION_HANDSHAKE, FRAME_HANDSHAKE, 0);
   return frame;
+}
+
+function starts(list: readonly Start[]): Buffer {
+  assert(list.length <= STARTS_MAX, "too many starts", list.length);
+  const items = list.flatMap(({ run, lsn }) => [text(run, NAME_BYTES_MAX), u53(lsn ?? LSN_UNKNOWN)]);
+  return Buffer.concat([u16(list.length), ...items]);
 }
 
 /** So that its UTF-8 is within the limit, whatever is in it. */
@@ -142,8 +161,10 @@ function readStep(fields: Fields): Step | undefined {
       const [versionMin, versionMax, flags] = [fields.u8(), fields.u8(), fields.u8()];
       const [id, wantedId] = [fields.text(NAME_BYTES_MAX), fields.text(NAME_BYTES_MAX)];
       const nonce = fields.take(NONCE_BYTES);
+      const starts = fields.isOver ? [] : fields.starts();
       if (versionMin > versionMax || versionMin === VERSION_HANDSHAKE || id === "") return undefined;
-      return { step: "hello", versionMin, versionMax, hasSecret: (flags & HAS_SECRET) !== 0, id, wantedId, nonce };
+      const hasSecret = (flags & HAS_SECRET) !== 0;
+      return { step: "hello", versionMin, versionMax, hasSecret, id, wantedId, nonce, starts };
     }
     case 2:
       return fields.ended({ step: "proof", mac: fields.mac() });
@@ -229,6 +250,21 @@ class Fields {
     const list: Setting[] = [];
     for (let i = 0; i < count && !this.bad; i++) list.push([this.text(NAME_BYTES_MAX), this.text(VALUE_BYTES_MAX)]);
     return list;
+  }
+
+  starts(): Start[] {
+    const count = this.u16();
+    if (count > STARTS_MAX) this.bad = true;
+    const list: Start[] = [];
+    for (let i = 0; i < count && !this.bad; i++) {
+      const [run, lsn] = [this.text(NAME_BYTES_MAX), this.u53()];
+      list.push({ run, lsn: lsn === LSN_UNKNOWN ? undefined : lsn });
+    }
+    return list;
+  }
+
+  get isOver(): boolean {
+    return this.at === this.to;
   }
 
   mac(): Buffer {

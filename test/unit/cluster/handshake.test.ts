@@ -7,10 +7,10 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { type Effects, Handshake, type HandshakeOptions, type Outcome } from "../../../src/cluster/handshake.js";
 import { type OwnIdentity, settingsOf } from "../../../src/cluster/peer-identity.js";
-import { decodeStep, encodeStep } from "../../../src/codec/frame/steps.js";
+import { decodeStep, encodeStep, type Start } from "../../../src/codec/frame/steps.js";
 import { place } from "../../../src/core/ring/balance.js";
 import { change, changed, fuzz } from "../../lib/fuzz.js";
-import { identity, nonce, options, recordOf } from "../../lib/peers.js";
+import { identity, nonce, options, recordOf, stranger } from "../../lib/peers.js";
 
 const HEADER = 20;
 
@@ -188,13 +188,37 @@ test("who is not meant, not known, or has this node's own id is refused", () => 
   assert.ok(open(anybody.dialer) && open(anybody.acceptor));
 });
 
-test("another uuid, or a boot or ceiling that went back, is refused on either side", () => {
+test("another uuid, or a boot, history, log or ceiling that went back, is refused on either side", () => {
   const met = identity("a", { boot: 5, ceiling: 5000 });
-  const record = { recordOf: () => recordOf(met) };
+  const record = { knownOf: (id: string) => ({ ...stranger(id), record: { ...recordOf(met), lsn: 100 } }) };
+  const at = (run: string, lsn: number | undefined): Start => ({ run, lsn });
+  const found = at("run-of-a", 40);
   const cases: [Partial<OwnIdentity>, RegExp | undefined][] = [
     [{}, undefined],
     [{ boot: 5, ceiling: 5001 }, undefined],
     [{ boot: 6, run: "another", ceiling: 5000 }, undefined],
+    [{ starts: [found] }, undefined],
+    [{ boot: 6, run: "another", starts: [at("another", 100), found, at("before", 0)] }, undefined],
+    [{ boot: 8, run: "another", starts: [at("another", 300), at("7", 200), at("6", 101), found] }, undefined],
+    [{ boot: 8, run: "another", starts: [at("another", 100), at("7", undefined), at("6", undefined)] }, undefined],
+    // It does not go back far enough.
+    [{ boot: 8, run: "another", starts: [at("another", 300), at("7", 200)] }, undefined],
+    // A copy of an earlier start, started until its number is that of the record, or beyond.
+    [
+      { boot: 6, run: "another", starts: [at("another", 200), at("5", 100)] },
+      /two processes say they are start 5 of a/,
+    ],
+    [
+      { boot: 7, run: "another", starts: [at("another", 200), at("6", 200), at("5", 200)] },
+      /two processes say they are start 5 of a/,
+    ],
+    // A copy of that start, however much it has written on its own account since.
+    [
+      { boot: 6, run: "another", starts: [at("another", 99), found] },
+      /a went on from LSN 99 of its log, and had been at 100: .* cannot come back/,
+    ],
+    [{ boot: 8, run: "another", starts: [at("another", 300), at("7", 200), at("6", 99), found] }, /from LSN 99 /],
+    [{ boot: 8, run: "another", starts: [at("another", 300), at("7", 99), at("6", undefined), found] }, /from LSN 99 /],
     [{ uuid: "new" }, /a has uuid new, and had uuid-of-a/],
     [{ boot: 4 }, /a is at start 4, and was at 5/],
     [{ boot: 5, run: "another" }, /two processes say they are start 5 of a/],
@@ -209,6 +233,15 @@ test("another uuid, or a boot or ceiling that went back, is refused on either si
       else assert.match(refusal(result), words);
     }
   }
+});
+
+test("a second process of a node that is there is refused on either side; the one that is there may connect again", () => {
+  const here = { knownOf: (id: string) => ({ ...stranger(id), here: "run-of-a" }) };
+  const other = { self: identity("a", { run: "another" }) };
+  for (const result of [talk(other, here), talk({ self: identity("b"), wantedId: "a", ...here }, other)])
+    assert.match(refusal(result), /a is connected as another process/);
+  const again = talk({}, here);
+  assert.ok(open(again.dialer) && open(again.acceptor));
 });
 
 test("replayed: all that a node once said opens nothing", () => {
@@ -384,6 +417,10 @@ test("steps are read as they were written; every prefix of one is malformed", ()
             id: `i${uuid}`,
             wantedId: run,
             nonce: nonce(),
+            starts: [
+              { run, lsn: Math.min(boot, 2 ** 53 - 2) },
+              { run: uuid, lsn: undefined },
+            ].slice(0, boot % 3),
           },
           { step: "proof", mac: made },
           { step: "refused", text: uuid },
@@ -392,8 +429,11 @@ test("steps are read as they were written; every prefix of one is malformed", ()
         for (const step of steps) {
           const frame = encodeStep(step);
           assert.equal(decodeStep(frame, HEADER, frame.length), step);
+          // Of a version that did not tell of its starts.
+          const first = step.step === "hello" ? encodeStep({ ...step, starts: [] }).length - 2 : -1;
           for (let end = HEADER; end < frame.length; end += 1 + (end % 7))
-            assert.is(decodeStep(frame, HEADER, end), undefined);
+            if (end !== first) assert.is(decodeStep(frame, HEADER, end), undefined);
+          if (first > 0) assert.equal(decodeStep(frame, HEADER, first), { ...step, starts: [] });
           const more = Buffer.concat([frame, Buffer.from([0])]);
           // HELLO alone may be longer in later versions.
           assert.is(decodeStep(more, HEADER, more.length) === undefined, step.step !== "hello");

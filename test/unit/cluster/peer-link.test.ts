@@ -200,25 +200,32 @@ test("attempts are spaced further and further while nobody answers, and jitter i
   assert.is(w.node("b").link("a").state, "up", "the one that starts connects at once");
 });
 
-test("a peer that starts anew is met again; what was in flight is lost; its former process is refused", async () => {
+test("a peer that starts anew is met again once its former process is gone; what was in flight is lost; who is at an older start is refused", async () => {
   const w = await pair(11);
   const old = w.node("b");
-  const listener = (id: string) => w.node(id);
   w.boot("b");
-  listener("b").peers.update(new Map([["a", { host: "a", port: PORT }]]));
+  w.node("b").peers.update(new Map([["a", { host: "a", port: PORT }]]));
   w.scheduler.advance(400);
+  assert.ok(w.node("b").events.some((event) => /b is connected as another process/.test(event)));
+  assert.equal([w.node("a").count("b lost"), w.node("b").link("a").state], [0, "down"]);
+  old.link("a").sever("killed");
+  old.peers.stop();
+  w.scheduler.advance(5000);
   assert.is(w.node("a").count("b lost"), 1);
   assert.is(w.node("a").link("b").state, "up");
   assert.ok(w.node("a").send("b", "to the new one"));
   w.scheduler.advance(20);
   assert.equal(w.node("b").received, ["a to the new one"]);
   assert.equal(old.received, []);
+  const { self, events } = w.node("b");
+  w.node("b").self = { ...self, boot: 1 };
+  w.node("b").link("a").sever("started on an older copy");
   w.scheduler.advance(3000);
   assert.ok(
-    old.events.some((event) => /at start 1, and was at 2/.test(event)),
-    `${old.events}`,
+    events.some((event) => /at start 1, and was at 2/.test(event)),
+    `${events}`,
   );
-  assert.is(w.node("a").link("b").state, "up");
+  assert.is(w.node("a").link("b").state, "down");
 });
 
 test("another secret: refused on both sides with the reason, told once, tried again later", async () => {
@@ -268,6 +275,7 @@ test("strangers at the door: silent ones are shown out in time, too many are not
     id: "x",
     wantedId: "",
     nonce: nonce(),
+    starts: [],
   });
   const bye = Buffer.from(hello);
   for (const bytes of [

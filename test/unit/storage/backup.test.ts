@@ -368,7 +368,7 @@ test("a member's backup is verified, and not restored: what came out would have 
   assert.equal(to.list(), []);
   // Nor does it start as it is, as a member or alone.
   assert.throws(
-    () => openMember(target.disk, "b", ["a", "b", "c"], { n: 3, r: 2, w: 2 }),
+    () => openMember(target.disk, "b", ["a", "b", "c"], { n: 3, r: 2, w: 2 }, "run"),
     /kvorum.member .* it is missing/,
   );
   assert.throws(() => open(target.disk, scheduler), /member of a cluster/);

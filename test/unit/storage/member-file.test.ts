@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import { ConfigurationError, CorruptionError, DiskError, FormatError } from "../../../src/lib/errors.js";
 import { viewed } from "../../../src/lib/view.js";
 import { MemoryDisk } from "../../../src/platform/memory-disk.js";
+import { MemberBook } from "../../../src/storage/member-book.js";
 import { MEMBER_NAME, type MemberData, openMember, readMember, writeMember } from "../../../src/storage/member-file.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
 import { openEngine } from "../../lib/open-engine.js";
@@ -96,17 +97,39 @@ test("whenever the power goes, the file is the old one or the new one, and the n
 
 test("a new directory becomes a member's; each start has a number of its own and keeps what was remembered", () => {
   const disk = memory();
-  assert.equal(openMember(disk, "b", MEMBERS, QUORUMS), {
+  assert.equal(openMember(disk, "b", MEMBERS, QUORUMS, "run"), {
     id: "b",
     members: ["a", "b", "c"],
     quorums: QUORUMS,
     boot: 1,
+    starts: [{ run: "run", lsn: undefined }],
     peers: {},
     shipped: {},
   });
+  // Of a version that did not name its starts.
   writeMember(disk, { ...DATA, boot: 1 });
-  assert.equal(openMember(disk, "b", ["a", "b", "c"], QUORUMS), { ...DATA, quorums: QUORUMS, boot: 2 });
-  assert.is(openMember(disk, "b", MEMBERS, QUORUMS).boot, 3);
+  const second = { ...DATA, quorums: QUORUMS, boot: 2, starts: [{ run: "second", lsn: undefined }] };
+  assert.equal(openMember(disk, "b", ["a", "b", "c"], QUORUMS, "second"), second);
+  const book = new MemberBook(disk, second);
+  book.foundLog(17);
+  assert.equal(readMember(disk)?.starts, [{ run: "second" }]);
+  book.save(DATA.shipped);
+  const third = openMember(disk, "b", MEMBERS, QUORUMS, "third");
+  assert.is(third.boot, 3);
+  assert.equal(third.starts, [
+    { run: "third", lsn: undefined },
+    { run: "second", lsn: 17 },
+  ]);
+  const kept = { ...third, starts: [{ run: "third" }, { run: "second", lsn: 17 }] };
+  assert.equal(readMember(disk), kept);
+});
+
+test("it tells of as many starts as a node does", () => {
+  const disk = memory();
+  const starts = Array.from({ length: 1000 }, (_, lsn) => ({ run: String(lsn), lsn }));
+  writeMember(disk, { ...DATA, starts });
+  const added = [{ run: "new", lsn: undefined }, ...starts.slice(0, 999)];
+  assert.equal(openMember(disk, "b", MEMBERS, QUORUMS, "new").starts, added);
 });
 
 function refuses(
@@ -118,7 +141,7 @@ function refuses(
 ): void {
   const before = disk.exists(MEMBER_NAME) ? readFile(disk, MEMBER_NAME) : undefined;
   assert.throws(
-    () => openMember(disk, id, members, quorums),
+    () => openMember(disk, id, members, quorums, "run"),
     (error: Error) => error instanceof ConfigurationError && error.exitCode === 64 && pattern.test(error.message),
   );
   assert.is(disk.exists(MEMBER_NAME), before !== undefined);
@@ -127,7 +150,7 @@ function refuses(
 
 test("the directory of another node, of other members or quorums, or of a node alone is refused with 64, and nothing changes", () => {
   const disk = memory();
-  openMember(disk, "b", MEMBERS, QUORUMS);
+  openMember(disk, "b", MEMBERS, QUORUMS, "run");
   refuses(disk, "a", MEMBERS, /that of node b; this node is a/);
   refuses(disk, "b", ["a", "b"], /a cluster of a, b, c; .* say a, b/);
   refuses(disk, "b", ["a", "b", "c", "d"], /say a, b, c, d/);
@@ -150,14 +173,14 @@ test("a directory in which a node alone never wrote becomes a member's; one whos
   const scheduler = new FakeScheduler();
   const disk = new MemoryDisk(scheduler);
   openEngine(disk, scheduler).stop(() => {});
-  assert.is(openMember(disk, "b", MEMBERS, QUORUMS).boot, 1);
+  assert.is(openMember(disk, "b", MEMBERS, QUORUMS, "run").boot, 1);
   // A start that ended before the engine was made.
-  assert.is(openMember(disk, "b", MEMBERS, QUORUMS).boot, 2);
+  assert.is(openMember(disk, "b", MEMBERS, QUORUMS, "run").boot, 2);
   openEngine(disk, scheduler, { register: true }).stop(() => {});
-  assert.is(openMember(disk, "b", MEMBERS, QUORUMS).boot, 3);
+  assert.is(openMember(disk, "b", MEMBERS, QUORUMS, "run").boot, 3);
   disk.remove(MEMBER_NAME);
   assert.throws(
-    () => openMember(disk, "b", MEMBERS, QUORUMS),
+    () => openMember(disk, "b", MEMBERS, QUORUMS, "run"),
     (error: Error) => error instanceof CorruptionError && error.file === MEMBER_NAME,
   );
 });
