@@ -134,8 +134,8 @@ export class Inbound {
       return;
     }
     if (reader.length > LARGE_BYTES && "state" in request) exchange.patience.began(request.key, reader.length, from);
-    if (replica.turnsAway(request) && id !== 0) exchange.decline(from, boot, id, partition, "busy");
     const reply = replica.receive(request);
+    if (replica.lackedRoom && id !== 0) exchange.decline(from, boot, id, partition, "busy");
     if (reply === undefined || id === 0) return;
     const leftMs = exchange.patience.stretch(request.key, budgetMs);
     exchange.reply(from, boot, id, partition, reply, leftMs, replica.afterLsn);

@@ -11,8 +11,8 @@ import type { Hlc } from "../core/clock/hlc.js";
 import { Acceptor } from "../core/register/acceptor.js";
 import type { AcceptorRules } from "../core/register/acceptor-rules.js";
 import type { Reply, Request } from "../core/register/messages.js";
-import type { Held, PartitionView } from "../core/register/state.js";
-import { encodeState, type Value } from "../storage/state-record.js";
+import type { Held, PartitionView, RegisterState } from "../core/register/state.js";
+import { encodeState, type RecordState, type Value } from "../storage/state-record.js";
 
 /** What a replica needs of the storage; storage/registers.ts. */
 export interface ReplicaStorage {
@@ -22,6 +22,8 @@ export interface ReplicaStorage {
   readonly durableLsn: number;
   /** Is there room on the disk for more? */
   readonly hasRoom: boolean;
+  /** And for a record of so many bytes? */
+  takes(bytes: number): boolean;
   /** Records of deleted keys: kept until all replicas can be asked to forget them. */
   readonly tombstones: number;
   held(name: string): Held<Value> | undefined;
@@ -49,6 +51,8 @@ export class Replica {
   reads = 0;
   /** Requests that found no room on the disk. */
   turnedAway = 0;
+  /** After receive(): there was no room for it on the disk, and nothing was done. */
+  lackedRoom = false;
   /** After receive(): what is held got the chosen mark. */
   marked = false;
   readonly ceiling: Ceiling;
@@ -98,7 +102,8 @@ export class Replica {
   /** @returns the answer, if the request has one; it waits for `afterLsn`. */
   receive(request: Request<Value>): Reply<Value> | undefined {
     this.marked = false;
-    if (this.turnsAway(request)) {
+    this.lackedRoom = this.turnsAway(request);
+    if (this.lackedRoom) {
       this.turnedAway++;
       this.afterLsn = 0;
       return undefined;
@@ -128,8 +133,11 @@ export class Replica {
   }
 
   /** Without room on the disk nothing is promised or taken: what is accepted would wait in memory, without end. Reads go on. */
-  turnsAway({ type }: Request<Value>): boolean {
-    return type !== "read" && type !== "chosen" && !this.storage.hasRoom;
+  private turnsAway(request: Request<Value>): boolean {
+    const { type } = request;
+    if (type === "read" || type === "chosen") return false;
+    if (!this.storage.hasRoom) return true;
+    return (type === "accept" || type === "learn") && !this.storage.takes(recordBytes(request.state));
   }
 
   get hasRoom(): boolean {
@@ -161,4 +169,9 @@ export class Replica {
   durable(): void {
     this.ceiling.durable(this.storage.durableLsn);
   }
+}
+
+/** Who asks has made the record already, or has it from a peer. */
+function recordBytes(state: RegisterState<Value>): number {
+  return "record" in state ? (state as RecordState).record.length : 0;
 }

@@ -6,6 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import type { Disk, Done, FileHandle } from "../ports/disk.js";
 import { makeDirectorySync } from "./make-directory.js";
+import { limitOf } from "./process-limits.js";
 
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
 /** A pipe with the name of a file must not hold us up until it is refused. Windows has none. */
@@ -15,6 +16,7 @@ const O_DSYNC: number = fs.constants.O_DSYNC ?? 0;
 
 export class NodeDisk implements Disk {
   readonly directory: string;
+  private readonly fileBytesMax: number = limitOf("Max file size");
   private readonly syncAfterWrite = new Set<FileHandle>();
 
   /** @param directory made when missing, with its parents. */
@@ -111,9 +113,9 @@ export class NodeDisk implements Disk {
   freeBytes(): number {
     try {
       const stats = fs.statfsSync(this.directory);
-      return stats.bavail * stats.bsize;
+      return Math.min(stats.bavail * stats.bsize, this.fileBytesMax);
     } catch {
-      return Number.POSITIVE_INFINITY; // not every file system tells; then the write itself will
+      return this.fileBytesMax; // not every file system tells; then the write itself will
     }
   }
 

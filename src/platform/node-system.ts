@@ -3,9 +3,9 @@
  * Invariant: every value is read when asked for; nothing is cached but what cannot change.
  */
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { arch, release, totalmem, type } from "node:os";
 import type { System } from "../ports/system.js";
+import { limitOf } from "./process-limits.js";
 
 export class NodeSystem implements System {
   readonly pid: number = process.pid;
@@ -14,7 +14,7 @@ export class NodeSystem implements System {
   readonly runtime: string = `node ${process.versions.node}`;
   readonly totalMemoryBytes: number = totalmem();
 
-  readonly descriptorsMax: number = descriptorsMax();
+  readonly descriptorsMax: number = limitOf("Max open files");
 
   memory(): { rssBytes: number; heapBytes: number } {
     const { rss, heapUsed } = process.memoryUsage();
@@ -30,15 +30,5 @@ export class NodeSystem implements System {
     return randomBytes(Math.ceil(digits / 2))
       .toString("hex")
       .slice(0, digits);
-  }
-}
-
-/** Linux tells. Node has raised it as far as it may by then. */
-function descriptorsMax(): number {
-  try {
-    const found = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"));
-    return found === null ? Number.POSITIVE_INFINITY : Number(found[1]);
-  } catch {
-    return Number.POSITIVE_INFINITY; // another system
   }
 }

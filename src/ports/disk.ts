@@ -30,7 +30,7 @@ export interface Disk {
   rename(from: string, to: string): void;
   remove(name: string): void;
   syncDirectory(): void;
-  /** Bytes free for us on the file system; Infinity when it cannot be told. */
+  /** Bytes that a new file can have: what is free for us on the file system, or the largest file that is allowed; Infinity when it cannot be told. */
   freeBytes(): number;
 
   /** As write and sync, off the caller's thread. `from` must not change until `done`. One caller's calls may run at the same time. */

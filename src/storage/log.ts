@@ -10,8 +10,8 @@ export interface Log {
   readonly durableLsn: number;
   /** @param own nobody changes the body from now on: a large one need not be copied. */
   append(body: Viewed, at: number, length: number, own?: boolean): number;
-  /** Is there so little room that writes are refused? And is there something that waits for room? Absent: never. */
-  outOfSpace?(): boolean;
+  /** Is there so little room that writes are refused? And is there something that waits for room? @param bytes of a large record to come. Absent: never. */
+  outOfSpace?(bytes?: number): boolean;
   readonly waitsForRoom?: boolean;
 }
 

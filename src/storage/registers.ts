@@ -34,6 +34,8 @@ const TWO_32 = 4_294_967_296;
 const NAME_BYTES_START = 256;
 /** Names up to here are written byte by byte: a call of the buffer's own method costs as much as 40 of them. */
 const WRITTEN_HERE_CHARS_MAX = 40;
+/** hasRoom means that there is some for a record up to here. */
+const ROOMY_BYTES: number = 32 * 1024;
 const EMPTY: Viewed = viewed(Buffer.alloc(0));
 
 /** One record of a page: what a listing over several replicas is put together from. */
@@ -89,6 +91,11 @@ export class Registers {
   get hasRoom(): boolean {
     const { log, readOnly, table } = this.store;
     return !readOnly && log.outOfSpace?.() !== true && !isExhausted(table.arena);
+  }
+
+  /** And for a record of so many bytes? Asks the system where it is a large one. */
+  takes(bytes: number): boolean {
+    return bytes <= ROOMY_BYTES || this.store.log.outOfSpace?.(bytes) !== true;
   }
 
   // HOT: several times an operation. Guard: bench/micro/registers.ts

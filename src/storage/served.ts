@@ -80,10 +80,13 @@ export class ServedStorage {
     return wal === undefined || wal.openBytes() + bytes <= OPEN_BYTES_MAX;
   }
 
-  /** More waits to be written than is good: those who write are not read until the log has come further. */
+  /**
+   * More waits to be written than is good: those who write are not read until the log has come further. Not where it waits for room, which may
+   * never come: writes are refused then, which bounds what waits as well, and who is refused is to hear so.
+   */
   get congested(): boolean {
     const wal = this.engine.wal;
-    return wal !== undefined && wal.openBytes() > this.congestedBytes;
+    return wal !== undefined && wal.openBytes() > this.congestedBytes && !wal.waitsForRoom;
   }
 
   get failed(): boolean {

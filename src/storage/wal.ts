@@ -193,6 +193,8 @@ export class Wal {
     // One command logged more than was seen coming (EXEC, COPY, SETRANGE). It is not acknowledged: it waits for room.
     if (!this.maker.hasRoom(bytes + SECTOR_BYTES)) {
       this.asks.notBefore(TRY_LATER_MS);
+      // Who is held back until the log has come further would wait for room too: they are to see that it is short.
+      this.onDurable();
       return false;
     }
     // Always into a segment whose bytes are on the disk already: want of room is met there, where nothing depends on it yet.

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { freePort } from "../lib/free-ports.js";
+import { KvorumProcess } from "../lib/kvorum-process.js";
 import { Connection, type Reply } from "../lib/process-client.js";
 import { type Fault, FaultyDisk, SmallFileSystem } from "../lib/process-faulty-disk.js";
 import { ServerProcess, withDirectory } from "../lib/process-server.js";
@@ -152,6 +153,24 @@ test("a full disk: short commands that would write much are refused at once, and
 
 test("a full disk: SIGTERM while a transaction waits for room ends in time, and says that it may not have happened", () =>
   within(TEST_MS, stoppedWaiting(), "the test"));
+
+test("files that may not grow as large as a command wants: it is refused, and all else goes on", () =>
+  withDirectory(TEST_MS, async (dir) => {
+    const port = await freePort();
+    const limited = ["sh", "-c", 'ulimit -f 3000; exec "$@"', "sh"];
+    const server = await KvorumProcess.startBy(limited, "--port", String(port), "--dir", dir);
+    const connection = await Connection.open(port);
+    const set = (key: string, bytes: number): Promise<Reply> =>
+      within(WAIT_MS, connection.send("SET", key, Buffer.alloc(bytes)), "a reply");
+    for (let i = 0; i < 3; i++) {
+      assert.is(await set(`small:${i}`, 1), "OK");
+      assert.match(textOf(await set("large", 4_000_000)), /^MISCONF .*No space left on device/);
+    }
+    assert.is(await set("middle", 900_000), "OK");
+    assert.is(await connection.ask("DBSIZE"), 4);
+    connection.close();
+    assert.is(await server.end("SIGTERM"), 0);
+  }));
 
 /** Take all the room there is, or all but so much; the server may be taking some too. */
 function fillUp(path: string, disk?: SmallFileSystem, leftBytes = 0): void {

@@ -37,9 +37,15 @@ export class MapStorage implements ReplicaStorage, ShippedStorage {
   durableLsn = 0;
   syncs = 0;
   hasRoom = true;
+  /** The largest record there is room for. */
+  takesBytes: number = Number.POSITIVE_INFINITY;
   private table = new Map<string, Held<Value>>();
   private log: Logged[] = [];
   private droppedLsn = 0;
+
+  takes(bytes: number): boolean {
+    return bytes <= this.takesBytes;
+  }
 
   held(name: string): Held<Value> | undefined {
     return this.table.get(name);

@@ -339,6 +339,25 @@ for (const dropped of [false, true]) {
   });
 }
 
+test("a replica without room for a record does not take it, whoever proposes it, and catches up when there is room", async () => {
+  const world = await ClusterWorld.start();
+  const keys = [keyOf(world, 0), keyOf(world, 2)];
+  world.scheduler.advance(6000);
+  const { storage } = world.nodes[2];
+  storage.takesBytes = 1000;
+  const large = "v".repeat(2000);
+  const asked = keys.map((key) => world.ask(0, work(key, `set ${large}`)));
+  world.scheduler.advance(300);
+  assert.equal(asked.map(said), ["OK", "OK"]);
+  assert.equal(holdings(world, 2, keys), [undefined, undefined]);
+  const small = world.ask(2, work("small", "set s"));
+  world.scheduler.advance(300);
+  assert.is(said(small), "OK");
+  storage.takesBytes = Number.POSITIVE_INFINITY;
+  world.scheduler.advance(12_000);
+  assert.equal(holdings(world, 2, keys), [large, large]);
+});
+
 test("a replica without room takes nothing, and catches up when there is room again", async () => {
   const world = await ClusterWorld.start();
   const [key, other] = [keyOf(world, 2), keyOf(world, 0)];
