@@ -6,10 +6,10 @@
  * Price: a repeated command goes behind those that were sent meanwhile. Who needs their order waits for each, or sets retries 0.
  */
 import type { Redis, RedisOptions } from "ioredis";
-import { type Argument, Commands, type Reply } from "./commands.js";
+import { type Argument, Commands, type CommandWords, type Reply } from "./commands.js";
 import { replyError, StoreError, writes } from "./store-error.js";
 
-export type { Argument, Reply, ScanOptions, SetOptions } from "./commands.js";
+export type { Argument, CommandWords, Reply, ScanOptions, SetOptions } from "./commands.js";
 export { type Applied, StoreError } from "./store-error.js";
 
 export interface ConnectOptions {
@@ -109,7 +109,7 @@ export class StoreClient extends Commands {
     return this.run(writes(name), () => this.redis.callBuffer(name, plain(args)));
   }
 
-  override transaction(commands: readonly (readonly [name: string, ...args: Argument[]])[]): Promise<Reply[]> {
+  protected override together(commands: readonly CommandWords[]): Promise<Reply[]> {
     const write = commands.some(([name]) => writes(name));
     const send = (): Promise<unknown> => {
       // Written one after the other in this turn, so nothing comes between them.

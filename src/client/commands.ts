@@ -5,10 +5,14 @@
  */
 import { LARGE_BYTES, ROOM_BYTES } from "../lib/room.js";
 import type { StoreError } from "./store-error.js";
+import { unsendableInTransaction } from "./unsendable.js";
 
 export type Argument = string | Uint8Array | number;
 /** With call, bulk strings are strings; with callBuffer, Buffers. In arrays an error reply is a StoreError. */
 export type Reply = string | Buffer | number | null | StoreError | Reply[];
+
+/** A command and its arguments, for transaction(). */
+export type CommandWords = readonly [name: string, ...args: Argument[]];
 
 export interface SetOptions {
   /** Lifetime in milliseconds. */
@@ -31,8 +35,15 @@ export abstract class Commands {
   /**
    * MULTI, the commands, EXEC, with nothing between them: all or none are carried out.
    * @returns one reply for each command; a command that failed by itself has a StoreError there.
+   * @throws {StoreError} REFUSED, and nothing was sent, for a command that MULTI does not queue (EXEC, DISCARD, WATCH, RESET...).
    */
-  abstract transaction(commands: readonly (readonly [name: string, ...args: Argument[]])[]): Promise<Reply[]>;
+  transaction(commands: readonly CommandWords[]): Promise<Reply[]> {
+    const refusal = unsendableInTransaction(commands);
+    return refusal === undefined ? this.together(commands) : Promise.reject(refusal);
+  }
+
+  /** MULTI, commands that it queues, EXEC. */
+  protected abstract together(commands: readonly CommandWords[]): Promise<Reply[]>;
   abstract close(): Promise<void>;
 
   async get(key: Argument): Promise<string | null> {

@@ -5,7 +5,7 @@
  * replies are matched in order; when the link ends every promise is settled.
  */
 import type RedisParser from "redis-parser";
-import { type Argument, Commands, encodeRequest, type Reply } from "./commands.js";
+import { type Argument, Commands, type CommandWords, encodeRequest, type Reply } from "./commands.js";
 import { replyError, StoreError, writes } from "./store-error.js";
 
 /** The far end, as the client sees it. */
@@ -71,7 +71,7 @@ export class EmbeddedClient extends Commands implements LinkUser {
     return this.run(name, args, true);
   }
 
-  override async transaction(commands: readonly (readonly [name: string, ...args: Argument[]])[]): Promise<Reply[]> {
+  protected override async together(commands: readonly CommandWords[]): Promise<Reply[]> {
     const queued = [this.run("MULTI", [], false), ...commands.map(([name, ...args]) => this.run(name, args, false))];
     // What they fail with comes again from EXEC.
     for (const reply of queued) reply.catch(() => {});

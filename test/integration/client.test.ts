@@ -76,6 +76,10 @@ test("the methods, pipelined, with errors that name their code", async () => {
   ]);
   assert.equal([ok, (bad as StoreError).code], ["OK", "ERR"]);
   assert.equal(await client.getBuffer("t"), Buffer.from([0, 255]));
+  for (const word of ["EXEC", "Reset", "MULTI"]) {
+    assert.equal(await failure(client.transaction([["SET", "t", "1"], [word], ["SET", "t", "2"]])), ["REFUSED", "no"]);
+  }
+  assert.equal(await client.getBuffer("t"), Buffer.from([0, 255]));
   const keys: string[] = [];
   for await (const key of client.scan()) keys.push(key);
   assert.equal(keys.sort(), ["a", "n", "t", "word"]);

@@ -109,6 +109,28 @@ test("errors say what they are, one by one, and replies stay in order", () =>
     assert.is(await client.get("mine"), "before", "a buffer may be changed after the call");
   }));
 
+test("a transaction with a command that MULTI does not queue is refused before anything of it is sent", () =>
+  inDirectory(async (dir) => {
+    await using node = await open({ dir });
+    const client = node.client();
+    for (const word of ["EXEC", "exec", "DISCARD", "RESET", "MULTI", "WATCH", "Quit"]) {
+      const args = word === "WATCH" ? ["k"] : [];
+      const error = await failure(
+        client.transaction([
+          ["SET", "t", "1"],
+          [word, ...args],
+          ["SET", "t", "2"],
+        ]),
+      );
+      assert.equal([error.code, error.applied, error.retryable], ["REFUSED", "no", false], word);
+      assert.match(error.message, word.toUpperCase());
+    }
+    assert.is(await client.get("t"), null);
+    // What MULTI queues has its reply, whatever it is.
+    await client.call("WATCH", "t");
+    assert.equal(await client.transaction([["UNWATCH"], ["SET", "t", "3"], ["PING"]]), ["OK", "OK", "PONG"]);
+  }));
+
 test("a node whose pid file cannot be removed is closed all the same: no rejection, and the directory is free", () =>
   inDirectory(async (dir) => {
     const node = await open({ dir });
