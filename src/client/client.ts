@@ -101,12 +101,11 @@ export class StoreClient extends Commands {
     return this.ready(performance.now() + this.timeoutMs);
   }
 
-  override call(name: string, ...args: readonly Argument[]): Promise<Reply> {
-    return this.run(writes(name), () => this.redis.call(name, plain(args)));
-  }
-
-  override callBuffer(name: string, ...args: readonly Argument[]): Promise<Reply> {
-    return this.run(writes(name), () => this.redis.callBuffer(name, plain(args)));
+  protected override one(name: string, args: readonly Argument[], buffers: boolean): Promise<Reply> {
+    const { redis } = this;
+    return this.run(writes(name), () =>
+      buffers ? redis.callBuffer(name, plain(args)) : redis.call(name, plain(args)),
+    );
   }
 
   protected override together(commands: readonly CommandWords[]): Promise<Reply[]> {

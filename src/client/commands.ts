@@ -5,7 +5,7 @@
  */
 import { LARGE_BYTES, ROOM_BYTES } from "../lib/room.js";
 import type { StoreError } from "./store-error.js";
-import { unsendableInTransaction } from "./unsendable.js";
+import { unsendable, unsendableInTransaction } from "./unsendable.js";
 
 export type Argument = string | Uint8Array | number;
 /** With call, bulk strings are strings; with callBuffer, Buffers. In arrays an error reply is a StoreError. */
@@ -28,10 +28,24 @@ export interface ScanOptions {
 }
 
 export abstract class Commands {
-  /** Run any command. @throws {StoreError} */
-  abstract call(name: string, ...args: readonly Argument[]): Promise<Reply>;
+  /**
+   * Run any command that has one reply.
+   * @throws {StoreError} REFUSED, and it was not sent, for the others: MONITOR, SUBSCRIBE and its kin, CLIENT REPLY OFF and SKIP, HELLO 3.
+   */
+  call(name: string, ...args: readonly Argument[]): Promise<Reply> {
+    const refusal = unsendable(name, args);
+    return refusal === undefined ? this.one(name, args, false) : Promise.reject(refusal);
+  }
+
   /** As call; bulk strings come as Buffers. */
-  abstract callBuffer(name: string, ...args: readonly Argument[]): Promise<Reply>;
+  callBuffer(name: string, ...args: readonly Argument[]): Promise<Reply> {
+    const refusal = unsendable(name, args);
+    return refusal === undefined ? this.one(name, args, true) : Promise.reject(refusal);
+  }
+
+  /** Send a command that has one reply. @param buffers give bulk strings as Buffers. */
+  protected abstract one(name: string, args: readonly Argument[], buffers: boolean): Promise<Reply>;
+
   /**
    * MULTI, the commands, EXEC, with nothing between them: all or none are carried out.
    * @returns one reply for each command; a command that failed by itself has a StoreError there.
@@ -44,6 +58,8 @@ export abstract class Commands {
 
   /** MULTI, commands that it queues, EXEC. */
   protected abstract together(commands: readonly CommandWords[]): Promise<Reply[]>;
+
+  /** Waits for what was sent, for as long as a patient caller would, then disconnects. What has no answer by then fails: CLOSED. */
   abstract close(): Promise<void>;
 
   async get(key: Argument): Promise<string | null> {

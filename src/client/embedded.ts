@@ -8,6 +8,9 @@ import type RedisParser from "redis-parser";
 import { type Argument, Commands, type CommandWords, encodeRequest, type Reply } from "./commands.js";
 import { replyError, StoreError, writes } from "./store-error.js";
 
+/** How long close() waits for answers: longer than healthy commands take. A node that is paused, or whose disk hangs, holds its owner no longer. */
+const CLOSE_WAIT_MS = 60_000;
+
 /** The far end, as the client sees it. */
 export interface Link {
   send(bytes: Buffer): void;
@@ -42,9 +45,12 @@ export class EmbeddedClient extends Commands implements LinkUser {
   private readonly closed: Promise<void>;
   private whenClosed: () => void = () => {};
 
+  private readonly closeWaitMs: number;
+
   /** @param Parser redis-parser's class. @param open gives the link; it is used from the next microtask on. */
-  constructor(Parser: typeof RedisParser, open: (user: LinkUser) => Link) {
+  constructor(Parser: typeof RedisParser, open: (user: LinkUser) => Link, closeWaitMs: number = CLOSE_WAIT_MS) {
     super();
+    this.closeWaitMs = closeWaitMs;
     this.closed = new Promise((resolve) => {
       this.whenClosed = resolve;
     });
@@ -63,29 +69,30 @@ export class EmbeddedClient extends Commands implements LinkUser {
     return this.link === undefined;
   }
 
-  override call(name: string, ...args: readonly Argument[]): Promise<Reply> {
-    return this.run(name, args, false);
-  }
-
-  override callBuffer(name: string, ...args: readonly Argument[]): Promise<Reply> {
-    return this.run(name, args, true);
-  }
-
   protected override async together(commands: readonly CommandWords[]): Promise<Reply[]> {
-    const queued = [this.run("MULTI", [], false), ...commands.map(([name, ...args]) => this.run(name, args, false))];
+    const queued = [this.one("MULTI", [], false), ...commands.map(([name, ...args]) => this.one(name, args, false))];
     // What they fail with comes again from EXEC.
     for (const reply of queued) reply.catch(() => {});
-    return (await this.run("EXEC", [], false)) as Reply[];
+    return (await this.one("EXEC", [], false)) as Reply[];
   }
 
   override async close(): Promise<void> {
+    const giveUp = setTimeout(() => this.giveUp(), this.closeWaitMs);
     // Replies come in order: when this one is there, all are.
-    if (this.answered < this.pending.length) await this.run("PING", [], false).catch(() => {});
+    if (this.answered < this.pending.length) await this.one("PING", [], false).catch(() => {});
     this.link?.finish();
     await this.closed;
+    clearTimeout(giveUp);
   }
 
-  private run(name: string, args: readonly Argument[], buffers: boolean): Promise<Reply> {
+  private giveUp(): void {
+    const { link } = this;
+    this.onClosed();
+    link?.awaiting(false);
+    link?.finish();
+  }
+
+  protected override one(name: string, args: readonly Argument[], buffers: boolean): Promise<Reply> {
     const write = writes(name);
     if (this.link === undefined) {
       return Promise.reject(new StoreError("CLOSED", "the client or its node is closed", "no"));

@@ -80,6 +80,14 @@ test("the methods, pipelined, with errors that name their code", async () => {
     assert.equal(await failure(client.transaction([["SET", "t", "1"], [word], ["SET", "t", "2"]])), ["REFUSED", "no"]);
   }
   assert.equal(await client.getBuffer("t"), Buffer.from([0, 255]));
+  for (const words of [
+    ["REPLY", "OFF"],
+    ["REPLY", "SKIP"],
+  ]) {
+    assert.equal(await failure(client.call("CLIENT", ...words)), ["REFUSED", "no"]);
+  }
+  assert.equal(await failure(client.call("MONITOR")), ["REFUSED", "no"]);
+  assert.is(await client.call("CLIENT", "REPLY", "ON"), "OK");
   const keys: string[] = [];
   for await (const key of client.scan()) keys.push(key);
   assert.equal(keys.sort(), ["a", "n", "t", "word"]);
