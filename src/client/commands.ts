@@ -4,12 +4,14 @@
  * Commands given in one turn leave together, in order (pipelining); each promise fails with a StoreError alone.
  */
 import { LARGE_BYTES, ROOM_BYTES } from "../lib/room.js";
-import type { StoreError } from "./store-error.js";
+import { replyError, type StoreError } from "./store-error.js";
 import { unsendable, unsendableInTransaction } from "./unsendable.js";
 
-export type Argument = string | Uint8Array | number;
+export type Argument = string | Uint8Array | number | bigint;
+/** A reply's integer has 64 bits: a bigint where a number would not be exact (beyond 2^53 - 1 on either side), else a number. */
+export type Integer = number | bigint;
 /** With call, bulk strings are strings; with callBuffer, Buffers. In arrays an error reply is a StoreError. */
-export type Reply = string | Buffer | number | null | StoreError | Reply[];
+export type Reply = string | Buffer | Integer | null | StoreError | Reply[];
 
 /** A command and its arguments, for transaction(). */
 export type CommandWords = readonly [name: string, ...args: Argument[]];
@@ -93,16 +95,16 @@ export abstract class Commands {
     return (await this.call("EXISTS", ...keys)) as number;
   }
 
-  async incr(key: Argument): Promise<number> {
-    return (await this.call("INCR", key)) as number;
+  async incr(key: Argument): Promise<Integer> {
+    return (await this.call("INCR", key)) as Integer;
   }
 
-  async incrby(key: Argument, by: number): Promise<number> {
-    return (await this.call("INCRBY", key, by)) as number;
+  async incrby(key: Argument, by: Integer): Promise<Integer> {
+    return (await this.call("INCRBY", key, by)) as Integer;
   }
 
-  async decr(key: Argument): Promise<number> {
-    return (await this.call("DECR", key)) as number;
+  async decr(key: Argument): Promise<Integer> {
+    return (await this.call("DECR", key)) as Integer;
   }
 
   async append(key: Argument, value: Argument): Promise<number> {
@@ -172,6 +174,21 @@ export abstract class Commands {
       cursor = next;
     } while (cursor !== "0");
   }
+}
+
+/** A parsed reply whose bulk strings are Buffers and whose integers are strings. @param buffers leave Buffers as they are. */
+export function shaped(reply: unknown, buffers: boolean): Reply {
+  if (typeof reply === "string") return integerOf(reply);
+  if (Array.isArray(reply)) return reply.map((part) => shaped(part, buffers));
+  if (reply instanceof Error) return replyError(reply.message, true);
+  if (reply instanceof Uint8Array && !buffers)
+    return Buffer.from(reply.buffer, reply.byteOffset, reply.length).toString();
+  return reply as Reply;
+}
+
+function integerOf(digits: string): Integer {
+  const number = Number(digits);
+  return Number.isSafeInteger(number) ? number : BigInt(digits);
 }
 
 /** A command as bytes. Copies, so that the caller may change its buffers afterwards. A large one has room in front (lib/room.ts). */

@@ -5,7 +5,7 @@
  * replies are matched in order; when the link ends every promise is settled.
  */
 import type RedisParser from "redis-parser";
-import { type Argument, Commands, type CommandWords, encodeRequest, type Reply } from "./commands.js";
+import { type Argument, Commands, type CommandWords, encodeRequest, type Reply, shaped } from "./commands.js";
 import { replyError, StoreError, writes } from "./store-error.js";
 
 /** How long close() waits for answers: longer than healthy commands take. A node that is paused, or whose disk hangs, holds its owner no longer. */
@@ -56,6 +56,8 @@ export class EmbeddedClient extends Commands implements LinkUser {
     });
     this.parser = new Parser({
       returnBuffers: true,
+      // A number would not hold every integer. Bulk strings are Buffers, so a string is always an integer's digits.
+      stringNumbers: true,
       returnReply: (reply: unknown) => this.settle(reply),
       returnError: (error) => this.settle(error),
       // Bytes that are not RESP: nothing after them can be matched any more.
@@ -142,13 +144,4 @@ export class EmbeddedClient extends Commands implements LinkUser {
     }
     this.whenClosed();
   }
-}
-
-/** Buffers to strings unless they are wanted, errors inside arrays to StoreErrors. */
-function shaped(reply: unknown, buffers: boolean): Reply {
-  if (Array.isArray(reply)) return reply.map((part) => shaped(part, buffers));
-  if (reply instanceof Error) return replyError(reply.message, true);
-  if (reply instanceof Uint8Array && !buffers)
-    return Buffer.from(reply.buffer, reply.byteOffset, reply.length).toString();
-  return reply as Reply;
 }
