@@ -52,6 +52,9 @@ const CONVERSATIONS: readonly string[] = [
   'echo "\\xg1\\x4"\r\n',
   "echo a\tb\r\n",
   "echo a\x0bb\r\n",
+  // A monitor has nothing to do with keys, and is one only once.
+  "monitor\r\nget a\r\nset a 1\r\ndbsize\r\nkeys *\r\nflushall\r\nwatch\r\nget\r\nmonitor\r\nreset\r\nset a 1\r\nget a\r\n",
+  "set a 1\r\nmonitor\r\ncopy a b\r\nrandomkey\r\nobject encoding a\r\ntouch a\r\nreset\r\nmultI\r\nget a\r\nmonitor\r\nexec\r\n",
   // Unknown and malformed.
   "nosuchcommandatall\r\n",
   "nosuchcommandatall a b c\r\n",
