@@ -213,11 +213,12 @@ export class Dispatcher {
       this.server.endPause();
       return false;
     }
-    if ((bits & NEVER_PAUSED) !== 0) return false;
+    // A monitor goes on watching, as in Redis.
+    if ((bits & NEVER_PAUSED) !== 0 || session.monitor) return false;
     if (pause.all) return true;
-    // Only writes are held; in a transaction, at EXEC, if anything in it writes.
+    // Only writes are held, also one that would be queued; and EXEC, if anything in it writes.
     if (spec.name === "exec") return session.transaction?.queue.writes ?? false;
-    return (bits & WRITE) !== 0 && (session.guards & GUARD_MULTI) === 0;
+    return (bits & WRITE) !== 0;
   }
 
   /** Answer with an error instead of running. @returns false, for the caller to return. */

@@ -429,6 +429,21 @@ both("CLIENT PAUSE holds back and lets go", {}, async (h) => {
   assert.not.ok(h.storage.paused);
 });
 
+both("CLIENT PAUSE WRITE holds a write before it is queued, and EXEC; a monitor is never held", {}, async (h) => {
+  const [admin, c, monitor] = [await h.client(), await h.client(), await h.client()];
+  assert.is(await admin.ask("CLIENT", "PAUSE", "100000", "WRITE"), "+OK");
+  c.write(command("MULTI") + command("GET", "a") + command("SET", "a", "1") + command("EXEC"));
+  await c.expect("+OK\r\n+QUEUED\r\n");
+  await until(() => h.server.pausedSessions.size === 1, "the write is held");
+  assert.is(c.received.length, 0);
+  assert.is(await admin.ask("CLIENT", "UNPAUSE"), "+OK");
+  await c.expect("+QUEUED\r\n*2\r\n$-1\r\n+OK\r\n");
+  assert.is(await monitor.ask("MONITOR"), "+OK");
+  assert.is(await admin.ask("CLIENT", "PAUSE", "100000", "ALL"), "+OK");
+  assert.is(await monitor.ask("PING"), "+PONG");
+  assert.is(await admin.ask("CLIENT", "UNPAUSE"), "+OK");
+});
+
 both("CLIENT PAUSE: a client that goes meanwhile, whole or by half, does not have its command run", {}, async (h) => {
   const [admin, gone, half, stays] = [await h.client(), await h.client(), await h.client(), await h.client()];
   assert.is(await admin.ask("CLIENT", "PAUSE", "100000", "WRITE"), "+OK");
