@@ -55,6 +55,9 @@ const CONVERSATIONS: readonly string[] = [
   // A monitor has nothing to do with keys, and is one only once.
   "monitor\r\nget a\r\nset a 1\r\ndbsize\r\nkeys *\r\nflushall\r\nwatch\r\nget\r\nmonitor\r\nreset\r\nset a 1\r\nget a\r\n",
   "set a 1\r\nmonitor\r\ncopy a b\r\nrandomkey\r\nobject encoding a\r\ntouch a\r\nreset\r\nmultI\r\nget a\r\nmonitor\r\nexec\r\n",
+  // Numbers of 64 bits.
+  "wait 9223372036854775807 1\r\nwait -9223372036854775808 1\r\nwait 0 9223372036854775807\r\nwait 0 -9223372036854775808\r\n",
+  "wait 9223372036854775808 1\r\nwait 0 9223372036854775808\r\nwait x x\r\n",
   // Unknown and malformed.
   "nosuchcommandatall\r\n",
   "nosuchcommandatall a b c\r\n",

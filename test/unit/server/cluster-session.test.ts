@@ -373,6 +373,9 @@ inCluster("WAIT tells on how many further replicas the writes lie", { manual: tr
   assert.is(c.received.length, 0);
   cluster.release();
   await c.expect("+OK\r\n:1\r\n*2\r\n:1\r\n:1\r\n");
+  const most = "9223372036854775807";
+  c.write(command("WAIT", most, most) + command("WAITAOF", "1", most, most));
+  await c.expect(":1\r\n*2\r\n:1\r\n:1\r\n");
   c.write(command("SET", "a", "1") + command("WAIT", "1", "20"));
   await until(() => cluster.underWay === 1, "under way");
   await sleep(50);

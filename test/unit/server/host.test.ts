@@ -449,6 +449,7 @@ served("BGSAVE and BGREWRITEAOF while a snapshot is running; WAITAOF's numbers",
   ])
     assert.is(await c.ask("WAITAOF", ...words), "-ERR value is not an integer or out of range");
   assert.is(await c.ask("WAITAOF", "2", "0", "0"), "-ERR value is out of range, must be between 0 and 1");
+  assert.is(await c.ask("WAITAOF", "0", "9223372036854775807", "-1"), "-ERR timeout is negative");
   assert.is(await c.ask("WAITAOF", "0", "-1", "0"), "-ERR value is out of range, must be positive");
 });
 
