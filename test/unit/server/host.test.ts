@@ -528,7 +528,9 @@ served("DEBUG PROTOCOL", { config: { enableDebugCommand: "local" } }, async (c) 
 });
 
 served("DEBUG, where it is allowed", { config: { enableDebugCommand: "local" } }, async (c) => {
-  assert.is(await c.ask("DEBUG", "SLEEP", "0.01"), "+OK");
+  for (const seconds of ["0.01", "x", "-1", "", "0.001x", "inf", "-Infinity", "nan"])
+    assert.is(await c.ask("DEBUG", "SLEEP", seconds), "+OK", seconds);
+  assert.is(await c.ask("DEBUG", "SLEEP", "3601"), "-ERR value is out of range, must be at most 3600");
   assert.is(await c.ask("DEBUG", "SET-ACTIVE-EXPIRE", "0"), "+OK");
   assert.is(await c.ask("SET", "k", "12"), "+OK");
   assert.match(
