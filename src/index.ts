@@ -9,7 +9,15 @@ import { type ConfigInput, configFromOptions } from "./config/load.js";
 import { type NodeEnd, type RunningNode, start } from "./node.js";
 import { Pipes } from "./pipe.js";
 
-export type { Argument, Commands as Client, Reply, ScanOptions, SetOptions } from "./client/commands.js";
+export type {
+  Argument,
+  Commands as Client,
+  CommandWords,
+  Integer,
+  Reply,
+  ScanOptions,
+  SetOptions,
+} from "./client/commands.js";
 export { type Applied, StoreError } from "./client/store-error.js";
 export type { NodeEnd } from "./node.js";
 

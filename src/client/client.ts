@@ -6,10 +6,10 @@
  * Price: a repeated command goes behind those that were sent meanwhile. Who needs their order waits for each, or sets retries 0.
  */
 import type { Redis, RedisOptions } from "ioredis";
-import { type Argument, Commands, type Reply } from "./commands.js";
+import { type Argument, Commands, type CommandWords, type Reply, shaped } from "./commands.js";
 import { replyError, StoreError, writes } from "./store-error.js";
 
-export type { Argument, Reply, ScanOptions, SetOptions } from "./commands.js";
+export type { Argument, CommandWords, Integer, Reply, ScanOptions, SetOptions } from "./commands.js";
 export { type Applied, StoreError } from "./store-error.js";
 
 export interface ConnectOptions {
@@ -45,6 +45,8 @@ export async function connect(target: string | ConnectOptions = {}): Promise<Sto
     ...given(options),
     lazyConnect: true,
     protocol: 2 as const,
+    // A number would not hold every integer. Bulk strings are asked for as Buffers, so that a string is always an integer's digits.
+    stringNumbers: true,
     // What was sent is never sent again, what cannot be sent fails at once: this file decides, not the library.
     autoResendUnfulfilledCommands: false,
     enableOfflineQueue: false,
@@ -101,26 +103,22 @@ export class StoreClient extends Commands {
     return this.ready(performance.now() + this.timeoutMs);
   }
 
-  override call(name: string, ...args: readonly Argument[]): Promise<Reply> {
-    return this.run(writes(name), () => this.redis.call(name, plain(args)));
+  protected override one(name: string, args: readonly Argument[], buffers: boolean): Promise<Reply> {
+    return this.run(writes(name), buffers, () => this.redis.callBuffer(name, plain(args)));
   }
 
-  override callBuffer(name: string, ...args: readonly Argument[]): Promise<Reply> {
-    return this.run(writes(name), () => this.redis.callBuffer(name, plain(args)));
-  }
-
-  override transaction(commands: readonly (readonly [name: string, ...args: Argument[]])[]): Promise<Reply[]> {
+  protected override together(commands: readonly CommandWords[]): Promise<Reply[]> {
     const write = commands.some(([name]) => writes(name));
     const send = (): Promise<unknown> => {
       // Written one after the other in this turn, so nothing comes between them.
       const queued = [
-        this.redis.call("MULTI"),
-        ...commands.map(([name, ...args]) => this.redis.call(name, plain(args))),
+        this.redis.callBuffer("MULTI"),
+        ...commands.map(([name, ...args]) => this.redis.callBuffer(name, plain(args))),
       ];
       for (const reply of queued) reply.catch(() => {}); // comes again from EXEC
-      return this.redis.call("EXEC");
+      return this.redis.callBuffer("EXEC");
     };
-    return this.run(write, send) as Promise<Reply[]>;
+    return this.run(write, false, send) as Promise<Reply[]>;
   }
 
   /** Waits for what was sent, then disconnects. */
@@ -136,11 +134,11 @@ export class StoreClient extends Commands {
   }
 
   /** Send once, and again while it surely was not carried out and there is time. */
-  private async run(write: boolean, send: () => Promise<unknown>): Promise<Reply> {
+  private async run(write: boolean, buffers: boolean, send: () => Promise<unknown>): Promise<Reply> {
     const deadline = performance.now() + this.timeoutMs;
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.once(write, send, deadline);
+        return shaped(await this.once(write, send, deadline), buffers);
       } catch (error) {
         const delay = Math.min(RETRY_DELAY_MS * 2 ** attempt, RETRY_DELAY_MS_MAX);
         const again = (error as StoreError).retryable && attempt < this.retries && !this.closed;
@@ -150,13 +148,13 @@ export class StoreClient extends Commands {
     }
   }
 
-  private async once(write: boolean, send: () => Promise<unknown>, deadline: number): Promise<Reply> {
+  private async once(write: boolean, send: () => Promise<unknown>, deadline: number): Promise<unknown> {
     if (this.closed) throw new StoreError("CLOSED", "the client is closed", "no");
     if (!this.writable()) await this.ready(deadline);
     const applied = write ? "maybe" : "no";
     const late = (): StoreError => new StoreError("TIMEOUT", `no reply within ${this.timeoutMs} ms`, applied);
     try {
-      return shaped(await limited(send(), deadline - performance.now(), late));
+      return await limited(send(), deadline - performance.now(), late);
     } catch (error) {
       if (error instanceof StoreError) throw error;
       const { name, message } = error as Error;
@@ -211,11 +209,8 @@ function limited<T>(promise: Promise<T>, ms: number, late: () => StoreError): Pr
 }
 
 function plain(args: readonly Argument[]): (string | Buffer | number)[] {
-  return args.map((word) => (word instanceof Uint8Array ? Buffer.from(word) : word));
-}
-
-/** Error replies inside arrays become StoreErrors. */
-function shaped(reply: unknown): Reply {
-  if (Array.isArray(reply)) return reply.map(shaped);
-  return reply instanceof Error ? replyError(reply.message, true) : (reply as Reply);
+  return args.map((word) => {
+    if (word instanceof Uint8Array) return Buffer.from(word);
+    return typeof word === "bigint" ? String(word) : word;
+  });
 }

@@ -4,11 +4,17 @@
  * Commands given in one turn leave together, in order (pipelining); each promise fails with a StoreError alone.
  */
 import { LARGE_BYTES, ROOM_BYTES } from "../lib/room.js";
-import type { StoreError } from "./store-error.js";
+import { replyError, type StoreError } from "./store-error.js";
+import { unsendable, unsendableInTransaction } from "./unsendable.js";
 
-export type Argument = string | Uint8Array | number;
+export type Argument = string | Uint8Array | number | bigint;
+/** A reply's integer has 64 bits: a bigint where a number would not be exact (beyond 2^53 - 1 on either side), else a number. */
+export type Integer = number | bigint;
 /** With call, bulk strings are strings; with callBuffer, Buffers. In arrays an error reply is a StoreError. */
-export type Reply = string | Buffer | number | null | StoreError | Reply[];
+export type Reply = string | Buffer | Integer | null | StoreError | Reply[];
+
+/** A command and its arguments, for transaction(). */
+export type CommandWords = readonly [name: string, ...args: Argument[]];
 
 export interface SetOptions {
   /** Lifetime in milliseconds. */
@@ -24,15 +30,38 @@ export interface ScanOptions {
 }
 
 export abstract class Commands {
-  /** Run any command. @throws {StoreError} */
-  abstract call(name: string, ...args: readonly Argument[]): Promise<Reply>;
+  /**
+   * Run any command that has one reply.
+   * @throws {StoreError} REFUSED, and it was not sent, for the others: MONITOR, SUBSCRIBE and its kin, CLIENT REPLY OFF and SKIP, HELLO 3.
+   */
+  call(name: string, ...args: readonly Argument[]): Promise<Reply> {
+    const refusal = unsendable(name, args);
+    return refusal === undefined ? this.one(name, args, false) : Promise.reject(refusal);
+  }
+
   /** As call; bulk strings come as Buffers. */
-  abstract callBuffer(name: string, ...args: readonly Argument[]): Promise<Reply>;
+  callBuffer(name: string, ...args: readonly Argument[]): Promise<Reply> {
+    const refusal = unsendable(name, args);
+    return refusal === undefined ? this.one(name, args, true) : Promise.reject(refusal);
+  }
+
+  /** Send a command that has one reply. @param buffers give bulk strings as Buffers. */
+  protected abstract one(name: string, args: readonly Argument[], buffers: boolean): Promise<Reply>;
+
   /**
    * MULTI, the commands, EXEC, with nothing between them: all or none are carried out.
    * @returns one reply for each command; a command that failed by itself has a StoreError there.
+   * @throws {StoreError} REFUSED, and nothing was sent, for a command that MULTI does not queue (EXEC, DISCARD, WATCH, RESET...).
    */
-  abstract transaction(commands: readonly (readonly [name: string, ...args: Argument[]])[]): Promise<Reply[]>;
+  transaction(commands: readonly CommandWords[]): Promise<Reply[]> {
+    const refusal = unsendableInTransaction(commands);
+    return refusal === undefined ? this.together(commands) : Promise.reject(refusal);
+  }
+
+  /** MULTI, commands that it queues, EXEC. */
+  protected abstract together(commands: readonly CommandWords[]): Promise<Reply[]>;
+
+  /** Waits for what was sent, for as long as a patient caller would, then disconnects. What has no answer by then fails: CLOSED. */
   abstract close(): Promise<void>;
 
   async get(key: Argument): Promise<string | null> {
@@ -66,16 +95,16 @@ export abstract class Commands {
     return (await this.call("EXISTS", ...keys)) as number;
   }
 
-  async incr(key: Argument): Promise<number> {
-    return (await this.call("INCR", key)) as number;
+  async incr(key: Argument): Promise<Integer> {
+    return (await this.call("INCR", key)) as Integer;
   }
 
-  async incrby(key: Argument, by: number): Promise<number> {
-    return (await this.call("INCRBY", key, by)) as number;
+  async incrby(key: Argument, by: Integer): Promise<Integer> {
+    return (await this.call("INCRBY", key, by)) as Integer;
   }
 
-  async decr(key: Argument): Promise<number> {
-    return (await this.call("DECR", key)) as number;
+  async decr(key: Argument): Promise<Integer> {
+    return (await this.call("DECR", key)) as Integer;
   }
 
   async append(key: Argument, value: Argument): Promise<number> {
@@ -145,6 +174,21 @@ export abstract class Commands {
       cursor = next;
     } while (cursor !== "0");
   }
+}
+
+/** A parsed reply whose bulk strings are Buffers and whose integers are strings. @param buffers leave Buffers as they are. */
+export function shaped(reply: unknown, buffers: boolean): Reply {
+  if (typeof reply === "string") return integerOf(reply);
+  if (Array.isArray(reply)) return reply.map((part) => shaped(part, buffers));
+  if (reply instanceof Error) return replyError(reply.message, true);
+  if (reply instanceof Uint8Array && !buffers)
+    return Buffer.from(reply.buffer, reply.byteOffset, reply.length).toString();
+  return reply as Reply;
+}
+
+function integerOf(digits: string): Integer {
+  const number = Number(digits);
+  return Number.isSafeInteger(number) ? number : BigInt(digits);
 }
 
 /** A command as bytes. Copies, so that the caller may change its buffers afterwards. A large one has room in front (lib/room.ts). */

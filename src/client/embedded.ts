@@ -5,8 +5,11 @@
  * replies are matched in order; when the link ends every promise is settled.
  */
 import type RedisParser from "redis-parser";
-import { type Argument, Commands, encodeRequest, type Reply } from "./commands.js";
+import { type Argument, Commands, type CommandWords, encodeRequest, type Reply, shaped } from "./commands.js";
 import { replyError, StoreError, writes } from "./store-error.js";
+
+/** How long close() waits for answers: longer than healthy commands take. A node that is paused, or whose disk hangs, holds its owner no longer. */
+const CLOSE_WAIT_MS = 60_000;
 
 /** The far end, as the client sees it. */
 export interface Link {
@@ -42,14 +45,19 @@ export class EmbeddedClient extends Commands implements LinkUser {
   private readonly closed: Promise<void>;
   private whenClosed: () => void = () => {};
 
+  private readonly closeWaitMs: number;
+
   /** @param Parser redis-parser's class. @param open gives the link; it is used from the next microtask on. */
-  constructor(Parser: typeof RedisParser, open: (user: LinkUser) => Link) {
+  constructor(Parser: typeof RedisParser, open: (user: LinkUser) => Link, closeWaitMs: number = CLOSE_WAIT_MS) {
     super();
+    this.closeWaitMs = closeWaitMs;
     this.closed = new Promise((resolve) => {
       this.whenClosed = resolve;
     });
     this.parser = new Parser({
       returnBuffers: true,
+      // A number would not hold every integer. Bulk strings are Buffers, so a string is always an integer's digits.
+      stringNumbers: true,
       returnReply: (reply: unknown) => this.settle(reply),
       returnError: (error) => this.settle(error),
       // Bytes that are not RESP: nothing after them can be matched any more.
@@ -63,29 +71,30 @@ export class EmbeddedClient extends Commands implements LinkUser {
     return this.link === undefined;
   }
 
-  override call(name: string, ...args: readonly Argument[]): Promise<Reply> {
-    return this.run(name, args, false);
-  }
-
-  override callBuffer(name: string, ...args: readonly Argument[]): Promise<Reply> {
-    return this.run(name, args, true);
-  }
-
-  override async transaction(commands: readonly (readonly [name: string, ...args: Argument[]])[]): Promise<Reply[]> {
-    const queued = [this.run("MULTI", [], false), ...commands.map(([name, ...args]) => this.run(name, args, false))];
+  protected override async together(commands: readonly CommandWords[]): Promise<Reply[]> {
+    const queued = [this.one("MULTI", [], false), ...commands.map(([name, ...args]) => this.one(name, args, false))];
     // What they fail with comes again from EXEC.
     for (const reply of queued) reply.catch(() => {});
-    return (await this.run("EXEC", [], false)) as Reply[];
+    return (await this.one("EXEC", [], false)) as Reply[];
   }
 
   override async close(): Promise<void> {
+    const giveUp = setTimeout(() => this.giveUp(), this.closeWaitMs);
     // Replies come in order: when this one is there, all are.
-    if (this.answered < this.pending.length) await this.run("PING", [], false).catch(() => {});
+    if (this.answered < this.pending.length) await this.one("PING", [], false).catch(() => {});
     this.link?.finish();
     await this.closed;
+    clearTimeout(giveUp);
   }
 
-  private run(name: string, args: readonly Argument[], buffers: boolean): Promise<Reply> {
+  private giveUp(): void {
+    const { link } = this;
+    this.onClosed();
+    link?.awaiting(false);
+    link?.finish();
+  }
+
+  protected override one(name: string, args: readonly Argument[], buffers: boolean): Promise<Reply> {
     const write = writes(name);
     if (this.link === undefined) {
       return Promise.reject(new StoreError("CLOSED", "the client or its node is closed", "no"));
@@ -135,13 +144,4 @@ export class EmbeddedClient extends Commands implements LinkUser {
     }
     this.whenClosed();
   }
-}
-
-/** Buffers to strings unless they are wanted, errors inside arrays to StoreErrors. */
-function shaped(reply: unknown, buffers: boolean): Reply {
-  if (Array.isArray(reply)) return reply.map((part) => shaped(part, buffers));
-  if (reply instanceof Error) return replyError(reply.message, true);
-  if (reply instanceof Uint8Array && !buffers)
-    return Buffer.from(reply.buffer, reply.byteOffset, reply.length).toString();
-  return reply as Reply;
 }

@@ -11,7 +11,7 @@ export type Applied = "no" | "maybe";
 const PASSING: ReadonlySet<string> = new Set(["LOADING", "TRYAGAIN", "NOREPLICAS", "CLUSTERDOWN", "BUSY"]);
 
 export class StoreError extends Error {
-  /** The reply's code word (ERR, WRONGTYPE, MISCONF, UNCERTAIN, ...), or CLOSED, TIMEOUT, CONNECT for a connection that failed. */
+  /** The reply's code word (ERR, WRONGTYPE, MISCONF, UNCERTAIN, ...), or CLOSED, TIMEOUT, CONNECT for a connection that failed, REFUSED for what the client does not send. */
   readonly code: string;
   readonly applied: Applied;
 

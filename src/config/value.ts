@@ -3,7 +3,7 @@
  * where Redis has the check, because tools compare them.
  * Nothing here throws. Invariant: parseValue(formatValue(v)) gives v back for every value that parseValue ever gave.
  */
-import { parseBytes, parseDuration, parseInteger } from "../lib/units.js";
+import { parseBytes, parseBytesExactly, parseDuration, parseInteger } from "../lib/units.js";
 import { wordsOf } from "./file.js";
 import type { ClassLimit, ClassLimits, Option, OptionValue, Row } from "./row.js";
 
@@ -76,7 +76,8 @@ function exactNumber({ kind }: Row, text: string): bigint | undefined {
     const number = BigInt(text);
     return BigInt.asIntN(64, number) === number ? number : undefined;
   }
-  const value = kind === "bytes" ? parseBytes(text) : parseInteger(text);
+  if (kind === "bytes") return parseBytesExactly(text);
+  const value = parseInteger(text);
   return value === undefined ? undefined : BigInt(value);
 }
 

@@ -1,8 +1,8 @@
 /**
  * lib/units.ts: numbers with units, read and written the way redis.conf does: memory sizes (k = 1000, kb = 1024, ...),
  * strict decimal integers, and durations. Used by the option table and by command lines.
- * Nothing here throws: text that is no number gives undefined. Invariant: every number returned is a safe integer, so no
- * size is ever rounded on its way in.
+ * Nothing here throws: text that is no number gives undefined. Invariant: every number returned is a safe integer (or a bigint), so
+ * no size is ever rounded on its way in.
  */
 
 const BYTES_PER_UNIT: Readonly<Record<string, number>> = {
@@ -39,12 +39,15 @@ export function parseInteger(text: string): number | undefined {
  * Unlike Redis, a negative, empty or fractional size and one above 2^53 are refused instead of being reinterpreted.
  */
 export function parseBytes(text: string): number | undefined {
-  const match = /^([0-9]{1,16})([a-z]{0,2})$/.exec(text.toLowerCase());
-  if (match === null) return undefined;
-  const unit = BYTES_PER_UNIT[match[2] as string];
-  if (unit === undefined) return undefined;
-  const bytes = Number(match[1]) * unit;
-  return Number.isSafeInteger(bytes) ? bytes : undefined;
+  const bytes = parseBytesExactly(text);
+  return bytes !== undefined && bytes <= Number.MAX_SAFE_INTEGER ? Number(bytes) : undefined;
+}
+
+/** As parseBytes, above 2^53 too: what another program may have been given. Not 64 bits: the caller looks. */
+export function parseBytesExactly(text: string): bigint | undefined {
+  const match = /^([0-9]{1,20})([a-z]{0,2})$/.exec(text.toLowerCase());
+  const unit = match === null ? undefined : BYTES_PER_UNIT[match[2] as string];
+  return match === null || unit === undefined ? undefined : BigInt(match[1] as string) * BigInt(unit);
 }
 
 /** The shortest exact size in binary units, as CONFIG REWRITE writes it: 65536 is `64kb`, 65537 is `65537`. */

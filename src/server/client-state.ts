@@ -1,7 +1,7 @@
 /**
  * server/client-state.ts: what a client has chosen or begun: database, protocol, names, transaction, whether it is answered,
  * whether it goes.
- * Invariant: `guards` is 0 for the usual client: logged in or needing no password, no transaction open, replies wanted.
+ * Invariant: `guards` is 0 for the usual client: logged in or needing no password, no transaction open, replies wanted, no monitor.
  */
 import type { CommandSpec } from "../commands/spec.js";
 import type { Transaction } from "./transaction.js";
@@ -11,6 +11,8 @@ export const GUARD_UNAUTHENTICATED = 1;
 export const GUARD_MULTI = 2;
 /** CLIENT REPLY OFF or SKIP. */
 export const GUARD_SILENT = 4;
+/** MONITOR: as to Redis, it is a kind of replica, and does nothing with keys. */
+export const GUARD_WATCHING = 8;
 
 export const REPLY_ON = 0;
 export const REPLY_OFF = 1;

@@ -1,7 +1,7 @@
 /**
  * server/dispatch.ts: from a parsed command to its reply: the checks before a command, in the order of Redis's processCommand, its
  * run, and what is counted afterwards.
- * It must never: leave a command without exactly one reply (unless the client asked for silence), or build a string for a
+ * It must never: leave a command without exactly one reply (unless the client asked for silence, or for MONITOR again), or build a string for a
  * command that is well formed.
  * Invariants: a refused command has changed nothing, and breaks the transaction it was to be queued in. The usual client
  * on the usual server (no guard set) pays one comparison for all checks but name and number of arguments.
@@ -18,6 +18,7 @@ import {
   GUARD_MULTI,
   GUARD_SILENT,
   GUARD_UNAUTHENTICATED,
+  GUARD_WATCHING,
   REPLY_OFF,
   REPLY_ON,
   REPLY_SKIP_NEXT,
@@ -49,6 +50,8 @@ const HIDDEN_FROM_SLOWLOG = 128;
 const TIMED = 256;
 /** Not held back by CLIENT PAUSE. */
 const NEVER_PAUSED = 512;
+/** Reads keys, or writes them. */
+const KEYSPACE = 1024;
 
 const AT_ONCE_NAMES = ["exec", "discard", "multi", "watch", "quit", "reset"];
 /** Not flagged "fast", because Redis's are not, and yet short. */
@@ -174,6 +177,8 @@ export class Dispatcher {
         `MISCONF Errors writing to the log: ${server.storage.refusal ?? "No space left on device"}`,
       );
     if ((guards & GUARD_LOADING) !== 0 && (bits & LOADING) === 0) return this.refuse(session, spec, STILL_LOADING);
+    if ((guards & GUARD_WATCHING) !== 0 && (bits & KEYSPACE) !== 0)
+      return this.refuse(session, spec, "ERR Replica can't interact with the keyspace");
     const multi = (guards & GUARD_MULTI) !== 0;
     if (multi && (bits & NO_MULTI) !== 0)
       return this.refuse(session, spec, "ERR Command not allowed inside a transaction");
@@ -208,11 +213,12 @@ export class Dispatcher {
       this.server.endPause();
       return false;
     }
-    if ((bits & NEVER_PAUSED) !== 0) return false;
+    // A monitor goes on watching, as in Redis.
+    if ((bits & NEVER_PAUSED) !== 0 || session.monitor) return false;
     if (pause.all) return true;
-    // Only writes are held; in a transaction, at EXEC, if anything in it writes.
+    // Only writes are held, also one that would be queued; and EXEC, if anything in it writes.
     if (spec.name === "exec") return session.transaction?.queue.writes ?? false;
-    return (bits & WRITE) !== 0 && (session.guards & GUARD_MULTI) === 0;
+    return (bits & WRITE) !== 0;
   }
 
   /** Answer with an error instead of running. @returns false, for the caller to return. */
@@ -292,6 +298,7 @@ function bitsOf(spec: CommandSpec): number {
   if (flags.includes("no_auth")) bits |= NO_AUTH;
   if (flags.includes("loading")) bits |= LOADING;
   if (spec.write) bits |= WRITE;
+  if (spec.write || flags.includes("readonly")) bits |= KEYSPACE;
   if (spec.denyOom) bits |= DENY_OOM;
   if (flags.includes("no_multi")) bits |= NO_MULTI;
   if (AT_ONCE_NAMES.includes(fullName)) bits |= AT_ONCE;

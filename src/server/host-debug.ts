@@ -38,6 +38,8 @@ const HELP: readonly string[] = [
 /** Nothing is matched, so that nothing takes long. */
 const STRINGMATCH_LENGTH_MAX: number = 1 << 20;
 
+const SLEEP_SECONDS_MAX = 3600;
+
 const state: KeyState = new KeyState();
 
 function debug(session: Session, c: Context): void {
@@ -115,9 +117,11 @@ function whenSaved(session: Session, c: Context, snapshot: boolean): void {
 
 /** Redis's DEBUG SLEEP stops the whole server; here only this client waits; for statistics, slow log and latency events it takes as long. */
 function sleep(session: Session, c: Context): void {
-  const seconds = Number(c.args.text(2));
-  if (!(seconds >= 0 && seconds <= 3600)) {
-    c.reply.error("ERR value is not a valid float");
+  // As strtod: what begins with no number is 0. And Redis sleeps for no negative time, nor for an infinite one.
+  const number = Number.parseFloat(c.args.text(2));
+  const seconds = number > 0 && number < Number.POSITIVE_INFINITY ? number : 0;
+  if (seconds > SLEEP_SECONDS_MAX) {
+    c.reply.error(`ERR value is out of range, must be at most ${SLEEP_SECONDS_MAX}`);
     return;
   }
   if (session.inExec) {

@@ -122,6 +122,8 @@ function monitor(session: Session, c: Context): void {
     c.reply.error("ERR MONITOR isn't allowed for DENY BLOCKING client");
     return;
   }
+  // As in Redis: nothing is said to one who watches already.
+  if (session.monitor) return;
   session.server.monitors.add(session);
   c.reply.ok();
 }

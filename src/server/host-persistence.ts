@@ -5,7 +5,7 @@
 import type { Context } from "../commands/context.js";
 import { NOT_INTEGER, SYNTAX } from "../commands/texts.js";
 import type { HostHandler } from "./hosts.js";
-import { parseInteger } from "./numbers.js";
+import { parseLong, timeoutArg } from "./numbers.js";
 import type { ServerParts, ShutdownRequest } from "./ports.js";
 import { putOff, putOffUntil } from "./put-off.js";
 import type { Session } from "./session.js";
@@ -62,26 +62,18 @@ function lastsave(session: Session, c: Context): void {
 /** The arguments of WAITAOF. @returns undefined after having written an error. */
 export function waitaofArgs(c: Context): { local: number; timeoutMs: number } | undefined {
   const { args, reply } = c;
-  const local = parseInteger(args, 1);
-  if (local === undefined || local < 0 || local > 1) {
+  const local = parseLong(args, 1);
+  if (local === undefined || local < 0n || local > 1n) {
     reply.error(local === undefined ? NOT_INTEGER : "ERR value is out of range, must be between 0 and 1");
     return undefined;
   }
-  const replicas = parseInteger(args, 2);
-  if (replicas === undefined || replicas < 0) {
+  const replicas = parseLong(args, 2);
+  if (replicas === undefined || replicas < 0n) {
     reply.error(replicas === undefined ? NOT_INTEGER : "ERR value is out of range, must be positive");
     return undefined;
   }
-  const timeout = parseInteger(args, 3);
-  if (timeout === undefined) {
-    reply.error("ERR timeout is not an integer or out of range");
-    return undefined;
-  }
-  if (timeout < 0) {
-    reply.error("ERR timeout is negative");
-    return undefined;
-  }
-  return { local, timeoutMs: timeout };
+  const timeoutMs = timeoutArg(c, 3);
+  return timeoutMs < 0 ? undefined : { local: Number(local), timeoutMs };
 }
 
 function waitaof(session: Session, c: Context): void {

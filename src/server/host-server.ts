@@ -4,7 +4,7 @@
 import type { Context } from "../commands/context.js";
 import { NOT_INTEGER } from "../commands/texts.js";
 import type { HostHandler } from "./hosts.js";
-import { parseInteger } from "./numbers.js";
+import { parseLong, timeoutArg } from "./numbers.js";
 import type { Session } from "./session.js";
 
 function time(session: Session, c: Context): void {
@@ -33,20 +33,8 @@ function moduleList(_session: Session, c: Context): void {
 
 /** Alone there are no replicas that could acknowledge anything, so there is nothing to wait for. */
 function wait(_session: Session, c: Context): void {
-  if (parseInteger(c.args, 1) === undefined) {
-    c.reply.error(NOT_INTEGER);
-    return;
-  }
-  const timeout = parseInteger(c.args, 2);
-  if (timeout === undefined) {
-    c.reply.error("ERR timeout is not an integer or out of range");
-    return;
-  }
-  if (timeout < 0) {
-    c.reply.error("ERR timeout is negative");
-    return;
-  }
-  c.reply.int(0);
+  if (parseLong(c.args, 1) === undefined) c.reply.error(NOT_INTEGER);
+  else if (timeoutArg(c, 2) >= 0) c.reply.int(0);
 }
 
 function memoryDoctor(_session: Session, c: Context): void {

@@ -4,6 +4,7 @@
  * whatever the command.
  */
 import type { Args } from "../codec/resp/args.js";
+import { GUARD_WATCHING } from "./client-state.js";
 import { GUARD_MONITORED } from "./dispatch.js";
 import type { Server } from "./server.js";
 import type { Session } from "./session.js";
@@ -31,6 +32,7 @@ export class Monitors {
 
   add(session: Session): void {
     session.monitor = true;
+    session.guards |= GUARD_WATCHING;
     this.sessions.add(session);
     this.server.setGuard(GUARD_MONITORED, true);
   }
@@ -38,6 +40,7 @@ export class Monitors {
   remove(session: Session): void {
     if (!this.sessions.delete(session)) return;
     session.monitor = false;
+    session.guards &= ~GUARD_WATCHING;
     if (this.sessions.size === 0) this.server.setGuard(GUARD_MONITORED, false);
   }
 

@@ -11,15 +11,7 @@ import { Call } from "./call.js";
 import type { Route, Surroundings } from "./cluster-dispatch.js";
 import type { ClusterSession } from "./cluster-session.js";
 import { waitaofArgs } from "./host-persistence.js";
-import { parseInteger } from "./numbers.js";
-
-/** @returns -1 after having written an error. */
-function timeoutArg(c: Context, index: number): number {
-  const timeout = parseInteger(c.args, index);
-  if (timeout !== undefined && timeout >= 0) return timeout;
-  c.reply.error(timeout === undefined ? "ERR timeout is not an integer or out of range" : "ERR timeout is negative");
-  return -1;
-}
+import { parseLong, timeoutArg } from "./numbers.js";
 
 /** Is what the connection wrote where it should be? "late": that was not known in time. */
 type Safety = "safe" | "doubtful" | "late";
@@ -71,7 +63,7 @@ function answerWhenSafe(
 }
 
 function wait(around: Surroundings, session: ClusterSession, spec: CommandSpec, c: Context): void {
-  if (parseInteger(c.args, 1) === undefined) {
+  if (parseLong(c.args, 1) === undefined) {
     c.reply.error(NOT_INTEGER);
     return;
   }

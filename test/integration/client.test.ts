@@ -76,6 +76,27 @@ test("the methods, pipelined, with errors that name their code", async () => {
   ]);
   assert.equal([ok, (bad as StoreError).code], ["OK", "ERR"]);
   assert.equal(await client.getBuffer("t"), Buffer.from([0, 255]));
+  for (const word of ["EXEC", "Reset", "MULTI"]) {
+    assert.equal(await failure(client.transaction([["SET", "t", "1"], [word], ["SET", "t", "2"]])), ["REFUSED", "no"]);
+  }
+  assert.equal(await client.getBuffer("t"), Buffer.from([0, 255]));
+  for (const words of [
+    ["REPLY", "OFF"],
+    ["REPLY", "SKIP"],
+  ]) {
+    assert.equal(await failure(client.call("CLIENT", ...words)), ["REFUSED", "no"]);
+  }
+  assert.equal(await failure(client.call("MONITOR")), ["REFUSED", "no"]);
+  assert.is(await client.call("CLIENT", "REPLY", "ON"), "OK");
+  await client.set("t", "-9223372036854775807");
+  assert.equal([await client.decr("t"), await client.get("t")], [-9223372036854775808n, "-9223372036854775808"]);
+  assert.equal(
+    await client.transaction([
+      ["INCRBY", "t", 2n ** 62n],
+      ["INCR", "n"],
+    ]),
+    [-(2n ** 62n), 2001],
+  );
   const keys: string[] = [];
   for await (const key of client.scan()) keys.push(key);
   assert.equal(keys.sort(), ["a", "n", "t", "word"]);

@@ -19,6 +19,11 @@ const CONVERSATIONS: readonly string[] = [
   "*\r\n",
   "*-1\r\n*0\r\nPING\r\n",
   "*-10\r\nPING\r\n",
+  "*-1234567890123456\r\n*-9223372036854775808\r\nPING\r\n",
+  "*-9223372036854775809\r\n",
+  "*-0123456789012345\r\n",
+  "*-123456789012345x\r\n",
+  "*9223372036854775807\r\n",
   "*01\r\n",
   "*+1\r\n",
   "* 1\r\n",
@@ -40,6 +45,7 @@ const CONVERSATIONS: readonly string[] = [
   // Inline.
   "\r\n\n \r\nPING\r\n",
   "PING\n",
+  `${"A".repeat(65_536)}\r\nPING\r\n`,
   "  echo   'a b'  \r\n",
   'echo "\\x41\\n\\r\\t\\b\\a\\"\\q"\r\n',
   "echo 'it\\'s \\n'\r\n",
@@ -52,6 +58,12 @@ const CONVERSATIONS: readonly string[] = [
   'echo "\\xg1\\x4"\r\n',
   "echo a\tb\r\n",
   "echo a\x0bb\r\n",
+  // A monitor has nothing to do with keys, and is one only once.
+  "monitor\r\nget a\r\nset a 1\r\ndbsize\r\nkeys *\r\nflushall\r\nwatch\r\nget\r\nmonitor\r\nreset\r\nset a 1\r\nget a\r\n",
+  "set a 1\r\nmonitor\r\ncopy a b\r\nrandomkey\r\nobject encoding a\r\ntouch a\r\nreset\r\nmultI\r\nget a\r\nmonitor\r\nexec\r\n",
+  // Numbers of 64 bits.
+  "wait 9223372036854775807 1\r\nwait -9223372036854775808 1\r\nwait 0 9223372036854775807\r\nwait 0 -9223372036854775808\r\n",
+  "wait 9223372036854775808 1\r\nwait 0 9223372036854775808\r\nwait x x\r\n",
   // Unknown and malformed.
   "nosuchcommandatall\r\n",
   "nosuchcommandatall a b c\r\n",

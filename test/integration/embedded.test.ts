@@ -109,6 +109,59 @@ test("errors say what they are, one by one, and replies stay in order", () =>
     assert.is(await client.get("mine"), "before", "a buffer may be changed after the call");
   }));
 
+test("integers that a number does not hold exactly come as bigints, and go in as such", () =>
+  inDirectory(async (dir) => {
+    await using node = await open({ dir });
+    const client = node.client();
+    await client.set("low", "-9223372036854775807");
+    assert.is(await client.decr("low"), -9223372036854775808n);
+    assert.is((await failure(client.decr("low"))).code, "ERR");
+    await client.set("n", 9007199254740990n);
+    assert.equal(
+      [
+        await client.incr("n"),
+        await client.incr("n"),
+        await client.incrby("n", -1n),
+        await client.incrby("n", 2n ** 60n),
+      ],
+      [9007199254740991, 9007199254740992n, 9007199254740991, 9007199254740991n + 2n ** 60n],
+    );
+    assert.is(await client.get("low"), "-9223372036854775808");
+    assert.equal(
+      await client.transaction([
+        ["INCRBY", "m", "9223372036854775807"],
+        ["INCR", "k"],
+      ]),
+      [2n ** 63n - 1n, 1],
+    );
+    assert.equal(await client.callBuffer("BITFIELD", "m", "GET", "u8", 0, "GET", "i64", 0), [57, 0x3932323333373230n]);
+    // What only looks like an integer stays a string.
+    await client.set("text", "17");
+    assert.equal([await client.get("text"), await client.mget("text", "k")], ["17", ["17", "1"]]);
+  }));
+
+test("a transaction with a command that MULTI does not queue is refused before anything of it is sent", () =>
+  inDirectory(async (dir) => {
+    await using node = await open({ dir });
+    const client = node.client();
+    for (const word of ["EXEC", "exec", "DISCARD", "RESET", "MULTI", "WATCH", "Quit"]) {
+      const args = word === "WATCH" ? ["k"] : [];
+      const error = await failure(
+        client.transaction([
+          ["SET", "t", "1"],
+          [word, ...args],
+          ["SET", "t", "2"],
+        ]),
+      );
+      assert.equal([error.code, error.applied, error.retryable], ["REFUSED", "no", false], word);
+      assert.match(error.message, word.toUpperCase());
+    }
+    assert.is(await client.get("t"), null);
+    // What MULTI queues has its reply, whatever it is.
+    await client.call("WATCH", "t");
+    assert.equal(await client.transaction([["UNWATCH"], ["SET", "t", "3"], ["PING"]]), ["OK", "OK", "PONG"]);
+  }));
+
 test("a node whose pid file cannot be removed is closed all the same: no rejection, and the directory is free", () =>
   inDirectory(async (dir) => {
     const node = await open({ dir });

@@ -60,6 +60,7 @@ const NO_LINE_YET = -3;
 const LINE_TOO_LONG = -4;
 /** Longest decimal that is looked at: 15 digits are exact in a double and far above every limit. */
 const DIGITS_MAX = 15;
+const INT64_DIGITS_MAX = 19;
 
 export class RequestParser {
   /** The command after DONE: the shared Args, or an own one when the command came in several pieces. */
@@ -256,7 +257,7 @@ export class RequestParser {
     // Not indexOf: it would run on into what lies behind `end`, which may be megabytes.
     let cr = Math.max(searched, at);
     while (cr < end && bytes[cr] !== CR) cr++;
-    if (cr - at > this.limits.lineBytesMax) return LINE_TOO_LONG;
+    if (cr === end && cr - at > this.limits.lineBytesMax) return LINE_TOO_LONG;
     if (cr + 1 >= end) {
       this.searched = cr - base;
       return NO_LINE_YET;
@@ -266,6 +267,7 @@ export class RequestParser {
     const negative = bytes[at + 1] === MINUS;
     const first = negative ? at + 2 : at + 1;
     const digits = cr - first;
+    if (digits > DIGITS_MAX && negative && bytes[at] === STAR) return veryNegative(bytes, first, cr) ? 0 : NOT_A_NUMBER;
     if (digits < 1 || digits > DIGITS_MAX) return NOT_A_NUMBER;
     // As string2ll: no leading zero, no plus sign, no "-0".
     if (bytes[first] === ZERO && (digits > 1 || negative)) return NOT_A_NUMBER;
@@ -301,21 +303,27 @@ export class RequestParser {
   private line(bytes: Viewed, start: number, end: number): number {
     let lf = start + this.searched;
     while (lf < end && bytes[lf] !== LF) lf++;
+    // The end of the line is no part of it.
+    const stop = lf > start && bytes[lf - 1] === CR ? lf - 1 : lf;
+    if (stop - start > this.limits.lineBytesMax) return this.fail(start, "Protocol error: too big inline request");
     if (lf === end) {
-      if (end - start > this.limits.lineBytesMax) return this.fail(start, "Protocol error: too big inline request");
       this.searched = end - start;
       this.position = start;
       this.needed = 0;
       return INCOMPLETE;
     }
     this.searched = 0;
-    if (lf - start > this.limits.lineBytesMax) return this.fail(start, "Protocol error: too big inline request");
     const args = this.shared;
     args.bytes = bytes;
     args.count = 0;
     this.position = lf + 1;
-    const stop = lf > start && bytes[lf - 1] === CR ? lf - 1 : lf;
     if (!splitLine(args, bytes, start, stop)) return this.fail(start, "Protocol error: unbalanced quotes in request");
     return DONE;
   }
+}
+
+/** Are these the digits of a number from -2^63 on? Redis takes such a count, as all below 0, for a command without arguments. */
+function veryNegative(bytes: Viewed, first: number, end: number): boolean {
+  const digits = bytes.latin1Slice(first, Math.min(end, first + INT64_DIGITS_MAX + 1));
+  return /^[1-9]\d{0,18}$/.test(digits) && BigInt(digits) <= 2n ** 63n;
 }

@@ -29,6 +29,7 @@ export const memoryRows: Rows<MemoryValues> = {
     default: 0,
     min: 0,
     max: Number.MAX_SAFE_INTEGER,
+    redis: { min: 0n, max: 2n ** 64n - 1n },
     change: "reloadable",
     doc: "Memory for data; above it maxmemory-policy acts. 0: no limit.",
   },

@@ -175,6 +175,28 @@ test("protocol errors", () => {
   }
 });
 
+test("counts below zero are commands without arguments, down to 64 bits", () => {
+  for (const count of ["-1", "-999999999999999", "-1000000000000000", "-9223372036854775808"]) {
+    const bytes = Buffer.from(`*${count}\r\n*1\r\n$4\r\nPING\r\n`);
+    for (const pieces of [[bytes], bytewise(bytes)]) assert.equal(feed(pieces), { commands: [["PING"]], error: "" });
+  }
+  for (const count of ["-9223372036854775809", "-0123456789012345", "-123456789012345a", `-${"1".repeat(70_000)}`]) {
+    assert.is(feed([Buffer.from(`*${count}\r\n`)]).error, "Protocol error: invalid multibulk length");
+  }
+});
+
+test("the longest inline command, and what is a byte longer; a header with an end is wrong, not too long", () => {
+  const word = "a".repeat(65_536);
+  for (const end of ["\n", "\r\n"]) {
+    const bytes = Buffer.from(word + end);
+    for (const pieces of [[bytes], [bytes.subarray(0, 65_537), bytes.subarray(65_537)], slowly(bytes)])
+      assert.equal(feed(pieces), { commands: [[word]], error: "" });
+    assert.is(feed([Buffer.from(`${word}a${end}`)]).error, "Protocol error: too big inline request");
+  }
+  assert.is(feed([Buffer.from(`${word}\ra`)]).error, "Protocol error: too big inline request");
+  assert.is(feed([Buffer.from(`*1\r\n$${"1".repeat(70_000)}\r\n`)]).error, "Protocol error: invalid bulk length");
+});
+
 test("limits before AUTH", () => {
   const anonymous = (): RequestParser => {
     const parser = new RequestParser(new Args());

@@ -46,6 +46,16 @@ const WIDER: readonly (readonly [name: string, given: string, becomes: string, h
     "2146435072",
     "is lowered to 2146435072, the most client-query-buffer-limit allows",
   ],
+  [
+    "client-query-buffer-limit",
+    "9223372036854775807",
+    "2146435072",
+    "is lowered to 2146435072, the most client-query-buffer-limit allows",
+  ],
+  ...["9007199254740993", "9223372036854775807", "18446744073709551615"].map(
+    (given) =>
+      ["maxmemory", given, "9007199254740991", "is lowered to 9007199254740991, the most maxmemory allows"] as const,
+  ),
   ["proto-max-bulk-len", "1gb", "536870912", "is lowered to 536870912, the most max-value-bytes allows"],
 ];
 
@@ -75,6 +85,7 @@ test("a number that Redis does not take either is refused in its words; a later 
     ["maxmemory-samples", "0", "between 1 and 2147483647 inclusive"],
     ["slowlog-max-len", "-1", "between 0 and 9223372036854775807 inclusive"],
     ["slowlog-max-len", "9223372036854775808", "couldn't be parsed into an integer"],
+    ["maxmemory", "18446744073709551616", "between 0 and 18446744073709551615 inclusive"],
     ["tcp-backlog", "2147483648", "between 0 and 2147483647 inclusive"],
   ] as const) {
     assert.match(problems(() => load([`--${name}`, given]))[0] as string, text);

@@ -4,7 +4,7 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { formatBytes, parseBytes, parseDuration, parseInteger } from "../../../src/lib/units.js";
+import { formatBytes, parseBytes, parseBytesExactly, parseDuration, parseInteger } from "../../../src/lib/units.js";
 
 test("memory sizes", () => {
   const sizes: Record<string, number> = {
@@ -39,6 +39,9 @@ test("memory sizes", () => {
   }
   assert.is(parseBytes("9007199254740991"), Number.MAX_SAFE_INTEGER);
   assert.is(parseBytes("9007199gb"), undefined, "past what a number holds exactly");
+  assert.is(parseBytesExactly("9007199gb"), 9007199n << 30n);
+  assert.is(parseBytesExactly("18446744073709551615"), 2n ** 64n - 1n);
+  assert.is(parseBytesExactly("184467440737095516150"), undefined);
 });
 
 test("a size comes back from its text, and from any text nothing but a size", () => {

@@ -449,6 +449,7 @@ served("BGSAVE and BGREWRITEAOF while a snapshot is running; WAITAOF's numbers",
   ])
     assert.is(await c.ask("WAITAOF", ...words), "-ERR value is not an integer or out of range");
   assert.is(await c.ask("WAITAOF", "2", "0", "0"), "-ERR value is out of range, must be between 0 and 1");
+  assert.is(await c.ask("WAITAOF", "0", "9223372036854775807", "-1"), "-ERR timeout is negative");
   assert.is(await c.ask("WAITAOF", "0", "-1", "0"), "-ERR value is out of range, must be positive");
 });
 
@@ -527,7 +528,9 @@ served("DEBUG PROTOCOL", { config: { enableDebugCommand: "local" } }, async (c) 
 });
 
 served("DEBUG, where it is allowed", { config: { enableDebugCommand: "local" } }, async (c) => {
-  assert.is(await c.ask("DEBUG", "SLEEP", "0.01"), "+OK");
+  for (const seconds of ["0.01", "x", "-1", "", "0.001x", "inf", "-Infinity", "nan"])
+    assert.is(await c.ask("DEBUG", "SLEEP", seconds), "+OK", seconds);
+  assert.is(await c.ask("DEBUG", "SLEEP", "3601"), "-ERR value is out of range, must be at most 3600");
   assert.is(await c.ask("DEBUG", "SET-ACTIVE-EXPIRE", "0"), "+OK");
   assert.is(await c.ask("SET", "k", "12"), "+OK");
   assert.match(

@@ -114,6 +114,27 @@ both("a monitor's own commands are shown behind their replies", {}, async (h) =>
   assert.match(await c.line(), /"ECHO" "x"$/);
 });
 
+both(
+  "a monitor does nothing with keys, is told once that it is one, and RESET makes it a client again",
+  {},
+  async (h) => {
+    const c = await h.client();
+    const refusal = "-ERR Replica can't interact with the keyspace\r\n";
+    c.write(
+      command("MONITOR") + command("GET", "a") + command("SET", "a", "1") + command("DBSIZE") + command("MONITOR"),
+    );
+    await c.expect(`+OK\r\n${refusal}${refusal}${refusal}`);
+    c.write(command("RESET") + command("SET", "a", "1") + command("GET", "a"));
+    await c.expect("+RESET\r\n+OK\r\n$1\r\n1\r\n");
+    // What it queues is refused too, and breaks the transaction.
+    c.write(command("MULTI") + command("GET", "a") + command("EXEC") + command("MONITOR") + command("MULTI"));
+    await c.expect("+OK\r\n+QUEUED\r\n*1\r\n$1\r\n1\r\n+OK\r\n+OK\r\n");
+    assert.match(await c.line(), /"MULTI"$/);
+    c.write(command("GET", "a") + command("EXEC"));
+    await c.expect(`${refusal}-EXECABORT Transaction discarded because of previous errors.\r\n`);
+  },
+);
+
 both("a monitor that wants no replies is shown nothing", {}, async (h) => {
   const c = await h.client();
   assert.is(await c.ask("MONITOR"), "+OK");
@@ -406,6 +427,21 @@ both("CLIENT PAUSE holds back and lets go", {}, async (h) => {
   assert.is(await c.ask("PING"), "+PONG");
   assert.ok(performance.now() - started > 30);
   assert.not.ok(h.storage.paused);
+});
+
+both("CLIENT PAUSE WRITE holds a write before it is queued, and EXEC; a monitor is never held", {}, async (h) => {
+  const [admin, c, monitor] = [await h.client(), await h.client(), await h.client()];
+  assert.is(await admin.ask("CLIENT", "PAUSE", "100000", "WRITE"), "+OK");
+  c.write(command("MULTI") + command("GET", "a") + command("SET", "a", "1") + command("EXEC"));
+  await c.expect("+OK\r\n+QUEUED\r\n");
+  await until(() => h.server.pausedSessions.size === 1, "the write is held");
+  assert.is(c.received.length, 0);
+  assert.is(await admin.ask("CLIENT", "UNPAUSE"), "+OK");
+  await c.expect("+QUEUED\r\n*2\r\n$-1\r\n+OK\r\n");
+  assert.is(await monitor.ask("MONITOR"), "+OK");
+  assert.is(await admin.ask("CLIENT", "PAUSE", "100000", "ALL"), "+OK");
+  assert.is(await monitor.ask("PING"), "+PONG");
+  assert.is(await admin.ask("CLIENT", "UNPAUSE"), "+OK");
 });
 
 both("CLIENT PAUSE: a client that goes meanwhile, whole or by half, does not have its command run", {}, async (h) => {
