@@ -30,6 +30,7 @@ import type { ServerParts, ShutdownRequest } from "./server/ports.js";
 import { Server } from "./server/server.js";
 import { startScreen } from "./server/start-screen.js";
 import { Engine } from "./storage/engine.js";
+import { RefusalWatch } from "./storage/refusal-watch.js";
 import { ServedStorage } from "./storage/served.js";
 
 const LOAD_SLICE_MS = 4;
@@ -67,6 +68,7 @@ export class RunningNode {
   http: RunningHttp | undefined;
   private readonly scheduler: NodeScheduler;
   private readonly served: ServedStorage;
+  private readonly refusals: RefusalWatch;
   /** Undefined: a node alone. */
   private readonly member: Member | undefined;
   private readonly release: () => void;
@@ -119,6 +121,12 @@ export class RunningNode {
       this.memory ? undefined : (directory) => new BackupDirectory(config.dir, directory),
     );
     this.served.congestedBytes = config.walBatchBytesMax;
+    this.refusals = new RefusalWatch({
+      scheduler: this.scheduler,
+      storage: this.served,
+      readOnly: () => this.engine.store.readOnly,
+      log: this.log,
+    });
     this.server = new Server(this.serverParts());
     this.followConfig();
   }
@@ -188,10 +196,7 @@ export class RunningNode {
       server.stopAccepting();
       this.scheduler.after(LAST_WORDS_MS, () => this.end({ code: error.exitCode, message: error.message }));
     };
-    if (engine.store.readOnly) {
-      this.log("warning", "no room on the disk for the log: read-only until there is");
-      engine.onWritable = () => this.log("notice", "there is room for the log again: writes are taken");
-    }
+    this.refusals.start();
     await member?.start(engine, this.performer(member));
     this.served.ready();
     this.startScreen = startScreen({
@@ -253,6 +258,7 @@ export class RunningNode {
     const closed = this.listeners.map((listener) => listener.close());
     await Promise.all([this.drained(now), this.http?.stop(now ? 0 : this.config.shutdownTimeout)]);
     const parted = this.member?.stop();
+    this.refusals.stop();
     server.close(now);
     const quick = engine.store.usedBytes() <= STOP_SNAPSHOT_BYTES_MAX && engine.store.stats.dirty > 0;
     const { wal } = engine;
@@ -295,6 +301,7 @@ export class RunningNode {
     for (const listener of this.listeners) void listener.close();
     void this.http?.stop(0);
     void this.member?.stop();
+    this.refusals.stop();
     this.server.close(true);
     this.server.stop();
     this.engine.recovery?.close();
