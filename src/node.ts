@@ -263,6 +263,7 @@ export class RunningNode {
   private async stopOnce(save: boolean, now: boolean): Promise<void> {
     const { server, engine } = this;
     server.lastCall();
+    this.member?.part();
     const closed = this.listeners.map((listener) => listener.close());
     await Promise.all([this.drained(now), this.http?.stop(now ? 0 : this.config.shutdownTimeout)]);
     const parted = this.member?.stop();
