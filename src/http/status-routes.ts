@@ -126,10 +126,14 @@ function nodes({ fields, members }: Info): object {
 }
 
 const NUMBERS = ["port", "peer_port", "round_trip_ms", "clock_offset_ms", "partitions", "first"];
+/** null of a node that is down, or whose link has just opened. */
+const MEASURED = ["round_trip_ms", "clock_offset_ms"];
 
 function nodeOf(member: Fields): object {
-  const value = (name: string, text: string): string | number | boolean => {
+  const unmeasured = member.get("round_trip_ms") === "-1";
+  const value = (name: string, text: string): string | number | boolean | null => {
     if (name === "self") return text === "1";
+    if (unmeasured && MEASURED.includes(name)) return null;
     return NUMBERS.includes(name) ? Number(text) : text;
   };
   return Object.fromEntries([...member].map(([name, text]) => [camel(name), value(name, text)]));

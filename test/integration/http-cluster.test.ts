@@ -102,6 +102,9 @@ test("one node down: served, and degraded; two: refused, surely not applied, and
   await healthIs(0, "degraded");
   assert.is((await http(base(0), "PUT", "/kv/q", { body: "with two" })).status, 204);
   assert.equal(json(await http(base(1), "GET", "/cluster/status"))["notUp"], ["n3"]);
+  const { nodes } = json(await http(base(0), "GET", "/cluster/nodes"));
+  const gone = (nodes as Record<string, unknown>[]).find(({ id }) => id === "n3");
+  assert.equal([gone?.["roundTripMs"], gone?.["clockOffsetMs"]], [null, null]);
   await cluster.finish("n2");
   await healthIs(0, "unavailable");
   const health = await http(base(0), "GET", "/health");

@@ -400,6 +400,17 @@ test("questions are answered by the member that was asked, or not at all", async
   assert.equal(lost, [undefined]);
 });
 
+test("members: a peer that is down shows no round trip and no clock of before", async () => {
+  const world = await ClusterWorld.start();
+  const seen = (): unknown => world.nodes[0].alive.coordinator.members()[2];
+  world.scheduler.advance(1000);
+  assert.ok((seen() as { roundTripMs: number }).roundTripMs >= 0);
+  world.kill(2);
+  world.scheduler.advance(1000);
+  const { state, roundTripMs, clockOffsetMs } = seen() as Record<string, unknown>;
+  assert.equal([state, roundTripMs, clockOffsetMs], ["down", -1, 0]);
+});
+
 test("KV.EXPLAIN: who holds what", async () => {
   const world = await ClusterWorld.start();
   world.ask(0, work("k", "set abc"));
