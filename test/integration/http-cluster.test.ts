@@ -18,7 +18,8 @@ const tagOf = ({ headers }: HttpAnswer): string => headers.etag as string;
 const json = ({ body }: HttpAnswer): Record<string, unknown> => JSON.parse(body.toString());
 
 test.before(async () => {
-  await Promise.all(ids.map((id, i) => cluster.begin(id, "--http-port", String(ports[i]))));
+  const bind = ["--http-bind", "127.0.0.1 -127.0.0.2"];
+  await Promise.all(ids.map((id, i) => cluster.begin(id, "--http-port", String(ports[i]), ...bind)));
   await cluster.connected();
 });
 
@@ -92,6 +93,16 @@ test("health, status and nodes say what the command line says", async () => {
       (all as Record<string, unknown>[]).map(({ roundTripMs, clockOffsetMs, ...rest }) => rest);
     assert.equal([ok, seen["seenBy"], steady(seen["nodes"])], [true, nodes.seenBy, steady(nodes.nodes)]);
   }
+});
+
+test("nodes: this node's address is the one by which the client came", async () => {
+  const { nodes } = json(await http(base(0), "GET", "/cluster/nodes"));
+  const hosts = (all: unknown): unknown => (all as Record<string, unknown>[]).map(({ host }) => host);
+  assert.equal(hosts(nodes), ["127.0.0.1", "127.0.0.1", "127.0.0.1"]);
+  const other = `http://127.0.0.2:${ports[0]}`;
+  const seen = await http(other, "GET", "/cluster/nodes").catch(() => undefined);
+  if (seen === undefined) return; // not every system has the address
+  assert.equal(hosts(json(seen)["nodes"]), ["127.0.0.2", "127.0.0.1", "127.0.0.1"]);
 });
 
 test("one node down: served, and degraded; two: refused, surely not applied, and /health says so", async () => {
