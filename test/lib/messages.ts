@@ -152,7 +152,7 @@ export function write(writer: MessageWriter, plain: Plain): void {
   else if (type === TYPES.PROMISE) writer.promise(id, partition, epoch, dot, second, a, amid, 1, length);
   else if (type === TYPES.ACK) writer.ack(id, partition, epoch, dot);
   else if (type === TYPES.NACK) writer.nack(low, id, partition, epoch, dot, second, amid, 1, length);
-  else if (type === TYPES.HEARTBEAT) writer.heartbeat(a, b, c, d, e);
+  else if (type === TYPES.HEARTBEAT) writer.heartbeat(a, b, c, d, e, partition);
   else if (type === TYPES.SHIP_FROM) writer.shipFrom(id, a, b);
   else if (type === TYPES.SHIP_ACK) writer.shipAck(id, a);
   else if (type === TYPES.SHIP) {

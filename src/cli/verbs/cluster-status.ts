@@ -105,7 +105,7 @@ export async function nodes(options: ClientOptions): Promise<number> {
         get("state"),
         get("port") === "0" ? "not known" : `${get("host")}:${get("port")}`,
         get("peer_port"),
-        unmeasured ? "-" : `${Number(get("round_trip_ms")).toFixed(1)} ms`,
+        unmeasured ? "-" : `${Number(get("round_trip_ms")).toFixed(2)} ms`,
         unmeasured ? "-" : `${signed(Number(get("clock_offset_ms")))} ms`,
         get("partitions"),
         get("first"),

@@ -204,9 +204,10 @@ export class MessageWriter {
   /**
    * @param sentMs the sender's own steady clock, modulo 2^32. @param echoMs the last sentMs it had from the peer, and @param heldMs how
    * long ago that came: so the peer knows the time of a round trip. @param lagMs how late the sender's loop is. @param wallMs its clock.
+   * @param heldUs what heldMs leaves out, in the header's partition: who knows nothing of it reads whole milliseconds.
    */
-  heartbeat(sentMs: number, echoMs: number, heldMs: number, lagMs: number, wallMs: number): void {
-    const at = this.head(MESSAGE_HEARTBEAT, 0, 0, 0, 0, HEARTBEAT_BYTES) + MESSAGE_HEADER_BYTES;
+  heartbeat(sentMs: number, echoMs: number, heldMs: number, lagMs: number, wallMs: number, heldUs = 0): void {
+    const at = this.head(MESSAGE_HEARTBEAT, 0, 0, heldUs, 0, HEARTBEAT_BYTES) + MESSAGE_HEADER_BYTES;
     writeU32(this.buf, at, sentMs);
     writeU32(this.buf, at + 4, echoMs);
     writeU32(this.buf, at + 8, heldMs);

@@ -66,7 +66,7 @@ test("nodes: a table and JSON", () =>
       lines[1] as string,
       new RegExp(`^n1 \\* +up +127.0.0.1:${h.port} +17001 +- +- +16 +\\d+ +0.0.0-test$`),
     );
-    assert.match(lines[2] as string, /^n2 +up +127.0.0.1:7002 +17002 +0.3 ms +\+1 ms +16 +\d+ +1.0$/);
+    assert.match(lines[2] as string, /^n2 +up +127.0.0.1:7002 +17002 +0.25 ms +\+1 ms +16 +\d+ +1.0$/);
     assert.match(
       lines[3] as string,
       /^n3 +down +\S+ +17003 +- +- +16 /,
