@@ -58,6 +58,8 @@ export class Member {
   private cancelSave: Cancel = () => {};
   private saveDue = false;
   private stopped: Promise<unknown> | undefined;
+  /** The node stops: links that end now say nothing of the peers. */
+  private parting = false;
   private readonly saidMs = new Map<string, number>();
   private readonly readers: Risen = new Risen(READ_MS);
 
@@ -104,7 +106,9 @@ export class Member {
       valueBytesMax: config.maxValueBytes,
       onMet: () => {},
       onTrouble: (text, grave) => this.trouble(text, grave),
-      onState: (id, state) => this.parts.log(state === "up" ? "notice" : "warning", `${id} is ${state}`),
+      onState: (id, state) => {
+        if (!this.parting) this.parts.log(state === "up" ? "notice" : "warning", `${id} is ${state}`);
+      },
     });
     this.node = node;
     this.log = engine.registers;
@@ -207,6 +211,11 @@ export class Member {
     if (this.saveDue) this.parts.scheduler.endOfTurn(() => this.saveIfDue());
   }
 
+  /** The stop has begun; the links stay as they are until stop(). */
+  part(): void {
+    this.parting = true;
+  }
+
   /** Resolves when the last connection to a peer is closed. */
   stop(): Promise<unknown> {
     this.stopped ??= this.stopOnce();
@@ -214,6 +223,7 @@ export class Member {
   }
 
   private stopOnce(): Promise<unknown> {
+    this.part();
     this.clock?.stop();
     this.cancelSave();
     const closed = this.listeners.map((listener) => listener.close());

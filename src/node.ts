@@ -16,7 +16,7 @@ import { type Member, memberOf } from "./node-cluster.js";
 import { listenForClients, listenForHttp, shownAddresses } from "./node-listen.js";
 import { BackupDirectory } from "./platform/backup-directory.js";
 import { lockDirectory } from "./platform/directory-lock.js";
-import { type LogLevel, lineLogger } from "./platform/log.js";
+import { jsonLine, type LogLevel, lineLogger } from "./platform/log.js";
 import { MemoryDisk } from "./platform/memory-disk.js";
 import { NodeDisk } from "./platform/node-disk.js";
 import { releaseMemory } from "./platform/node-memory.js";
@@ -28,11 +28,14 @@ import { clampWarning } from "./server/admission.js";
 import { ServerPerformer } from "./server/performer.js";
 import type { ServerParts, ShutdownRequest } from "./server/ports.js";
 import { Server } from "./server/server.js";
-import { startScreen } from "./server/start-screen.js";
+import { type StartFacts, startFields, startScreen } from "./server/start-screen.js";
 import { Engine } from "./storage/engine.js";
+import { RefusalWatch } from "./storage/refusal-watch.js";
 import { ServedStorage } from "./storage/served.js";
 
 const LOAD_SLICE_MS = 4;
+/** What the start line says where lines are JSON; see also cli/verbs/cluster-dev.ts. */
+const SERVING = "serving";
 /** After a disk failure clients get this long to hear of it. */
 const LAST_WORDS_MS = 200;
 const DRAIN_POLL_MS = 5;
@@ -67,6 +70,7 @@ export class RunningNode {
   http: RunningHttp | undefined;
   private readonly scheduler: NodeScheduler;
   private readonly served: ServedStorage;
+  private readonly refusals: RefusalWatch;
   /** Undefined: a node alone. */
   private readonly member: Member | undefined;
   private readonly release: () => void;
@@ -119,6 +123,12 @@ export class RunningNode {
       this.memory ? undefined : (directory) => new BackupDirectory(config.dir, directory),
     );
     this.served.congestedBytes = config.walBatchBytesMax;
+    this.refusals = new RefusalWatch({
+      scheduler: this.scheduler,
+      storage: this.served,
+      readOnly: () => this.engine.store.readOnly,
+      log: this.log,
+    });
     this.server = new Server(this.serverParts());
     this.followConfig();
   }
@@ -188,25 +198,28 @@ export class RunningNode {
       server.stopAccepting();
       this.scheduler.after(LAST_WORDS_MS, () => this.end({ code: error.exitCode, message: error.message }));
     };
-    if (engine.store.readOnly) {
-      this.log("warning", "no room on the disk for the log: read-only until there is");
-      engine.onWritable = () => this.log("notice", "there is room for the log again: writes are taken");
-    }
+    this.refusals.start();
     await member?.start(engine, this.performer(member));
     this.served.ready();
-    this.startScreen = startScreen({
+    this.startScreen = this.startText(member);
+    engine.recovery = undefined;
+  }
+
+  private startText(member: Member | undefined): string {
+    const { config, engine } = this;
+    const facts: StartFacts = {
       version: version(),
-      config: this.config,
+      config,
       addresses: shownAddresses(this.listeners),
       http: this.http?.addresses,
-      directory: this.memory ? undefined : this.config.dir,
+      directory: this.memory ? undefined : config.dir,
       keys: engine.store.table.keys.reduce((sum, keys) => sum + keys, 0),
       loadMs: engine.loadMs,
       droppedBytes: engine.recovery?.droppedBytes ?? 0,
       pid: process.pid,
       cluster: member && { view: member.cluster, peerAddresses: member.peerAddresses },
-    });
-    engine.recovery = undefined;
+    };
+    return config.logFormat === "json" ? jsonLine("notice", SERVING, startFields(facts)) : startScreen(facts);
   }
 
   /** First what waited for this node's own disk, so that replies leave with the news. */
@@ -250,9 +263,11 @@ export class RunningNode {
   private async stopOnce(save: boolean, now: boolean): Promise<void> {
     const { server, engine } = this;
     server.lastCall();
+    this.member?.part();
     const closed = this.listeners.map((listener) => listener.close());
     await Promise.all([this.drained(now), this.http?.stop(now ? 0 : this.config.shutdownTimeout)]);
     const parted = this.member?.stop();
+    this.refusals.stop();
     server.close(now);
     const quick = engine.store.usedBytes() <= STOP_SNAPSHOT_BYTES_MAX && engine.store.stats.dirty > 0;
     const { wal } = engine;
@@ -295,6 +310,7 @@ export class RunningNode {
     for (const listener of this.listeners) void listener.close();
     void this.http?.stop(0);
     void this.member?.stop();
+    this.refusals.stop();
     this.server.close(true);
     this.server.stop();
     this.engine.recovery?.close();

@@ -106,7 +106,8 @@ export class Coordinator implements Cluster {
     );
     this.questions = new Questions(this.exchange, scheduler, options.performer, selfIndex);
     const send = (to: number, message: ReadRequest): void => this.send({ type: "send", to, message, underCeiling: 0 });
-    this.explaining = new Explain({ scheduler, boot, send, idOf: (node) => members[node].id });
+    const isDown = (node: number): boolean => this.reach.isDown(node);
+    this.explaining = new Explain({ scheduler, boot, send, isDown, idOf: (node) => members[node].id });
     const read = (work: Work, done: (answer: Answer) => void): void => this.perform(work, done);
     const propose = (work: Work, done: (answer: Answer) => void): void => this.take(work, options.deadlineMs, done);
     this.pulls = new Pulls({ scheduler, held: (name) => this.replica.held(name), read, propose });
@@ -384,6 +385,7 @@ export class Coordinator implements Cluster {
     if (left) this.forwarding.left(from);
     else this.forwarding.lost(from);
     this.questions.lost(from);
+    this.explaining.lost(from);
     if (!left) this.missed(link);
     this.carryOut();
   }

@@ -1,7 +1,9 @@
 /**
  * cluster/explain.ts: what each replica of a key holds, for people (KV.EXPLAIN): who was asked, what they said and how long that took, who
  * lags behind. It reads as a GET does, but asks all and repairs nothing.
- * Invariant: each question ends when all have answered, or with the time.
+ * Who has no connection is not asked, and one whose connection ends is not waited for: that it is down is the answer. Who is merely silent is asked,
+ * and may take all of the time.
+ * Invariant: each question ends when all have answered that still can, or with the time.
  */
 import { compareDots, type Dot } from "../core/clock/dot.js";
 import { COUNTS_PER_MS, ORIGIN_MS } from "../core/clock/hlc.js";
@@ -15,13 +17,22 @@ const QUESTIONS_MAX = 4096;
 /** Numbers of these reads are beyond those of the reader. */
 const IDS_FROM: number = 2 ** 45;
 
+/** What a replica said, and when that came: by the steady clock since the question, and by the wall clock. */
+interface Answer {
+  readonly reply: StateReply<Value>;
+  readonly ms: number;
+  readonly atMs: number;
+}
+
 interface Question {
   readonly name: string;
   readonly partition: number;
   readonly group: ReplicaGroup;
   readonly preferred: number;
   readonly startedMs: number;
-  readonly replies: Map<number, { readonly reply: StateReply<Value>; readonly ms: number }>;
+  readonly replies: Map<number, Answer>;
+  /** Those that have not answered, and will not. */
+  readonly down: Set<number>;
   readonly done: (text: string) => void;
   readonly cancel: Cancel;
 }
@@ -30,6 +41,8 @@ export interface ExplainParts {
   readonly scheduler: Scheduler;
   readonly boot: number;
   readonly idOf: (node: number) => string;
+  /** Never so of this node. */
+  readonly isDown: (node: number) => boolean;
   readonly send: (to: number, request: ReadRequest) => void;
 }
 
@@ -47,10 +60,22 @@ export class Explain {
     const id = this.nextId++;
     const startedMs = this.parts.scheduler.monotonicMs();
     const cancel = this.parts.scheduler.after(ANSWER_MS, () => this.end(id));
-    this.questions.set(id, { name, partition, group, preferred, startedMs, replies: new Map(), done, cancel });
-    const { boot } = this.parts;
+    const { boot, isDown } = this.parts;
+    const down = new Set(group.nodes.filter(isDown));
+    this.questions.set(id, { name, partition, group, preferred, startedMs, replies: new Map(), down, done, cancel });
     for (const to of group.nodes) {
+      if (down.has(to)) continue;
       this.parts.send(to, { type: "read", key: name, epoch: group.epoch, boot, id, have: undefined });
+    }
+    this.endIfAll(id);
+  }
+
+  /** The connection to a node has ended: it answers nothing that was asked before. */
+  lost(node: number): void {
+    for (const [id, { group, replies, down }] of [...this.questions]) {
+      if (!group.nodes.includes(node) || replies.has(node)) continue;
+      down.add(node);
+      this.endIfAll(id);
     }
   }
 
@@ -59,9 +84,17 @@ export class Explain {
     if (reply.id < IDS_FROM) return false;
     const question = this.questions.get(reply.id);
     if (question === undefined || question.replies.has(from)) return true;
-    question.replies.set(from, { reply, ms: this.parts.scheduler.monotonicMs() - question.startedMs });
-    if (question.replies.size === question.group.nodes.length) this.end(reply.id);
+    const { scheduler } = this.parts;
+    question.replies.set(from, { reply, ms: scheduler.monotonicMs() - question.startedMs, atMs: scheduler.nowMs() });
+    this.endIfAll(reply.id);
     return true;
+  }
+
+  private endIfAll(id: number): void {
+    const question = this.questions.get(id);
+    if (question === undefined) return;
+    const { group, replies, down } = question;
+    if (group.nodes.every((node) => replies.has(node) || down.has(node))) this.end(id);
   }
 
   private end(id: number): void {
@@ -87,14 +120,16 @@ export class Explain {
     ];
     for (const node of group.nodes) {
       const answer = replies.get(node);
-      lines.push(answer === undefined ? `${idOf(node)}: no answer` : this.line(node, answer.reply, answer.ms, highest));
+      const none = question.down.has(node) ? "down" : "no answer";
+      lines.push(answer === undefined ? `${idOf(node)}: ${none}` : this.line(node, answer, highest));
     }
     const chosen = holders.length >= group.w || holders.some(({ reply }) => reply.chosen);
     lines.push(verdict(highest, holders.length, chosen, replies.size, group));
     return lines.join("\n");
   }
 
-  private line(node: number, reply: StateReply<Value>, ms: number, highest: Dot | undefined): string {
+  /** Ages and times left are those of the moment in which the answer came. */
+  private line(node: number, { reply, ms, atMs }: Answer, highest: Dot | undefined): string {
     const { idOf } = this.parts;
     const { ballot, state, chosen } = reply;
     const time = `${ms.toFixed(2)} ms`;
@@ -102,14 +137,14 @@ export class Explain {
       return `${idOf(node)}: ${highest === undefined ? "absent" : "stale: absent"}, ${time}`;
     }
     const what = state.value === undefined ? "deleted" : `${state.value.bytes.length} bytes`;
-    const until = state.expireAt === 0 ? "" : `, expires in ${state.expireAt - this.parts.scheduler.nowMs()} ms`;
+    const until = state.expireAt === 0 ? "" : `, expires in ${state.expireAt - atMs} ms`;
     const stale = highest !== undefined && compareDots(ballot, highest) < 0 ? "stale: " : "";
-    const vector = state.vv.dots.map((dot) => this.shown(dot)).join(" ");
-    return `${idOf(node)}: ${stale}${what} at ${this.shown(ballot)}${chosen ? ", known to be chosen" : ""}${until}, written by [${vector}], ${time}`;
+    const vector = state.vv.dots.map((dot) => this.shown(dot, atMs)).join(" ");
+    return `${idOf(node)}: ${stale}${what} at ${this.shown(ballot, atMs)}${chosen ? ", known to be chosen" : ""}${until}, written by [${vector}], ${time}`;
   }
 
-  private shown({ epoch, hlc, node }: Dot): string {
-    const agoMs = this.parts.scheduler.nowMs() - ORIGIN_MS - Math.floor(hlc / COUNTS_PER_MS);
+  private shown({ epoch, hlc, node }: Dot, atMs: number): string {
+    const agoMs = atMs - ORIGIN_MS - Math.floor(hlc / COUNTS_PER_MS);
     return `${hlc}@${this.parts.idOf(node)}${epoch === 0 ? "" : ` epoch ${epoch}`} (${agoMs} ms ago)`;
   }
 }

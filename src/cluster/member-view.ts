@@ -27,8 +27,9 @@ export function memberViews(
       state: isSelf ? "up" : (link?.state ?? "down"),
       host: isSelf ? "" : host,
       peerPort: isSelf ? 0 : port,
-      roundTripMs: link?.roundTripMs ?? -1,
-      clockOffsetMs: link?.clockOffsetMs ?? 0,
+      // What was measured before it went down says nothing of now.
+      roundTripMs: link === undefined || link.state === "down" ? -1 : link.roundTripMs,
+      clockOffsetMs: link === undefined || link.state === "down" ? 0 : link.clockOffsetMs,
     };
   });
 }

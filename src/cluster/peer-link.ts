@@ -83,6 +83,8 @@ export interface LinkOptions {
 }
 
 const STAMPS = 4_294_967_295;
+/** Whose sending is remembered with fractions: by the time of more a peer is down. */
+const BEATS_MAX = 16;
 
 export class PeerLink implements ConnectionOwner {
   readonly peerId: string;
@@ -117,6 +119,8 @@ export class PeerLink implements ConnectionOwner {
   private stopped = false;
   private peerSentMs = 0;
   private peerSentAtMs = -1;
+  /** When the last heartbeats were sent: their stamps are whole ms, and a round trip is often less than one. */
+  private readonly beats: number[] = [];
 
   constructor(address: PeerAddress, options: LinkOptions) {
     const { times, unit } = options;
@@ -342,7 +346,17 @@ export class PeerLink implements ConnectionOwner {
     if (writer === undefined) return;
     const heldMs = this.peerSentAtMs < 0 ? 0 : nowMs - this.peerSentAtMs;
     const echoMs = this.peerSentAtMs < 0 ? 0 : this.peerSentMs;
-    writer.heartbeat(stamp(nowMs), echoMs, Math.floor(heldMs), Math.floor(this.lagMs), scheduler.nowMs(), syncedLsn());
+    writer.heartbeat({
+      sentMs: stamp(nowMs),
+      echoMs,
+      heldMs: Math.floor(heldMs),
+      heldUs: Math.floor((heldMs % 1) * 1000),
+      lagMs: Math.floor(this.lagMs),
+      wallMs: scheduler.nowMs(),
+      syncedLsn: syncedLsn(),
+    });
+    this.beats.push(nowMs);
+    if (this.beats.length > BEATS_MAX) this.beats.shift();
   }
 
   private onHeartbeat(connection: PeerConnection, reader: MessageReader): void {
@@ -356,12 +370,18 @@ export class PeerLink implements ConnectionOwner {
     if (first) this.heartbeat();
     if (reader.echoMs === 0) return;
     const { scheduler, times } = this.options;
-    const sinceSentMs = (stamp(nowMs) - reader.echoMs + STAMPS) % STAMPS;
+    const sinceSentMs = this.sinceSentMs(reader.echoMs, nowMs);
     // Two steady clocks, and one a little faster: a short trip would come out below 0, and as 49 days.
-    this.roundTripMs = Math.max(0, sinceSentMs - reader.heldMs);
+    this.roundTripMs = Math.max(0, sinceSentMs - reader.heldMs - reader.partition / 1000);
     this.peerLessSteadyMs = reader.wallMs + this.roundTripMs / 2 - scheduler.monotonicMs();
     this.options.events.measured(this);
     if (this.state === "suspect" && sinceSentMs < times.suspectMs) this.become("up");
+  }
+
+  /** @param echoMs the stamp of a heartbeat that came back. Of two with one stamp it is the first: half of a trip that is too long covers the clock's error. */
+  private sinceSentMs(echoMs: number, nowMs: number): number {
+    const sentMs = this.beats.find((ms) => stamp(ms) === echoMs);
+    return sentMs === undefined ? (stamp(nowMs) - echoMs + STAMPS) % STAMPS : nowMs - sentMs;
   }
 }
 

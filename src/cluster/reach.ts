@@ -35,6 +35,11 @@ export class Reach {
     return missing > 0;
   }
 
+  /** Is no connection to it open? A question would not even leave. */
+  isDown(node: number): boolean {
+    return node !== this.selfIndex && (this.links[node]?.state ?? "down") === "down";
+  }
+
   private mayAnswer(node: number): boolean {
     if (node === this.selfIndex) return true;
     const link = this.links[node];

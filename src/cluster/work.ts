@@ -78,7 +78,7 @@ export interface MemberView {
   /** Where its peer port is, as configured; "" and 0 of itself. */
   readonly host: string;
   readonly peerPort: number;
-  /** -1: not measured. */
+  /** -1: not measured, or down; then the offset means nothing either. */
   readonly roundTripMs: number;
   readonly clockOffsetMs: number;
 }

@@ -19,6 +19,7 @@ const KEEPTTL = 8;
 const CONDITIONS = NX | IFMATCH;
 const TIMES = PX | KEEPTTL;
 
+const DOLLAR = 36;
 const STAR = 42;
 const LF = 10;
 const NO_TTL = -1;
@@ -38,6 +39,8 @@ function matches(c: Context, index: number): boolean {
   if (!key.present) return false;
   const from = args.start[index];
   if (args.length[index] === 1 && args.bytes[from] === STAR) return true;
+  // What this very operation has made: nobody can hold its version.
+  if (key.version === 0) return false;
   const version = versionText(key.version, key.versionNode);
   return args.length[index] === version.length && args.bytes.latin1Slice(from, from + version.length) === version;
 }
@@ -78,7 +81,10 @@ function conditionHolds(c: Context): boolean {
   return (options.flags & NX) === 0 || !c.key.present;
 }
 
-/** KV.GET key: value, version and remaining milliseconds (-1: for ever); null when there is no such key. */
+/**
+ * KV.GET key: value, version and remaining milliseconds (-1: for ever); null when there is no such key. The version is null of a state that is not
+ * chosen yet: behind a write of the key in the same EXEC, in a cluster.
+ */
 export function kvGet(c: Context): void {
   const { key, reply } = c;
   if (!key.present) {
@@ -88,7 +94,8 @@ export function kvGet(c: Context): void {
   if (wrongType(c)) return;
   reply.array(3);
   reply.bulk(key.bytes, key.valueAt, key.valueBytes);
-  reply.bulkText(versionText(key.version, key.versionNode));
+  if (key.version === 0) reply.nullBulk();
+  else reply.bulkText(versionText(key.version, key.versionNode));
   reply.int(key.expireAt === 0 ? NO_TTL : Math.max(0, key.expireAt - c.now));
 }
 
@@ -97,6 +104,7 @@ export function versionNodeOf(reply: Buffer): number {
   if (reply[0] !== STAR) return 0;
   const end = reply.lastIndexOf("\r\n:");
   const from = reply.lastIndexOf(LF, end - 1) + 1;
+  if (reply[from] === DOLLAR) return 0; // null
   const [, node = "0"] = reply.latin1Slice(from, end).split("-");
   return Number.parseInt(node, 36);
 }

@@ -2,7 +2,7 @@
  * config/http-bind.ts: where HTTP listens when nobody says so: where bind does, as far as that is loopback. HTTP has neither TLS nor Redis's
  * unauthenticated limits, and browsers speak it.
  */
-import { isLoopback } from "./peers.js";
+import { isLoopback } from "../lib/loopback.js";
 
 const ALL: Readonly<Record<string, string>> = { "*": "0.0.0.0", "::*": "::" };
 /** All addresses have these loopback ones among them. */

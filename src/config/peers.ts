@@ -54,8 +54,3 @@ export function checkPeers(list: readonly string[]): string | undefined {
 export function peersOf(list: readonly string[]): Peer[] {
   return list.flatMap((text) => parsePeer(text) ?? []);
 }
-
-/** A name or address by which only this machine is reached. */
-export function isLoopback(host: string): boolean {
-  return /^(127\.[0-9.]+|::1|localhost)$/i.test(host);
-}

@@ -2,9 +2,11 @@
  * config/rules.ts: what ties several options together: derived ports, rules between values, and what unsafe values give up.
  * Run at start and after each CONFIG SET. Invariant: brokenRule looks only at values, so the order they came in is nothing to it.
  */
+
+import { isLoopback } from "../lib/loopback.js";
 import type { Config } from "./config.js";
 import type { ConfigValues } from "./options.js";
-import { isLoopback, peersOf } from "./peers.js";
+import { peersOf } from "./peers.js";
 
 export interface BrokenRule {
   /** The options the rule is about, the one to change first in front. */

@@ -5,6 +5,7 @@
  * Invariants: /health answers without a password and tells no names; a node alone is a cluster of one, with the same members in its answers.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { isLoopback } from "../lib/loopback.js";
 import type { ClientPool } from "./client-pool.js";
 import { parametersOf } from "./conditions.js";
 import type { Target } from "./target.js";
@@ -25,16 +26,21 @@ interface Info {
 }
 
 export function addStatusRoutes(app: FastifyInstance, { pool, targetOf }: StatusParts): void {
-  const answer = (path: string, make: (info: Info, reply: FastifyReply) => object): void => {
+  const answer = (path: string, make: (info: Info, reply: FastifyReply, local: string) => object): void => {
     app.get(path, async (request, reply) => {
       parametersOf(targetOf(request).query, []);
       const text = await pool.run(false, (client) => client.call("INFO", "server", "persistence", "cluster"));
-      return reply.send(make(readInfo(String(text)), reply));
+      return reply.send(make(readInfo(String(text)), reply, localOf(request)));
     });
   };
   answer("/health", health);
   answer("/cluster/status", status);
   answer("/cluster/nodes", nodes);
+}
+
+/** The address by which the client came. */
+function localOf({ socket }: FastifyRequest): string {
+  return (socket.localAddress ?? "").replace(/^::ffff:/, "");
 }
 
 function readInfo(text: string): Info {
@@ -120,16 +126,24 @@ function status({ fields, members }: Info): object {
   };
 }
 
-function nodes({ fields, members }: Info): object {
+function nodes({ fields, members }: Info, _reply: FastifyReply, local: string): object {
   const self = fields.get("kvorum_cluster_self") ?? nameOf(fields);
-  return { seenBy: self, nodes: members.length === 0 ? [aloneNode(fields)] : members.map(nodeOf) };
+  const seen = members.map((member) => nodeOf(member, local));
+  return { seenBy: self, nodes: members.length === 0 ? [aloneNode(fields)] : seen };
 }
 
 const NUMBERS = ["port", "peer_port", "round_trip_ms", "clock_offset_ms", "partitions", "first"];
+/** null of a node that is down, or whose link has just opened. */
+const MEASURED = ["round_trip_ms", "clock_offset_ms"];
 
-function nodeOf(member: Fields): object {
-  const value = (name: string, text: string): string | number | boolean => {
+/** @param local in place of a host that is of this machine only, as server/cluster-face.ts has it: INFO was asked from within. */
+function nodeOf(member: Fields, local: string): object {
+  const unmeasured = member.get("round_trip_ms") === "-1";
+  const elsewhere = local !== "" && (member.get("self") === "1" || !isLoopback(local));
+  const value = (name: string, text: string): string | number | boolean | null => {
     if (name === "self") return text === "1";
+    if (name === "host" && isLoopback(text) && elsewhere) return local;
+    if (unmeasured && MEASURED.includes(name)) return null;
     return NUMBERS.includes(name) ? Number(text) : text;
   };
   return Object.fromEntries([...member].map(([name, text]) => [camel(name), value(name, text)]));

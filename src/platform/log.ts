@@ -15,13 +15,16 @@ export function lineLogger(
 ): (level: LogLevel, text: string) => void {
   return (level, text) => {
     if (LEVELS.indexOf(level) < LEVELS.indexOf(least())) return;
-    const now = new Date();
     write(
-      format === "json"
-        ? `${JSON.stringify({ time: now.toISOString(), level, pid: process.pid, msg: text })}\n`
-        : `${process.pid}:M ${stamp(now)} ${MARKS[level]} ${text}\n`,
+      format === "json" ? jsonLine(level, text) : `${process.pid}:M ${stamp(new Date())} ${MARKS[level]} ${text}\n`,
     );
   };
+}
+
+/** @param facts stand behind the message, as fields of the same object. */
+export function jsonLine(level: LogLevel, text: string, facts: object = {}): string {
+  const time = new Date().toISOString();
+  return `${JSON.stringify({ time, level, pid: process.pid, msg: text, ...facts })}\n`;
 }
 
 function stamp(now: Date): string {

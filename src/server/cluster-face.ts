@@ -9,7 +9,7 @@
  */
 import { createHash } from "node:crypto";
 import type { MemberView } from "../cluster/work.js";
-import { isLoopback } from "../config/peers.js";
+import { isLoopback } from "../lib/loopback.js";
 import type { Cancel } from "../ports/scheduler.js";
 import { type NodeCard, writeCard } from "./node-card.js";
 import { NodeCards } from "./node-cards.js";

@@ -5,11 +5,12 @@
 import type { MemberView } from "../cluster/work.js";
 import type { Field } from "./info-sections.js";
 import type { Server } from "./server.js";
+import type { Session } from "./session.js";
 import { slotHealth } from "./slot-map.js";
 
 const UNMEASURED = -1;
 
-export function clusterFields(server: Server): Field[] {
+export function clusterFields(server: Server, session: Session): Field[] {
   const { config } = server;
   const { cluster } = server.parts;
   const fields: Field[] = [["cluster_enabled", config.clusterEnabled ? 1 : 0]];
@@ -33,7 +34,7 @@ export function clusterFields(server: Server): Field[] {
     ["kvorum_cluster_slots_read_only", readOnly],
   );
   const held = heldBy(cluster.partitions, cluster.n, members.length, (partition) => cluster.replicas(partition));
-  for (const member of members) fields.push([`member_${member.index}`, memberLine(server, member, held)]);
+  for (const member of members) fields.push([`member_${member.index}`, memberLine(session, member, held)]);
   for (const [name, value] of Object.entries(cluster.figures())) fields.push([`kvorum_${name}`, shown(value)]);
   return fields;
 }
@@ -54,8 +55,10 @@ function heldBy(partitions: number, n: number, members: number, replicas: (p: nu
 }
 
 /** Values hold no comma and no equals sign: ids and hosts cannot. */
-function memberLine({ face, config }: Server, member: MemberView, { replicas, firsts }: Held): string {
-  const { host, port } = face.addressOf(member, undefined);
+function memberLine(session: Session, member: MemberView, { replicas, firsts }: Held): string {
+  const { face, config } = session.server;
+  // As CLUSTER NODES shows them to who asks.
+  const { host, port } = face.addressOf(member, session);
   const bus = member.isSelf ? config.peerPort : member.peerPort;
   const values: [string, string | number][] = [
     ["id", member.id],

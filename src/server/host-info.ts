@@ -4,7 +4,6 @@
 import type { Context } from "../commands/context.js";
 import type { HostHandler } from "./hosts.js";
 import { SECTIONS, type SectionName } from "./info-sections.js";
-import type { Server } from "./server.js";
 import type { Session } from "./session.js";
 
 const ALL = Object.keys(SECTIONS) as SectionName[];
@@ -13,7 +12,7 @@ const ON_REQUEST: readonly SectionName[] = ["commandstats", "errorstats", "laten
 const DEFAULT = ALL.filter((name) => !ON_REQUEST.includes(name));
 
 /** INFO's text. `words` are section names, "default", "all" or "everything", lower case; none = default. */
-function infoText(server: Server, words: readonly string[]): string {
+function infoText(session: Session, words: readonly string[]): string {
   const wanted = new Set<string>();
   for (const word of words.length === 0 ? ["default"] : words) {
     const names = word === "all" || word === "everything" ? ALL : word === "default" ? DEFAULT : [word];
@@ -23,7 +22,7 @@ function infoText(server: Server, words: readonly string[]): string {
   for (const name of ALL) {
     if (!wanted.has(name)) continue;
     const title = name === "cpu" ? "CPU" : `${name[0].toUpperCase()}${name.slice(1)}`;
-    const lines = SECTIONS[name](server).map(([field, value]) => `${field}:${value}\r\n`);
+    const lines = SECTIONS[name](session.server, session).map(([field, value]) => `${field}:${value}\r\n`);
     parts.push(`# ${title}\r\n${lines.join("")}`);
   }
   return parts.join("\r\n");
@@ -32,7 +31,7 @@ function infoText(server: Server, words: readonly string[]): string {
 function info(session: Session, c: Context): void {
   const words: string[] = [];
   for (let i = 1; i < c.args.count; i++) words.push(c.args.lower(i));
-  c.reply.verbatim(Buffer.from(infoText(session.server, words), "utf8").latin1Slice());
+  c.reply.verbatim(Buffer.from(infoText(session, words), "utf8").latin1Slice());
 }
 
 export const infoHosts: Readonly<Record<string, HostHandler>> = { info };

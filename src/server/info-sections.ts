@@ -9,6 +9,7 @@ import { clusterFields } from "./cluster-info.js";
 import { survives } from "./guarantees.js";
 import { REDIS_VERSION } from "./host-connection.js";
 import type { Server } from "./server.js";
+import type { Session } from "./session.js";
 
 export type SectionName =
   | "server"
@@ -25,7 +26,8 @@ export type SectionName =
   | "cluster"
   | "keyspace";
 export type Field = readonly [name: string, value: string | number];
-type Section = (server: Server) => Field[];
+/** @param session who asks. */
+type Section = (server: Server, session: Session) => Field[];
 
 const GIT = "00000000";
 

@@ -1,6 +1,6 @@
 /**
  * server/start-screen.ts: what a person sees when the server is up: where it listens, where the data is, and honestly which
- * failures an acknowledged write survives.
+ * failures an acknowledged write survives. And the same facts for a machine, where lines are JSON.
  */
 import type { Config } from "../config/config.js";
 import { availability, survives } from "./guarantees.js";
@@ -64,4 +64,29 @@ function clusterLines({ view, peerAddresses }: ClusterFacts, wantedN: number): s
     `  cluster     node ${id} of ${members.length}${shown}, peers at ${peerAddresses.join("  ")}`,
     `  quorum      n ${view.n}${fewer}, r ${view.r}, w ${view.w}: ${availability(view)}`,
   ];
+}
+
+/** Fields of one line of the log. `http` is empty, and `directory` and `cluster` are null, where there is none. */
+export function startFields(facts: StartFacts): object {
+  const { config, addresses, cluster, directory, version } = facts;
+  const { appendfsync } = config;
+  return {
+    version,
+    addresses,
+    http: (facts.http ?? []).map((address) => `http://${address}`),
+    directory: directory ?? null,
+    keys: facts.keys,
+    loadMs: Math.round(facts.loadMs),
+    droppedBytes: facts.droppedBytes,
+    appendfsync: directory === undefined ? null : appendfsync,
+    survives: survives(appendfsync, directory === undefined, cluster?.view),
+    unsafe: config.unsafe(),
+    cluster: cluster === undefined ? null : clusterFields(cluster),
+  };
+}
+
+function clusterFields({ view, peerAddresses }: ClusterFacts): object {
+  const { n, r, w } = view;
+  const members = view.members().map((member) => member.id);
+  return { id: members[view.selfIndex], members, peerAddresses, n, r, w, availability: availability(view) };
 }

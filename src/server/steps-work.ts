@@ -4,7 +4,7 @@
  *   result of steps   outcome (1): 0 the watched key has changed, nothing was done; 1 done
  *                     | for each command: reply length (4) | reply
  */
-import type { KeyChange, KeyRegister, Work } from "../cluster/work.js";
+import { type KeyChange, type KeyRegister, WITHIN_ROUND, type Work } from "../cluster/work.js";
 import { readU32, writeU32 } from "../codec/record/record.js";
 import { Gathered } from "./gathered.js";
 import type { KnownState } from "./work-bytes.js";
@@ -59,7 +59,9 @@ export class StepsWork implements Work {
     const { commands, known, seen, proto } = this.steps;
     const own = knownOf(state);
     if (seen !== undefined && hasChanged(seen, own)) return { result: CHANGED, next: undefined };
-    const states = new Map(known).set(name, own);
+    // What another work of the same round has made passes: its version is nobody's to hold, as that of what the steps make.
+    const shown = own.versionNode === WITHIN_ROUND ? { ...own, version: 0, versionNode: 0 } : own;
+    const states = new Map(known).set(name, shown);
     const replies = new Replies();
     const written = stage.steps(commands, name, states, proto, now, replies.add);
     if (written === undefined || (!written.present && state.value === undefined))

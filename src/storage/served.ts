@@ -13,6 +13,8 @@ export class ServedStorage {
   readonly backup?: (directory: string, done: BackupDone) => boolean;
   /** Two such batches are the most memory that the log takes, but for a single larger command (wal-batch-bytes-max). */
   congestedBytes: number = 1 << 20;
+  /** The largest command that the disk had no room for; the owner sets it back once there is. */
+  refusedBytes = 0;
   private readonly engine: Engine;
   private loaded = false;
   private readonly startedMs: number;
@@ -72,7 +74,10 @@ export class ServedStorage {
 
   roomFor(bytes: number): boolean {
     if (this.engine.store.readOnly) return false;
-    return this.engine.wal?.outOfSpace(bytes) !== true;
+    const { wal } = this.engine;
+    if (wal?.outOfSpace(bytes) !== true) return true;
+    if (wal.lacksRoom(bytes)) this.refusedBytes = Math.max(this.refusedBytes, bytes);
+    return false;
   }
 
   batchTakes(bytes: number): boolean {

@@ -29,8 +29,13 @@ class Dev {
   readonly child: ChildProcess;
   readonly exited: Promise<number | null>;
 
-  /** @param nodeOptions for this process and those it starts. */
-  constructor(port: number, dir = mkdtempSync(join(tmpdir(), "kvorum-dev-")), nodeOptions = "") {
+  /** @param nodeOptions for this process and those it starts. @param more for each node. */
+  constructor(
+    port: number,
+    dir = mkdtempSync(join(tmpdir(), "kvorum-dev-")),
+    nodeOptions = "",
+    more: readonly string[] = [],
+  ) {
     this.port = port;
     this.dir = dir;
     const [command, ...words] = PROGRAM;
@@ -46,6 +51,7 @@ class Dev {
       "--",
       "--hz",
       "20",
+      ...more,
     ];
     const env = { PATH: process.env["PATH"] ?? "", NODE_OPTIONS: nodeOptions };
     this.child = spawn(command, [...words, ...argv], { env, stdio: ["ignore", "pipe", "pipe"] });
@@ -122,6 +128,17 @@ test("three nodes; one dies and is told; Ctrl-C ends all", async () => {
     assert.is(await within(WAIT_MS, dev.exited, "the end"), 0);
     assert.match(dev.said, /n1 \| kvorum: stopped by SIGTERM; everything acknowledged is on disk/);
     assert.ok(!pids.some(runs));
+  } finally {
+    await dev.end();
+  }
+});
+
+test("nodes whose lines are JSON are seen to serve", async () => {
+  const dev = new Dev(await freeRows(), undefined, undefined, ["--log-format", "json"]);
+  try {
+    await dev.serving();
+    const shown = /^n2 \| (\{.*"msg":"serving".*)$/m.exec(dev.said)?.[1] ?? "";
+    assert.equal(JSON.parse(shown).cluster.members, ["n1", "n2", "n3"]);
   } finally {
     await dev.end();
   }

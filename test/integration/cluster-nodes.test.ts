@@ -78,7 +78,10 @@ test("one is stopped: it is suspect, then down, and up again when it goes on", a
 });
 
 test("one is asked to stop: it says goodbye and exits with 0; alone the last one has no quorum", async () => {
+  const { process: asked } = cluster.node("n3");
   assert.is(await cluster.finish("n3", "SIGTERM"), 0);
+  assert.match(asked?.said ?? "", "stopped by SIGTERM");
+  assert.not.match(asked?.said.split("SIGTERM: stopping")[1] ?? "", " is down");
   await becomes("n3", "n1", "down");
   await cluster.finish("n2");
   await becomes("n2", "n1", "down");

@@ -114,6 +114,7 @@ async function full(bytes: number, writers: number): Promise<void> {
     for (const name of readdirSync(dir)) if (name.endsWith(".tmp")) rmSync(join(dir, name));
     fillUp(join(disk.path, "rest"));
     server = await ServerProcess.start({ port, dir });
+    assert.match(server.said, / # .*: No space left on device\n/, "it is told at the start");
     const reader = await Connection.open(port);
     assert.match(textOf(await reader.send("SET", "late", "1")), /^MISCONF .*No space left on device/);
     await reader.ask("MULTI");
@@ -125,6 +126,11 @@ async function full(bytes: number, writers: number): Promise<void> {
     disk.resize(DISK_MB * 4);
     await untilWritable(reader, "late", "2");
     reader.close();
+    const told = async (): Promise<void> => {
+      while (!server.said.includes(" * writes are taken again"))
+        await new Promise((resolve) => setTimeout(resolve, 50));
+    };
+    await within(WAIT_MS, told(), "that there is room is told");
     await server.end("SIGKILL");
     server = await ServerProcess.start({ port, dir });
     await Promise.all(names.map((name, i) => verify(port, name, filled[i].count, bytes)));

@@ -371,4 +371,21 @@ test("a test server is there in milliseconds", async () => {
   client.disconnect();
 });
 
+test("alone every write in a transaction has a version of its own, and KV.GET tells it", async () => {
+  await using node = await open({ memory: true });
+  const client = node.client();
+  const replies = await client.transaction([
+    ["SET", "k", "1"],
+    ["KV.GET", "k"],
+    ["KV.SET", "k", "2"],
+    ["KV.GET", "k"],
+  ]);
+  const [, [, first], [second], [, seen]] = replies as [string, string[], string[], string[]];
+  assert.match(first as string, /^[0-9a-z]{8,}$/);
+  assert.is(seen, second);
+  assert.not.equal(first, second);
+  const [, now] = (await client.call("KV.GET", "k")) as string[];
+  assert.is(now, second);
+});
+
 test.run();

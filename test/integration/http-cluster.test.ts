@@ -18,7 +18,8 @@ const tagOf = ({ headers }: HttpAnswer): string => headers.etag as string;
 const json = ({ body }: HttpAnswer): Record<string, unknown> => JSON.parse(body.toString());
 
 test.before(async () => {
-  await Promise.all(ids.map((id, i) => cluster.begin(id, "--http-port", String(ports[i]))));
+  const bind = ["--http-bind", "127.0.0.1 -127.0.0.2"];
+  await Promise.all(ids.map((id, i) => cluster.begin(id, "--http-port", String(ports[i]), ...bind)));
   await cluster.connected();
 });
 
@@ -94,6 +95,16 @@ test("health, status and nodes say what the command line says", async () => {
   }
 });
 
+test("nodes: this node's address is the one by which the client came", async () => {
+  const { nodes } = json(await http(base(0), "GET", "/cluster/nodes"));
+  const hosts = (all: unknown): unknown => (all as Record<string, unknown>[]).map(({ host }) => host);
+  assert.equal(hosts(nodes), ["127.0.0.1", "127.0.0.1", "127.0.0.1"]);
+  const other = `http://127.0.0.2:${ports[0]}`;
+  const seen = await http(other, "GET", "/cluster/nodes").catch(() => undefined);
+  if (seen === undefined) return; // not every system has the address
+  assert.equal(hosts(json(seen)["nodes"]), ["127.0.0.2", "127.0.0.1", "127.0.0.1"]);
+});
+
 test("one node down: served, and degraded; two: refused, surely not applied, and /health says so", async () => {
   await http(base(0), "PUT", "/kv/q", { body: "before" });
   await cluster.finish("n3");
@@ -102,6 +113,9 @@ test("one node down: served, and degraded; two: refused, surely not applied, and
   await healthIs(0, "degraded");
   assert.is((await http(base(0), "PUT", "/kv/q", { body: "with two" })).status, 204);
   assert.equal(json(await http(base(1), "GET", "/cluster/status"))["notUp"], ["n3"]);
+  const { nodes } = json(await http(base(0), "GET", "/cluster/nodes"));
+  const gone = (nodes as Record<string, unknown>[]).find(({ id }) => id === "n3");
+  assert.equal([gone?.["roundTripMs"], gone?.["clockOffsetMs"]], [null, null]);
   await cluster.finish("n2");
   await healthIs(0, "unavailable");
   const health = await http(base(0), "GET", "/health");

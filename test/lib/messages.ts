@@ -152,8 +152,10 @@ export function write(writer: MessageWriter, plain: Plain): void {
   else if (type === TYPES.PROMISE) writer.promise(id, partition, epoch, dot, second, a, amid, 1, length);
   else if (type === TYPES.ACK) writer.ack(id, partition, epoch, dot);
   else if (type === TYPES.NACK) writer.nack(low, id, partition, epoch, dot, second, amid, 1, length);
-  else if (type === TYPES.HEARTBEAT) writer.heartbeat(a, b, c, d, e, epoch * 2 ** 32 + id);
-  else if (type === TYPES.SHIP_FROM) writer.shipFrom(id, a, b);
+  else if (type === TYPES.HEARTBEAT) {
+    const syncedLsn = epoch * 2 ** 32 + id;
+    writer.heartbeat({ sentMs: a, echoMs: b, heldMs: c, heldUs: partition, lagMs: d, wallMs: e, syncedLsn });
+  } else if (type === TYPES.SHIP_FROM) writer.shipFrom(id, a, b);
   else if (type === TYPES.SHIP_ACK) writer.shipAck(id, a);
   else if (type === TYPES.SHIP) {
     writer.shipBegin(id, a, b, low === 1);

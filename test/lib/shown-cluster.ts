@@ -17,6 +17,8 @@ export interface FakeOptions {
   readonly partitions?: number;
 }
 
+const UNMEASURED = { roundTripMs: -1, clockOffsetMs: 0 };
+
 export class ShownCluster implements Cluster {
   readonly selfIndex: number;
   readonly partitions: number;
@@ -29,6 +31,7 @@ export class ShownCluster implements Cluster {
   readonly asked: string[] = [];
   /** By id: what a member says to a question. */
   answer: (id: string, kind: number, bytes: Buffer) => Buffer | undefined = () => undefined;
+  clockOffsetMs = 1;
   /** Where the peers are. */
   hostOf: (id: string) => string = () => "127.0.0.1";
   private readonly ids: readonly string[];
@@ -59,8 +62,7 @@ export class ShownCluster implements Cluster {
         isSelf,
         state: this.states[index] as LinkState,
         ...where,
-        roundTripMs: 0.25,
-        clockOffsetMs: 1,
+        ...(this.states[index] === "down" ? UNMEASURED : { roundTripMs: 0.25, clockOffsetMs: this.clockOffsetMs }),
       };
     });
   }

@@ -47,6 +47,8 @@ interface Made {
   readonly member: Member;
   readonly storage: MapStorage;
   readonly disk: CountingDisk;
+  /** What it logged. */
+  readonly lines: string[];
 }
 
 async function start(
@@ -60,13 +62,15 @@ async function start(
     { id, peers: peers.map((other) => `${other}=127.0.0.1:${ports[other]}`), peerPort: ports[id] as number },
     "/",
   );
-  const member = memberOf({ config, disk, scheduler, log: () => {} }) as Member;
+  const lines: string[] = [];
+  const log = (level: string, text: string): void => void lines.push(`${level}: ${text}`);
+  const member = memberOf({ config, disk, scheduler, log }) as Member;
   const storage = new MapStorage();
   const logFrom = (lsn: number) => storage.logFrom(lsn);
   const engine = { registers: storage, logFrom, store: { hlc: new Hlc() }, meta: { node: `directory of ${id}` } };
   const performer = { decode: (name: string, bytes: Buffer) => work(name.slice(1), bytes.toString()) };
   await member.start(engine as unknown as Engine, performer as never);
-  return { member, storage, disk };
+  return { member, storage, disk, lines };
 }
 
 function linkOf(member: Member): PeerLink {
@@ -191,6 +195,34 @@ test("a full disk: a link that was reset comes back, and keys are read before th
     await Promise.all(nodes.map(({ member }) => member.stop()));
   }
 });
+
+test("a node that stops says nothing of its peers any more: its links end since it stops", async () => {
+  const ports = await freePorts(3);
+  const names = Object.fromEntries(["a", "b", "c"].map((id, i) => [id, ports[i] as number]));
+  const scheduler = new NodeScheduler();
+  const nodes = await Promise.all(["a", "b", "c"].map((id) => start(id, names, scheduler)));
+  const [a, b, c] = nodes as [Made, Made, Made];
+  try {
+    const up = ({ lines }: Made): boolean => lines.filter((line) => / is up$/.test(line)).length === 2;
+    assert.ok(await until(() => nodes.every(up)));
+    // It answers what was asked first; meanwhile a peer may stop as well.
+    a.member.part();
+    await c.member.stop();
+    assert.ok(await until(() => b.lines.includes("warning: c is down")), "who does not stop says it");
+    assert.ok(await until(() => [...(a.member["node"] as ClusterNode).peers.links.values()].some(isDown)));
+    await b.member.stop();
+    await a.member.stop();
+    assert.not.match(a.lines.join("\n"), /is (down|suspect)/);
+    assert.not.match(c.lines.join("\n"), /is (down|suspect)/);
+    assert.not.match(b.lines.join("\n"), /a is (down|suspect)/);
+  } finally {
+    await Promise.all(nodes.map(({ member }) => member.stop()));
+  }
+});
+
+function isDown({ state }: PeerLink): boolean {
+  return state === "down";
+}
 
 test("what peers had beyond the log that was recovered is forgotten on the disk too", async () => {
   const [a, b] = (await freePorts(2)) as [number, number];

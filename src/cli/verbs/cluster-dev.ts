@@ -25,8 +25,9 @@ const HOST = "127.0.0.1";
 const PEER_PORT_PLUS = 10_000;
 const HTTP_PORT_PLUS = 1000;
 const PORT_MAX = 65535;
-/** The last line of a node's start screen: it serves. */
+/** The last line of a node's start screen: it serves. And the only one where lines are JSON. */
 const SERVING = "Ctrl-C to stop";
+const SERVING_JSON = '"msg":"serving",';
 
 interface Planned {
   readonly id: string;
@@ -106,9 +107,9 @@ class DevNode {
       for (const stream of [stdout, stderr]) {
         if (stream === null) continue;
         createInterface({ input: stream }).on("line", (line) => {
-          if (line.includes(SERVING)) resolve();
+          if (line.includes(SERVING) || line.includes(SERVING_JSON)) resolve();
           // To stop one alone is not Ctrl-C's business here.
-          else if (line.trim() !== "") say(`${plan.id} | ${line.trimEnd()}`);
+          if (!line.includes(SERVING) && line.trim() !== "") say(`${plan.id} | ${line.trimEnd()}`);
         });
       }
     });

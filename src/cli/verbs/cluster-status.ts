@@ -99,13 +99,14 @@ export async function nodes(options: ClientOptions): Promise<number> {
     const rows = known.members.map((member) => {
       const get = (name: string): string => member.get(name) ?? "";
       const isSelf = get("self") === "1";
+      const unmeasured = isSelf || isUnmeasured(member);
       return [
         `${get("id")}${isSelf ? " *" : ""}`,
         get("state"),
         get("port") === "0" ? "not known" : `${get("host")}:${get("port")}`,
         get("peer_port"),
-        isSelf || get("round_trip_ms") === "-1" ? "-" : `${Number(get("round_trip_ms")).toFixed(1)} ms`,
-        isSelf ? "-" : `${signed(Number(get("clock_offset_ms")))} ms`,
+        unmeasured ? "-" : `${Number(get("round_trip_ms")).toFixed(2)} ms`,
+        unmeasured ? "-" : `${signed(Number(get("clock_offset_ms")))} ms`,
         get("partitions"),
         get("first"),
         get("version") || "-",
@@ -117,18 +118,26 @@ export async function nodes(options: ClientOptions): Promise<number> {
   });
 }
 
-function asJson(member: ReadonlyMap<string, string>): Record<string, string | number | boolean> {
-  const numeric = ["port", "peer_port", "round_trip_ms", "clock_offset_ms", "partitions", "first"];
-  return Object.fromEntries(
-    [...member].map(([name, value]) => [
-      camel(name),
-      name === "self" ? value === "1" : numeric.includes(name) ? Number(value) : value,
-    ]),
-  );
+const NUMERIC = ["port", "peer_port", "round_trip_ms", "clock_offset_ms", "partitions", "first"];
+const MEASURED = ["round_trip_ms", "clock_offset_ms"];
+
+function asJson(member: ReadonlyMap<string, string>): Record<string, string | number | boolean | null> {
+  const value = (name: string, text: string): string | number | boolean | null => {
+    if (name === "self") return text === "1";
+    if (MEASURED.includes(name) && isUnmeasured(member)) return null;
+    return NUMERIC.includes(name) ? Number(text) : text;
+  };
+  return Object.fromEntries([...member].map(([name, text]) => [camel(name), value(name, text)]));
+}
+
+/** It is down, or its link has just opened. */
+function isUnmeasured(member: ReadonlyMap<string, string>): boolean {
+  return member.get("round_trip_ms") === "-1";
 }
 
 function signed(ms: number): string {
-  return `${ms < 0 ? "" : "+"}${Math.round(ms)}`;
+  const whole = Math.round(ms);
+  return whole > 0 ? `+${whole}` : String(whole);
 }
 
 function table(rows: readonly (readonly string[])[]): string {

@@ -6,8 +6,12 @@
  */
 import type { Config } from "../../config/config.js";
 import { inlineMore } from "../../platform/compiler.js";
+import { jsonLine } from "../../platform/log.js";
 import { EXIT_OK, EXIT_SOFTWARE, exitCodeOf } from "../exit.js";
 import { complain, loadHere, takeFlags } from "../load.js";
+
+/** One line to standard output, in the format of the node's own. */
+type Say = (text: string) => void;
 
 /** The part of node.ts that a process needs. */
 export interface NodeModule {
@@ -46,7 +50,9 @@ export async function serve(argv: readonly string[], load?: () => Promise<NodeMo
   }
   guard();
   // Signals count from here: one that comes while the data is being loaded stops the node as soon as it is up.
-  const stopping = found.has(END_OF_INPUT) ? Promise.race([firstSignal(), endOfInput()]) : firstSignal();
+  const say = sayer(config);
+  const signal = firstSignal(say);
+  const stopping = found.has(END_OF_INPUT) ? Promise.race([signal, endOfInput()]) : signal;
   let node: Running;
   try {
     const { start }: NodeModule = load === undefined ? await import("../../node.js") : await load();
@@ -58,14 +64,18 @@ export async function serve(argv: readonly string[], load?: () => Promise<NodeMo
     process.exit(exitCodeOf(error, EXIT_SOFTWARE));
   }
   process.stdout.write(node.startScreen.endsWith("\n") ? node.startScreen : `${node.startScreen}\n`);
-  const end = await Promise.race([stopping.then((signal) => ({ signal })), node.failed]);
-  if ("signal" in end) return stop(node, end.signal);
+  const end = await Promise.race([stopping.then((why) => ({ why })), node.failed]);
+  if ("why" in end) return stop(node, end.why, say);
   process.stderr.write(`kvorum: stopped: ${end.message}\n`);
   return process.exit(end.code);
 }
 
-async function stop(node: Running, signal: string): Promise<never> {
-  process.stdout.write(`kvorum: ${signal}: stopping\n`);
+function sayer({ logFormat }: Config): Say {
+  return (text) => void process.stdout.write(logFormat === "json" ? jsonLine("notice", text) : `kvorum: ${text}\n`);
+}
+
+async function stop(node: Running, signal: string, say: Say): Promise<never> {
+  say(`${signal}: stopping`);
   try {
     // What goes wrong on the way out is still the reason of the end.
     const failure = await Promise.race([node.stop().then(() => undefined), node.failed]);
@@ -77,13 +87,13 @@ async function stop(node: Running, signal: string): Promise<never> {
     complain(error);
     process.exit(exitCodeOf(error, EXIT_SOFTWARE));
   }
-  process.stdout.write(`kvorum: stopped by ${signal}; everything acknowledged is on disk\n`);
+  say(`stopped by ${signal}; everything acknowledged is on disk`);
   process.exit(EXIT_OK);
 }
 
 /** The first signal asks to stop; the second forces. */
-function firstSignal(): Promise<string> {
-  process.on("SIGHUP", () => process.stdout.write("kvorum: SIGHUP: nothing to reload; use CONFIG SET\n"));
+function firstSignal(say: Say): Promise<string> {
+  process.on("SIGHUP", () => say("SIGHUP: nothing to reload; use CONFIG SET"));
   return new Promise((resolve) => {
     let asked = false;
     for (const signal of SIGNALS) {

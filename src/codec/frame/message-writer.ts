@@ -57,6 +57,22 @@ export function setBudget(bytes: Uint8Array, at: number, ms: number): void {
   writeU32(bytes, at + BUDGET_AT, Math.min(BUDGET_MS_MAX, Math.ceil(ms)));
 }
 
+export interface Heartbeat {
+  /** The sender's own steady clock, modulo 2^32. */
+  readonly sentMs: number;
+  /** The last sentMs that it had from the peer, and how long ago that came: so the peer knows the time of a round trip. */
+  readonly echoMs: number;
+  readonly heldMs: number;
+  /** What heldMs leaves out. */
+  readonly heldUs: number;
+  /** How late the sender's loop is. */
+  readonly lagMs: number;
+  /** Its clock. */
+  readonly wallMs: number;
+  /** How far its log is synced. */
+  readonly syncedLsn: number;
+}
+
 export class MessageWriter {
   buf: Viewed;
   at = 0;
@@ -201,15 +217,10 @@ export class MessageWriter {
     this.fill(start + from, payload, at, bytes);
   }
 
-  /**
-   * @param sentMs the sender's own steady clock, modulo 2^32. @param echoMs the last sentMs it had from the peer, and @param heldMs how
-   * long ago that came: so the peer knows the time of a round trip. @param lagMs how late the sender's loop is. @param wallMs its clock.
-   * @param syncedLsn how far its log is synced, in two fields of the header that a heartbeat has no other use for: one that is 0 there is of a
-   * version that did not say so.
-   */
-  heartbeat(sentMs: number, echoMs: number, heldMs: number, lagMs: number, wallMs: number, syncedLsn: number): void {
+  /** What was not told in a heartbeat of the first version goes in fields of the header that it has no other use for: 0 there is unknown. */
+  heartbeat({ sentMs, echoMs, heldMs, heldUs, lagMs, wallMs, syncedLsn }: Heartbeat): void {
     const high = Math.floor(syncedLsn / 2 ** 32);
-    const at = this.head(MESSAGE_HEARTBEAT, 0, syncedLsn >>> 0, 0, high, HEARTBEAT_BYTES) + MESSAGE_HEADER_BYTES;
+    const at = this.head(MESSAGE_HEARTBEAT, 0, syncedLsn >>> 0, heldUs, high, HEARTBEAT_BYTES) + MESSAGE_HEADER_BYTES;
     writeU32(this.buf, at, sentMs);
     writeU32(this.buf, at + 4, echoMs);
     writeU32(this.buf, at + 8, heldMs);

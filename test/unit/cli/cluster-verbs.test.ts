@@ -66,13 +66,29 @@ test("nodes: a table and JSON", () =>
       lines[1] as string,
       new RegExp(`^n1 \\* +up +127.0.0.1:${h.port} +17001 +- +- +16 +\\d+ +0.0.0-test$`),
     );
-    assert.match(lines[2] as string, /^n2 +up +127.0.0.1:7002 +17002 +0.3 ms +\+1 ms +16 +\d+ +1.0$/);
-    assert.match(lines[3] as string, /^n3 +down /);
+    assert.match(lines[2] as string, /^n2 +up +127.0.0.1:7002 +17002 +0.25 ms +\+1 ms +16 +\d+ +1.0$/);
+    assert.match(
+      lines[3] as string,
+      /^n3 +down +\S+ +17003 +- +- +16 /,
+      "what was measured before says nothing of now",
+    );
     assert.is(lines[4], "as n1 (*) sees them");
     const json = JSON.parse((await run("nodes", "--json")).out);
     assert.equal([json.seenBy, json.nodes.length], ["n1", 3]);
     const { id, self, port, peerPort, state } = json.nodes[1];
     assert.equal([id, self, port, peerPort, state], ["n2", false, 7002, 17002, "up"]);
+    const measured = json.nodes.map((node: Record<string, unknown>) => [node["roundTripMs"], node["clockOffsetMs"]]);
+    assert.equal(measured, [
+      [0, 0],
+      [0.25, 1],
+      [null, null],
+    ]);
+    for (const offsetMs of [-0.2, 0, 0.2]) {
+      cluster.clockOffsetMs = offsetMs;
+      assert.match((await run("nodes")).out, / ms +0 ms +16 /, `${offsetMs}`);
+    }
+    cluster.clockOffsetMs = -2;
+    assert.match((await run("nodes")).out, / ms +-2 ms +16 /);
   }));
 
 test("a node alone has no status; a server that is not there has none either", async () => {

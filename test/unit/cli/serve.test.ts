@@ -2,6 +2,8 @@
  * test/unit/cli/serve.test.ts: how the process around a node starts and ends: exit codes, signals, last words.
  */
 import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -86,6 +88,32 @@ test("a second signal does not wait; SIGHUP is no signal to stop", async () => {
   assert.is(second.code, 1);
   assert.match(second.err, "again: stopped without waiting");
   assert.is(hup.code, 0);
+});
+
+test("log-format json: all of standard output is one object a line, the start and the stop too", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "kvorum-serve-"));
+  try {
+    const argv = ["serve", "--log-format", "json", "--port", "0", "--unixsocket", join(dir, "s"), "--dir", dir];
+    const { code, out } = await run(CLI, argv, signals(['"msg":"serving"', "SIGHUP"], ["SIGHUP", "SIGINT"]));
+    assert.is(code, 0);
+    const lines = out
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    for (const line of lines) assert.equal(Object.keys(line).slice(0, 4), ["time", "level", "pid", "msg"]);
+    const [start, ...more] = lines.filter(({ level }) => level !== "warning");
+    assert.equal([start?.["msg"], start?.["directory"], start?.["appendfsync"]], ["serving", dir, "always"]);
+    assert.equal(
+      more.map(({ msg }) => msg),
+      [
+        "SIGHUP: nothing to reload; use CONFIG SET",
+        "SIGINT: stopping",
+        "stopped by SIGINT; everything acknowledged is on disk",
+      ],
+    );
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 });
 
 test("a start that fails exits with the code of its error", async () => {

@@ -419,19 +419,31 @@ test("questions are answered by the member that was asked, or not at all", async
   assert.equal(lost, [undefined]);
 });
 
+test("members: a peer that is down shows no round trip and no clock of before", async () => {
+  const world = await ClusterWorld.start();
+  const seen = (): unknown => world.nodes[0].alive.coordinator.members()[2];
+  world.scheduler.advance(1000);
+  assert.ok((seen() as { roundTripMs: number }).roundTripMs >= 0);
+  world.kill(2);
+  world.scheduler.advance(1000);
+  const { state, roundTripMs, clockOffsetMs } = seen() as Record<string, unknown>;
+  assert.equal([state, roundTripMs, clockOffsetMs], ["down", -1, 0]);
+});
+
 test("KV.EXPLAIN: who holds what", async () => {
   const world = await ClusterWorld.start();
   world.ask(0, work("k", "set abc"));
   world.scheduler.advance(50);
   world.kill(2);
+  world.scheduler.advance(50);
   let text = "";
   world.nodes[0].alive.coordinator.explain("\0k", (explained) => {
     text = explained;
   });
-  world.scheduler.advance(1500);
+  world.scheduler.advance(50);
   assert.match(text, /n1: 3 bytes at .* known to be chosen/);
   assert.match(text, /n2: 3 bytes/);
-  assert.match(text, /n3: no answer/);
+  assert.match(text, /n3: down/);
   assert.match(text, /a GET answers it in one trip/);
 });
 

@@ -1,8 +1,12 @@
-/** test/unit/cluster/explain.test.ts: KV.EXPLAIN's last line says what a GET would do, for every r and w. */
+/**
+ * test/unit/cluster/explain.test.ts: KV.EXPLAIN's last line says what a GET would do, for every r and w; nodes that are down are not waited for, and
+ * ages are those of when an answer came.
+ */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Explain } from "../../../src/cluster/explain.js";
 import type { Dot } from "../../../src/core/clock/dot.js";
+import { COUNTS_PER_MS, ORIGIN_MS } from "../../../src/core/clock/hlc.js";
 import { VersionVector } from "../../../src/core/clock/version-vector.js";
 import type { ReadRequest } from "../../../src/core/register/messages.js";
 import { FakeScheduler } from "../../lib/fake-scheduler.js";
@@ -27,6 +31,7 @@ function verdict(r: number, w: number, said: readonly (Said | undefined)[]): str
     scheduler,
     boot: 1,
     idOf: (node) => `n${node + 1}`,
+    isDown: () => false,
     send: (_to, request) => asked.push(request),
   });
   let text = "";
@@ -64,6 +69,83 @@ test("what is not known to be chosen is repaired, where enough are up", () => {
 
 test("fewer than r: refused", () => {
   assert.match(verdict(3, 1, [CHOSEN, CHOSEN, undefined]), /^fewer than R answered: a GET would be refused now/);
+});
+
+interface Asked {
+  readonly scheduler: FakeScheduler;
+  readonly explain: Explain;
+  /** Who was sent the question. */
+  readonly asked: number[];
+  /** What it said, once it did. */
+  text: string | undefined;
+  answer(node: number, ballot: Dot): void;
+}
+
+/** One question to three nodes. @param down have no connection. */
+function askedOf(down: readonly number[]): Asked {
+  const scheduler = new FakeScheduler();
+  const asked: number[] = [];
+  let id = 0;
+  const explain = new Explain({
+    scheduler,
+    boot: 1,
+    idOf: (node) => `n${node + 1}`,
+    isDown: (node) => down.includes(node),
+    send: (to, request) => {
+      asked.push(to);
+      id = request.id;
+    },
+  });
+  const value = { type: 0, raw: false, bytes: Buffer.from("v") };
+  const question: Asked = {
+    scheduler,
+    explain,
+    asked,
+    text: undefined,
+    answer: (node, ballot) => {
+      const state = { value, expireAt: scheduler.nowMs() + 500, vv: VersionVector.of([ballot]), cut: 0 };
+      explain.receive(node, { type: "state", key: "\0k", boot: 1, id, ballot, state, chosen: true, floor: 0 });
+    },
+  };
+  explain.ask("\0k", 0, { epoch: 1, nodes: [0, 1, 2], r: 2, w: 2 }, 0, (answer) => {
+    question.text = answer;
+  });
+  return question;
+}
+
+test("who is down is not asked, nor waited for", () => {
+  const question = askedOf([2]);
+  assert.equal(question.asked, [0, 1]);
+  question.answer(0, NEW);
+  assert.is(question.text, undefined);
+  question.answer(1, NEW);
+  assert.match(question.text ?? "", /^n3: down$/m);
+  assert.match(askedOf([0, 1, 2]).text ?? "", /: a GET would be refused now$/);
+});
+
+test("a connection that ends is not waited for; what came before it counts", () => {
+  const question = askedOf([]);
+  question.answer(0, NEW);
+  question.answer(1, NEW);
+  question.explain.lost(0);
+  assert.is(question.text, undefined);
+  question.explain.lost(2);
+  assert.match(question.text ?? "", /^n1: 1 bytes/m);
+  assert.match(question.text ?? "", /^n3: down$/m);
+});
+
+test("how long ago: when the answer came, however long another one takes", () => {
+  const question = askedOf([]);
+  const { scheduler } = question;
+  const hlc = (scheduler.nowMs() - ORIGIN_MS) * COUNTS_PER_MS;
+  scheduler.advance(5);
+  question.answer(0, { epoch: 0, hlc, node: 0 });
+  scheduler.advance(2000);
+  assert.match(
+    question.text ?? "",
+    /^n1: 1 bytes at \d+@n1 \(5 ms ago\), known to be chosen, expires in 500 ms, .*\(5 ms ago\)\], /m,
+  );
+  assert.match(question.text ?? "", /^n2: no answer$/m);
 });
 
 test.run();

@@ -317,6 +317,13 @@ inCluster("a version that is told behind writes of the same pipeline is the one 
   await c.expect(":1\r\n");
 });
 
+inCluster("KV.GET behind a write of the key in one EXEC tells null for the version, as KV.SET does", {}, async (h) => {
+  const c = await h.client();
+  c.write(queue("SET k 1", "KV.GET k", "KV.SET k 2", "KV.GET k"));
+  const got = (value: string): string => `*3\r\n$1\r\n${value}\r\n$-1\r\n:-1\r\n`;
+  await c.expect(`${queued(4)}*4\r\n+OK\r\n${got("1")}*2\r\n$-1\r\n:0\r\n${got("2")}`);
+});
+
 inCluster("WATCH of a key that is not the one written", {}, async (h, cluster) => {
   const c = await h.client();
   assert.is(await c.ask("WATCH", "a", "b"), "+OK");

@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import type { ConfigInput } from "../../../src/config/load.js";
 import { keySlot } from "../../../src/core/ring/slot.js";
 import { viewed } from "../../../src/lib/view.js";
+import { clusterFields } from "../../../src/server/cluster-info.js";
 import { writeCard } from "../../../src/server/node-card.js";
 import { SLOTS } from "../../../src/server/slot-map.js";
 import { type FakeOptions, ShownCluster } from "../../lib/shown-cluster.js";
@@ -254,6 +255,13 @@ member(
     cluster.hostOf = (id) => `${id}.example`;
     assert.equal(hosts("10.0.0.1:5"), [`10.0.0.1 ${h.port}`, "n2.example 7002", "n3.example 7003"]);
     assert.match(String(await ask(c, "CLUSTER", "NODES")), / n3\.example:7003@17003 /);
+    const session = { server: h.server, connection: { local: "10.0.0.1:5" } } as Parameters<typeof clusterFields>[1];
+    const lines = clusterFields(h.server, session).filter(([name]) => name.startsWith("member_"));
+    assert.equal(
+      lines.map(([, text]) => /,host=([^,]+),/.exec(String(text))?.[1]),
+      ["10.0.0.1", "n2.example", "n3.example"],
+      "INFO says the same",
+    );
   },
 );
 

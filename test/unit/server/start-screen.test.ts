@@ -7,11 +7,11 @@ import * as assert from "uvu/assert";
 import { quorumsOf } from "../../../src/cluster/members.js";
 import { type ConfigInput, configFromOptions } from "../../../src/config/load.js";
 import { availability, survives } from "../../../src/server/guarantees.js";
-import { type StartFacts, startScreen } from "../../../src/server/start-screen.js";
+import { type StartFacts, startFields, startScreen } from "../../../src/server/start-screen.js";
 import { ShownCluster } from "../../lib/shown-cluster.js";
 
-function screen(config: ConfigInput, facts: Partial<StartFacts> = {}): string {
-  return startScreen({
+function factsOf(config: ConfigInput, facts: Partial<StartFacts> = {}): StartFacts {
+  return {
     version: "1.2.3",
     config: configFromOptions({ port: 7001, ...config }, "/"),
     addresses: ["127.0.0.1:7001"],
@@ -21,7 +21,11 @@ function screen(config: ConfigInput, facts: Partial<StartFacts> = {}): string {
     droppedBytes: 0,
     pid: 1,
     ...facts,
-  });
+  };
+}
+
+function screen(config: ConfigInput, facts: Partial<StartFacts> = {}): string {
+  return startScreen(factsOf(config, facts));
 }
 
 test("alone", () => {
@@ -83,6 +87,43 @@ test("never more disks or nodes than there are", () => {
       }
     }
   }
+});
+
+test("for machines: the same facts as fields", () => {
+  const alone = startFields(factsOf({ appendfsync: "everysec" }, { http: ["127.0.0.1:8001"] })) as Record<
+    string,
+    unknown
+  >;
+  assert.match(String(alone["survives"]), "UP TO A SECOND OF WRITES IS LOST");
+  assert.equal(
+    { ...alone, survives: "", unsafe: [] },
+    {
+      version: "1.2.3",
+      addresses: ["127.0.0.1:7001"],
+      http: ["http://127.0.0.1:8001"],
+      directory: "/data",
+      keys: 0,
+      loadMs: 0,
+      droppedBytes: 0,
+      appendfsync: "everysec",
+      survives: "",
+      unsafe: [],
+      cluster: null,
+    },
+  );
+  const view = new ShownCluster({ ids: ["n1", "n2", "n3"], self: "n2" });
+  const member = startFields(factsOf({}, { directory: undefined, cluster: { view, peerAddresses: ["127.0.0.1:2"] } }));
+  const { directory, appendfsync, cluster } = member as Record<string, unknown>;
+  assert.equal([directory, appendfsync], [null, null]);
+  assert.equal(cluster, {
+    id: "n2",
+    members: ["n1", "n2", "n3"],
+    peerAddresses: ["127.0.0.1:2"],
+    n: 3,
+    r: 2,
+    w: 2,
+    availability: availability(view),
+  });
 });
 
 test.run();

@@ -14,7 +14,7 @@ import { ROOM_BYTES } from "../../../src/lib/room.js";
 import { viewed } from "../../../src/lib/view.js";
 import { LargeCommandWork, largeArgumentOf, takeOver } from "../../../src/server/large-work.js";
 import { partsOf, RESULT_BYTES_MAX, SeriesWork } from "../../../src/server/series-work.js";
-import { StepsWork } from "../../../src/server/steps-work.js";
+import { repliesOf, StepsWork } from "../../../src/server/steps-work.js";
 import { decodeState, type KnownState } from "../../../src/server/work-bytes.js";
 import { decodeWork } from "../../../src/server/work-decoder.js";
 import { CommandWork, encodeCommandWork, FetchWork, keyIndexOf, Stage, versionOf } from "../../../src/server/works.js";
@@ -184,6 +184,23 @@ function steps(
   });
   return new StepsWork(stage, name, { commands: parts, known, seen: undefined, proto: 2 });
 }
+
+test("steps: KV.GET tells no version of a state that nobody can hold, and none matches it", () => {
+  const at = (node: number): KeyRegister => ({
+    ...holding("x", 0),
+    vv: VersionVector.of([{ epoch: 0, hlc: 17, node }]),
+  });
+  const replies = (state: KeyRegister, ...commands: string[]): string[] =>
+    (repliesOf(steps("\0k", commands).apply(state, NOW).result) ?? []).map(String);
+  const none = "*3\r\n$1\r\ny\r\n$-1\r\n:-1\r\n";
+  assert.equal(replies(at(7), "SET k y", "KV.GET k"), ["+OK\r\n", none]);
+  assert.equal(replies(ABSENT, "KV.SET k y", "KV.GET k"), ["*2\r\n$-1\r\n:1\r\n", none]);
+  assert.equal(replies(at(7), "SET k y", "KV.SET k z IFMATCH 0"), ["+OK\r\n", "$-1\r\n"]);
+  assert.equal(replies(at(7), "SET k y", "KV.DEL k IFMATCH *"), ["+OK\r\n", ":1\r\n"], "it is there");
+  // Before the write: of a state that was chosen, and of one that another work of the round has made.
+  assert.is(replies(at(7), "KV.GET k", "SET k y")[0], "*3\r\n$1\r\nx\r\n$3\r\nh-7\r\n:-1\r\n");
+  assert.is(replies(at(WITHIN_ROUND), "KV.GET k", "SET k y")[0], "*3\r\n$1\r\nx\r\n$-1\r\n:-1\r\n");
+});
 
 test("a deadline ends a key at once only if it has passed by every clock that may be right", () => {
   const cases = ["SET k v PXAT 999000", "PEXPIREAT k 999000", "GETEX k PXAT 999000"].map((text) => text.split(" "));
