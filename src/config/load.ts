@@ -185,16 +185,12 @@ function finish(
     if (option.path === true && value !== "") put(option.name, resolve(cwd, value as string));
   }
   const [peers, bind] = [current("peers") as string[], current("bind") as string[]];
-  const base = (current("port") as number) || (current("tls-port") as number);
-  for (const [name, plus] of [
-    ["http-port", 1000],
-    ["peer-port", 10_000],
-  ] as const) {
+  for (const name of ["http-port", "peer-port"] as const) {
     if ((settings.get(name) as Setting).origin.kind !== "default") continue;
-    const port = derivedPort(base, plus);
+    const { port, where } = derivedPort(name, current("port") as number, current("tls-port") as number);
     // Nobody connects to a node without peers, so no port has to be found for it.
     const wanted = name === "http-port" || peers.length > 0 || port <= 65535;
-    put(name, wanted ? port : 0, { kind: "derived", where: `port + ${plus}` });
+    put(name, wanted ? port : 0, { kind: "derived", where });
   }
   const config = new ConfigStore(settings.values(), {
     warnings: [...warnings, ...doubtfulLines(peers, bind, current("zone") as string)],

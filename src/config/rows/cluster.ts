@@ -54,7 +54,7 @@ export const clusterRows: Rows<ClusterValues> = {
     default: 16379,
     min: 0,
     max: 65535,
-    derived: "port + 10000",
+    derived: "port + 10000, or tls-port + 10000 when port is 0",
     doc: "TCP port for the other nodes, on the addresses of bind; opened only when there are any.",
   },
   n: {
