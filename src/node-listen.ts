@@ -135,8 +135,10 @@ function listenError(error: unknown, where: string, option: string): Error {
   return Object.assign(new Error(what, { cause: error }), { exitCode: EXIT_PORT_IN_USE });
 }
 
-export function shownAddresses(listeners: readonly Listener[]): string[] {
-  return listeners.map(({ host, port, path }) =>
-    path === "" ? `${host.includes(":") ? `[${host}]` : host}:${port}` : path,
-  );
+/** @param tlsPort the port among them where TLS is spoken; 0: none. */
+export function shownAddresses(listeners: readonly Listener[], tlsPort = 0): string[] {
+  return listeners.map(({ host, port, path }) => {
+    if (path !== "") return path;
+    return `${host.includes(":") ? `[${host}]` : host}:${port}${port === tlsPort ? " (TLS)" : ""}`;
+  });
 }

@@ -197,7 +197,7 @@ export class RunningNode {
     this.startScreen = startScreen({
       version: version(),
       config: this.config,
-      addresses: shownAddresses(this.listeners),
+      addresses: shownAddresses(this.listeners, this.config.tlsPort),
       http: this.http?.addresses,
       directory: this.memory ? undefined : this.config.dir,
       keys: engine.store.table.keys.reduce((sum, keys) => sum + keys, 0),

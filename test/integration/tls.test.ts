@@ -120,7 +120,8 @@ test.before(() => {
 });
 
 test("ioredis: pipelines and large values; a wrong authority and a plain client are refused", async () => {
-  await served(["--tls-auth-clients", "no"], async ({ port, plainPort }) => {
+  await served(["--tls-auth-clients", "no"], async ({ port, plainPort, server }) => {
+    assert.match(server.said, new RegExp(`listening .*:${plainPort} .*:${port} \\(TLS\\)`));
     assert.is(await ping(port, {}), "PONG");
     assert.match(await ping(port, { ca: pem("other.crt") }), /certificate|signature|issuer/);
     const redis = new Redis({ port, host: "127.0.0.1", tls: { ca: pem("ca.crt") }, retryStrategy: null });
