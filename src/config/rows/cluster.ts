@@ -171,7 +171,7 @@ export const tlsRows: Rows<TlsValues> = {
     kind: "enum",
     default: "yes",
     values: ["no", "yes", "optional"],
-    doc: "Must clients show a certificate? yes and optional need tls-ca-cert-file or tls-ca-cert-dir.",
+    doc: "Must clients show a certificate? yes and optional need tls-ca-cert-file.",
   },
   tlsProtocols: {
     kind: "list",
