@@ -86,6 +86,10 @@ test("an unknown variable is an error, because a slip may leave the store open",
     problems(() => load([], { KVORUM_REQUIREPAS: "x" })),
     ['KVORUM_REQUIREPAS: unknown variable; did you mean "KVORUM_REQUIREPASS"?'],
   );
+  assert.equal(
+    problems(() => load([], { KVORUM_PORT_FILE: "/run/port" })),
+    ["KVORUM_PORT_FILE: unknown variable: only a secret is read from a file; give the value itself by KVORUM_PORT"],
+  );
   // What Kubernetes makes for a service called kvorum, and empty variables, say nothing.
   const config = load([], {
     KVORUM_SERVICE_HOST: "10.0.0.1",
