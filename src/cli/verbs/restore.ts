@@ -6,15 +6,15 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, rmdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { Command, CommanderError } from "commander";
 import { CorruptionError, DiskError } from "../../lib/errors.js";
 import { lockDirectory } from "../../platform/directory-lock.js";
 import { makeDirectorySync } from "../../platform/make-directory.js";
 import { NodeDisk } from "../../platform/node-disk.js";
 import { type BackupFacts, restoreBackup, verifyBackup } from "../../storage/backup.js";
-import { EXIT_ERROR, EXIT_OK, EXIT_SOFTWARE, EXIT_USAGE, exitCodeOf } from "../exit.js";
+import { EXIT_ERROR, EXIT_OK, EXIT_SOFTWARE, exitCodeOf } from "../exit.js";
 import { syncDirectory } from "../files.js";
 import { complain, loadHere } from "../load.js";
+import { grammar, run } from "../program.js";
 
 interface Options {
   readonly dir?: string;
@@ -31,23 +31,15 @@ const PID_NAME = "kvorum.pid";
 /** @param argv what stands behind `restore`. @returns the exit code. */
 export async function restore(argv: readonly string[]): Promise<number> {
   let code = EXIT_OK;
-  const program = new Command("kvorum restore")
+  const program = grammar("kvorum restore")
     .description("check a backup and make a data directory of it")
     .argument("<backup>", "directory that kvorum backup made")
     .option("--dir <directory>", "data directory to make; must not exist, or be empty; default: what dir says")
     .option("--json", "answer in JSON")
-    .exitOverride()
     .action(async (backup: string, options: Options) => {
       code = await reporting(backup, options);
     });
-  try {
-    await program.parseAsync(argv, { from: "user" });
-    return code;
-  } catch (error) {
-    // commander has said it already.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
-    throw error;
-  }
+  return run(program, argv, () => code);
 }
 
 async function reporting(backup: string, options: Options): Promise<number> {

@@ -108,6 +108,16 @@ test("password and database come first; a refusal of them is a plain error", asy
   assert.equal([wrong.code, wrong.err], [1, "kvorum: WRONGPASS invalid username-password pair\n"]);
 });
 
+test("what was not understood is said as all else is; a password that is wanted, with how to give it", async () => {
+  const slip = await captured(() => runClientVerb(["get"]));
+  assert.is(slip.err, "kvorum: missing required argument 'key'\n");
+  const nested = await captured(() => runClientVerb(["cluster", "status", "--nosuch"]));
+  assert.is(nested.err, "kvorum: unknown option '--nosuch'\n");
+  const locked = await kvorum(["get", "k"], always("-NOAUTH Authentication required.\r\n"));
+  const hint = "Give the password by REDISCLI_AUTH in the environment, or --password";
+  assert.equal([locked.code, locked.err], [1, `kvorum: NOAUTH Authentication required. ${hint}\n`]);
+});
+
 test("a write that was sent and not answered may have been applied: exit 4", async () => {
   const cut: Answer = (_, socket) => void socket.destroy();
   const lost = await kvorum(["put", "k", "v"], cut);
