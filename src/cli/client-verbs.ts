@@ -2,17 +2,18 @@
  * cli/client-verbs.ts: the grammar of the client verbs, read by commander; what they do is in verbs/, one file each.
  * Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 may have been applied.
  */
+import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { reason } from "../config/directive.js";
 import { parseDuration, parseInteger } from "../lib/units.js";
-import { LinkError, parseTarget, ReplyError, type Target } from "./connection.js";
+import { LinkError, type Login, ReplyError } from "./connection.js";
 import { EXIT_ERROR, EXIT_OK, EXIT_UNCERTAIN } from "./exit.js";
 import { grammar, run } from "./program.js";
+import { parseTarget, type Target } from "./target.js";
 
 /** What every client verb takes. */
-export interface ClientOptions {
+export interface ClientOptions extends Login {
   readonly server: Target;
-  readonly password?: string;
-  readonly db: number;
   readonly timeout: number;
   readonly json?: true;
 }
@@ -21,8 +22,16 @@ const TIMEOUT_MS_MAX = 3_600_000;
 
 function targetArgument(text: string): Target {
   const target = parseTarget(text);
-  if (target === undefined) throw new InvalidArgumentError("It must be host:port or the path of a unix socket.");
+  if (typeof target === "string") throw new InvalidArgumentError(target);
   return target;
+}
+
+function fileArgument(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new InvalidArgumentError(`It cannot be read: ${reason(error)}.`);
+  }
 }
 
 function durationArgument(text: string): number {
@@ -47,11 +56,16 @@ export function clientVerb(program: Command, words: string, description: string,
     .command(words)
     .description(description)
     .addOption(
-      new Option("-s, --server <host:port>", "server to talk to, or the path of its unix socket")
+      new Option("-s, --server <address>", "host:port, path of a unix socket, redis://... or, with TLS, rediss://...")
         .argParser(targetArgument)
         .default({ host: "127.0.0.1", port: 6379 }, "127.0.0.1:6379"),
     )
     .addOption(new Option("-a, --password <text>", "password; better in the environment").env("REDISCLI_AUTH"))
+    .addOption(
+      new Option("--cacert <file>", "TLS: authority that signed the server's certificate").argParser(fileArgument),
+    )
+    .addOption(new Option("--cert <file>", "TLS: certificate to show").argParser(fileArgument))
+    .addOption(new Option("--key <file>", "TLS: its private key").argParser(fileArgument))
     .addOption(new Option("--db <number>", "database").argParser(dbArgument).default(0))
     .addOption(
       new Option("--timeout <duration>", "most time to wait")

@@ -168,6 +168,37 @@ test("redis-cli --tls", async () => {
   });
 });
 
+test("verbs of the command line: rediss://, and what is said when it cannot be", async () => {
+  await served(["--tls-ca-cert-file", file("ca.crt"), "--requirepass", "hunter2"], async ({ port, plainPort }) => {
+    const verb = async (address: string, ...argv: readonly string[]): Promise<[number | null, string]> => {
+      const { code, out, err } = await kvorum("put", "k", "v", "-s", address, ...argv);
+      return [code, out + err];
+    };
+    const [here, ca] = [`127.0.0.1:${port}`, ["--cacert", file("ca.crt")]];
+    const shown = [...ca, "--cert", file("client.crt"), "--key", file("client.key")];
+    assert.equal(await verb(`rediss://:hunter2@${here}/2`, ...shown), [0, ""]);
+    const got = await kvorum("get", "k", "--db", "2", "-s", `redis://default:hunter2@127.0.0.1:${plainPort}`);
+    assert.equal([got.code, got.out], [0, "v"]);
+    // None of these writes was read by the server: exit code 1, not 4.
+    assert.equal(await verb(`rediss://${here}`, ...ca), [
+      1,
+      `kvorum: ${here}: it wants a certificate: give --cert and --key\n`,
+    ]);
+    assert.match(
+      (await verb(`rediss://${here}`, "--cert", file("client.crt"), "--key", file("client.key"))).join(),
+      /^1,.*--cacert names/,
+    );
+    assert.equal(await verb(`rediss://127.0.0.1:${plainPort}`, ...shown), [
+      1,
+      `kvorum: 127.0.0.1:${plainPort}: it does not speak TLS\n`,
+    ]);
+    assert.match(
+      (await verb(`rediss://${here}`, ...ca, "--cert", file("client.crt"), "--key", file("server.key"))).join(),
+      /^1,kvorum: --cacert, --cert and --key cannot be used/,
+    );
+  });
+});
+
 test("tls-auth-clients yes: only clients with a certificate of the authority", async () => {
   await served(["--tls-auth-clients", "yes", "--tls-ca-cert-file", file("ca.crt")], async ({ port }) => {
     assert.is(await ping(port, client("client")), "PONG");

@@ -27,7 +27,8 @@ Client:
   kvorum delete KEY...                             remove keys
   kvorum backup DIR                                copy all the server has into a new directory on its machine
 
-  Client verbs take -s/--server HOST:PORT (127.0.0.1:6379), --password, --db, --timeout (5s; backup 1h) and --json.
+  Client verbs take -s/--server HOST:PORT (127.0.0.1:6379), a unix socket's path, or redis://[USER:PASSWORD@]HOST:PORT[/DB],
+  with TLS rediss://... and --cacert, --cert, --key FILE; --password, --db, --timeout (5s; backup 1h) and --json.
 
 Exit codes:
   client   0 done, 1 error, 2 usage, 3 not found, 4 may have been applied
