@@ -275,16 +275,40 @@ test("what cannot work is refused at start with exit code 64, by option", async 
   };
   const cert = ["--tls-cert-file", file("server.crt")];
   const key = ["--tls-key-file", file("server.key")];
+  const locked = ["--tls-key-file", file("locked.key")];
   const anybody = ["--tls-auth-clients", "no"];
   await Promise.all([
     refused(/tls-port.*needs tls-cert-file and tls-key-file/, ...cert),
     refused(/tls-auth-clients yes needs tls-ca-cert-file/, ...cert, ...key),
-    refused(/tls-cert-file: ENOENT/, "--tls-cert-file", file("nosuch"), ...key, ...anybody),
+    refused(/tls-cert-file: there is no file .*nosuch$/m, "--tls-cert-file", file("nosuch"), ...key, ...anybody),
   ]);
   await Promise.all([
-    refused(/cannot be used/, ...cert, "--tls-key-file", file("client.key"), ...anybody),
-    refused(/cannot be used/, ...cert, "--tls-key-file", file("locked.key"), "--tls-key-file-pass", "x", ...anybody),
-    refused(/cannot be used/, "--tls-cert-file", file("server.ext"), ...key, ...anybody),
+    refused(
+      /^kvorum: tls-key-file: \S+client.key is not the key of the certificate in \S+server.crt\n$/,
+      ...cert,
+      "--tls-key-file",
+      file("client.key"),
+      ...anybody,
+    ),
+    refused(/locked.key has a password: give it by tls-key-file-pass/, ...cert, ...locked, ...anybody),
+    refused(/tls-key-file-pass is not the password of/, ...cert, ...locked, "--tls-key-file-pass", "x", ...anybody),
+  ]);
+  await Promise.all([
+    refused(
+      /tls-cert-file: \S+server.key holds no certificate/,
+      "--tls-cert-file",
+      file("server.key"),
+      ...key,
+      ...anybody,
+    ),
+    refused(
+      /tls-key-file: \S+server.crt holds no private key/,
+      ...cert,
+      "--tls-key-file",
+      file("server.crt"),
+      ...anybody,
+    ),
+    refused(/tls-ca-cert-file: \S+ca.key holds no certificate/, ...cert, ...key, "--tls-ca-cert-file", file("ca.key")),
   ]);
 });
 
