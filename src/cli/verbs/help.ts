@@ -33,7 +33,7 @@ Client:
 Exit codes:
   client   0 done, 1 error, 2 usage, 3 not found, 4 may have been applied
   status   1 also when some keys have no quorum, as that node sees it
-  files    0 done, 1 error, 2 usage, 65 corrupt data, 74 disk error, 75 directory in use
+  files    0 done, 1 error, 2 usage, 64 configuration, 65 corrupt data, 74 disk error, 75 directory in use
   server   0 stopped, 1 stopped by force, 64 configuration, 65 corrupt data, 69 port in use, 70 fault, 74 disk error, 75 directory in use
 
   kvorum --version

@@ -4,7 +4,7 @@
  * With --json one JSON document, written as it is found: a log can be larger than memory.
  */
 import { statSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { NodeDisk } from "../../platform/node-disk.js";
 import type { Disk } from "../../ports/disk.js";
 import {
@@ -62,7 +62,12 @@ async function looking(given: string | undefined, work: (disk: Disk) => Promise<
   try {
     const path = given ?? loadHere([]).dir;
     // A directory is never made here, and a file stands for a directory with nothing else in it.
-    disk = statSync(path).isDirectory() ? new NodeDisk(path) : onlyFiles(new NodeDisk(dirname(path)), [basename(path)]);
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) {
+      complain(`there is no ${resolve(path)}`);
+      return EXIT_ERROR;
+    }
+    disk = found.isDirectory() ? new NodeDisk(path) : onlyFiles(new NodeDisk(dirname(path)), [basename(path)]);
     return await work(disk);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;

@@ -1,7 +1,7 @@
 /**
  * cli/verbs/restore.ts: `kvorum restore BACKUP [--dir DIR]`: makes a data directory of a backup. Nothing is written before every
  * checksum of the backup was found right; what comes out is a node with an identity of its own.
- * Exit codes: 0 done, 1 not a backup, or DIR is not empty, 65 the backup is damaged, 74 disk error, 75 DIR is in use.
+ * Exit codes: 0 done, 1 not a backup, or DIR is not empty, 64 DIR is no directory, 65 the backup is damaged, 74 disk error, 75 DIR is in use.
  */
 import { randomBytes } from "node:crypto";
 import { readdirSync, rmdirSync, statSync } from "node:fs";
@@ -59,7 +59,9 @@ async function reporting(backup: string, options: Options): Promise<number> {
 }
 
 async function restoreTo(from: string, to: string): Promise<BackupFacts> {
-  if (!statSync(from).isDirectory()) throw new RefusedError(`${from} is not a directory`);
+  const found = statSync(from, { throwIfNoEntry: false });
+  if (found === undefined) throw new RefusedError(`there is no ${from}`);
+  if (!found.isDirectory()) throw new RefusedError(`${from} is not a directory`);
   const made = await take(to);
   let done = false;
   try {
