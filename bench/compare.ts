@@ -7,7 +7,7 @@
 import { spawnSync } from "node:child_process";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { toolOptions } from "../test/lib/tool-options.js";
 import { coldStart } from "./compare/cold-start.js";
 import { cpu } from "./compare/cpu.js";
 import { disk } from "./compare/disk.js";
@@ -54,7 +54,7 @@ interface Options {
 }
 
 function options(): Options {
-  const { values } = parseArgs({
+  const { values, refuse, whole } = toolOptions(HELP, {
     options: {
       quick: { type: "boolean", default: false },
       cluster: { type: "boolean", default: false },
@@ -62,20 +62,13 @@ function options(): Options {
       runs: { type: "string" },
       out: { type: "string", default: "bench-results" },
       entry: { type: "string" },
-      help: { type: "boolean", default: false },
     },
   });
-  if (values.help) {
-    process.stdout.write(HELP);
-    process.exit(0);
-  }
   const only = values.only?.split(",") ?? (values.cluster ? OF_CLUSTER : SCENARIOS).map(({ name }) => name);
   const unknown = only.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
-  const runs = Number(values.runs ?? (values.quick ? 1 : 3));
-  if (unknown.length > 0 || !Number.isInteger(runs) || runs < 1 || runs > 100) {
-    process.stderr.write(`${unknown.length > 0 ? `no scenario ${unknown.join(", ")}` : "--runs: 1 to 100"}\n${HELP}`);
-    process.exit(64);
-  }
+  if (unknown.length > 0) refuse(`no scenario ${unknown.join(", ")}`);
+  const runs = whole("--runs", values.runs) ?? (values.quick ? 1 : 3);
+  if (runs < 1 || runs > 100) refuse("--runs: 1 to 100");
   const entry = values.entry === undefined ? undefined : resolve(values.entry);
   return { quick: values.quick, only, runs, out: resolve(values.out), entry };
 }

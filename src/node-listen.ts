@@ -4,6 +4,7 @@
  * front may be missing on this machine.
  */
 import fs from "node:fs";
+import { dirname } from "node:path";
 import type { Config } from "./config/config.js";
 import { httpAddresses } from "./config/http-bind.js";
 import type { RunningHttp } from "./http/start.js";
@@ -15,6 +16,8 @@ import type { Accept, Listener, ListenOptions, Network, TlsOptions } from "./por
 
 /** How often a port that is free at the first address may be taken at another one. */
 const PORT_TRIES = 8;
+
+const UNIX_PATH_BYTES_MAX: number = process.platform === "linux" ? 107 : 103;
 
 interface Common {
   readonly backlog: number;
@@ -110,6 +113,19 @@ async function listenOnEach(
 
 async function listenUnix(network: Network, config: Config, accept: Accept, into: Listener[]): Promise<void> {
   const { unixsocket: path, unixsocketperm } = config;
+  const directory = dirname(path);
+  // The system says that it is not permitted.
+  if (!fs.statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
+    throw notListening(
+      `cannot listen on ${path}: there is no directory ${directory}. Make it, or choose another --unixsocket`,
+    );
+  }
+  // And of a longer name it takes the beginning.
+  if (Buffer.byteLength(path) > UNIX_PATH_BYTES_MAX) {
+    throw notListening(
+      `cannot listen on ${path}: the name is longer than ${UNIX_PATH_BYTES_MAX} bytes. Choose another --unixsocket`,
+    );
+  }
   // As Redis: a socket file left behind by a process that died is in nobody's use.
   if (fs.lstatSync(path, { throwIfNoEntry: false })?.isSocket()) fs.unlinkSync(path);
   try {
@@ -132,11 +148,17 @@ function listenError(error: unknown, where: string, option: string): Error {
     code === "EADDRINUSE"
       ? `${where} is in use by another process. Stop that one, or choose another with --${option}`
       : `cannot listen on ${where}: ${(error as Error).message}`;
-  return Object.assign(new Error(what, { cause: error }), { exitCode: EXIT_PORT_IN_USE });
+  return notListening(what, error);
 }
 
-export function shownAddresses(listeners: readonly Listener[]): string[] {
-  return listeners.map(({ host, port, path }) =>
-    path === "" ? `${host.includes(":") ? `[${host}]` : host}:${port}` : path,
-  );
+function notListening(what: string, cause?: unknown): Error {
+  return Object.assign(new Error(what, { cause }), { exitCode: EXIT_PORT_IN_USE });
+}
+
+/** @param tlsPort the port among them where TLS is spoken; 0: none. */
+export function shownAddresses(listeners: readonly Listener[], tlsPort = 0): string[] {
+  return listeners.map(({ host, port, path }) => {
+    if (path !== "") return path;
+    return `${host.includes(":") ? `[${host}]` : host}:${port}${port === tlsPort ? " (TLS)" : ""}`;
+  });
 }

@@ -210,7 +210,7 @@ export class RunningNode {
     const facts: StartFacts = {
       version: version(),
       config,
-      addresses: shownAddresses(this.listeners),
+      addresses: shownAddresses(this.listeners, config.tlsPort),
       http: this.http?.addresses,
       directory: this.memory ? undefined : config.dir,
       keys: engine.store.table.keys.reduce((sum, keys) => sum + keys, 0),

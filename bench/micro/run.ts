@@ -1,11 +1,10 @@
 /**
- * bench/micro/run.ts: all benches of small pieces: `npm run bench`, `npm run bench -- wal table` for some, `--tiny` to show in
- * seconds that they run and are right, `--json FILE` to keep the figures.
+ * bench/micro/run.ts: all benches of small pieces: `npm run bench -- --help` says how.
  * Invariants: each group is checked before it is timed; the last line is a hash of all results, the same on every machine.
  */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { toolOptions } from "../../test/lib/tool-options.js";
 import { machineFacts } from "../lib/machine.js";
 import { fold, type Group, type MicroResult, printResults, runGroup } from "../lib/micro.js";
 import * as copy from "./copy.js";
@@ -36,15 +35,18 @@ const FILES: Readonly<Record<string, { groups(): Group[] }>> = {
   wal,
 };
 
-const { values, positionals } = parseArgs({
+const USAGE = `Usage: npm run bench -- [NAME...] [options]
+  NAME          only these: ${Object.keys(FILES).join(", ")}
+  --tiny        seconds: shows that they run and are right
+  --json FILE   keeps the figures
+`;
+
+const { values, positionals, refuse } = toolOptions(USAGE, {
   options: { tiny: { type: "boolean", default: false }, json: { type: "string" } },
   allowPositionals: true,
 });
 const unknown = positionals.filter((name) => FILES[name] === undefined);
-if (unknown.length > 0) {
-  process.stderr.write(`no bench ${unknown.join(", ")}; there are ${Object.keys(FILES).join(", ")}\n`);
-  process.exit(64);
-}
+if (unknown.length > 0) refuse(`no bench ${unknown.join(", ")}`);
 const wanted = positionals.length > 0 ? positionals : Object.keys(FILES);
 const machine = machineFacts(fileURLToPath(new URL("../..", import.meta.url)));
 console.log(

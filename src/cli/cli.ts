@@ -8,6 +8,13 @@ import { EXIT_USAGE } from "./exit.js";
 
 const SERVER_VERBS = ["serve", "config", "inspect", "restore"];
 const CLIENT_VERBS = ["put", "get", "delete", "backup", "cluster"];
+/** What others call our verbs. */
+const SYNONYMS: ReadonlyMap<string, string> = new Map([
+  ["set", "put"],
+  ["del", "delete"],
+  ["rm", "delete"],
+  ["remove", "delete"],
+]);
 
 async function main(argv: readonly string[]): Promise<number> {
   const first = argv[0] ?? "";
@@ -39,7 +46,7 @@ async function main(argv: readonly string[]): Promise<number> {
   if (first === "" || first.startsWith("-") || /[/\\.]/.test(first)) {
     return (await import("./verbs/serve.js")).serve(argv);
   }
-  const hint = nearest(first, [...SERVER_VERBS, ...CLIENT_VERBS, "help"]);
+  const hint = SYNONYMS.get(first.toLowerCase()) ?? nearest(first, [...SERVER_VERBS, ...CLIENT_VERBS, "help"]);
   const meant = hint === undefined ? "" : `; did you mean "${hint}"?`;
   process.stderr.write(`kvorum: unknown verb "${first}"${meant} (kvorum --help lists them)\n`);
   return EXIT_USAGE;

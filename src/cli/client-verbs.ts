@@ -2,16 +2,18 @@
  * cli/client-verbs.ts: the grammar of the client verbs, read by commander; what they do is in verbs/, one file each.
  * Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 may have been applied.
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { readFileSync } from "node:fs";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { reason } from "../config/directive.js";
 import { parseDuration, parseInteger } from "../lib/units.js";
-import { LinkError, parseTarget, ReplyError, type Target } from "./connection.js";
-import { EXIT_ERROR, EXIT_OK, EXIT_UNCERTAIN, EXIT_USAGE } from "./exit.js";
+import { LinkError, type Login, ReplyError } from "./connection.js";
+import { EXIT_ERROR, EXIT_OK, EXIT_UNCERTAIN } from "./exit.js";
+import { grammar, run } from "./program.js";
+import { parseTarget, type Target } from "./target.js";
 
 /** What every client verb takes. */
-export interface ClientOptions {
+export interface ClientOptions extends Login {
   readonly server: Target;
-  readonly password?: string;
-  readonly db: number;
   readonly timeout: number;
   readonly json?: true;
 }
@@ -20,8 +22,16 @@ const TIMEOUT_MS_MAX = 3_600_000;
 
 function targetArgument(text: string): Target {
   const target = parseTarget(text);
-  if (target === undefined) throw new InvalidArgumentError("It must be host:port or the path of a unix socket.");
+  if (typeof target === "string") throw new InvalidArgumentError(target);
   return target;
+}
+
+function fileArgument(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new InvalidArgumentError(`It cannot be read: ${reason(error)}.`);
+  }
 }
 
 function durationArgument(text: string): number {
@@ -41,16 +51,21 @@ function dbArgument(text: string): number {
 }
 
 /** A verb that talks to a server, and the options of all such. */
-export function clientVerb(program: Command, grammar: string, description: string, timeout = "5s"): Command {
+export function clientVerb(program: Command, words: string, description: string, timeout = "5s"): Command {
   return program
-    .command(grammar)
+    .command(words)
     .description(description)
     .addOption(
-      new Option("-s, --server <host:port>", "server to talk to, or the path of its unix socket")
+      new Option("-s, --server <address>", "host:port, path of a unix socket, redis://... or, with TLS, rediss://...")
         .argParser(targetArgument)
         .default({ host: "127.0.0.1", port: 6379 }, "127.0.0.1:6379"),
     )
     .addOption(new Option("-a, --password <text>", "password; better in the environment").env("REDISCLI_AUTH"))
+    .addOption(
+      new Option("--cacert <file>", "TLS: authority that signed the server's certificate").argParser(fileArgument),
+    )
+    .addOption(new Option("--cert <file>", "TLS: certificate to show").argParser(fileArgument))
+    .addOption(new Option("--key <file>", "TLS: its private key").argParser(fileArgument))
     .addOption(new Option("--db <number>", "database").argParser(dbArgument).default(0))
     .addOption(
       new Option("--timeout <duration>", "most time to wait")
@@ -63,11 +78,15 @@ export function clientVerb(program: Command, grammar: string, description: strin
 /** @param argv the verb and its arguments. @returns the exit code. */
 export async function runClientVerb(argv: readonly string[]): Promise<number> {
   let code = EXIT_OK;
-  const program = new Command("kvorum").exitOverride().enablePositionalOptions();
+  const program = grammar("kvorum").enablePositionalOptions();
   clientVerb(program, "put", "store a value")
     .argument("<key>")
     .argument("[value]", "the value; - or nothing: standard input to its end")
-    .option("--ttl <duration>", "time after which the key is gone", durationArgument)
+    .option(
+      "--ttl <duration>",
+      "time after which the key is gone: 500ms, 5s, 2h; a number alone is seconds",
+      durationArgument,
+    )
     .addOption(new Option("--nx", "only when the key is not there").conflicts("xx"))
     .option("--xx", "only when the key is there")
     .action(async (key, value, options) => {
@@ -91,15 +110,7 @@ export async function runClientVerb(argv: readonly string[]): Promise<number> {
   (await import("./cluster-verbs.js")).addClusterVerbs(program, (ended) => {
     code = ended;
   });
-  for (const verb of program.commands) for (const one of [verb, ...verb.commands]) one.exitOverride();
-  try {
-    await program.parseAsync(argv, { from: "user" });
-    return code;
-  } catch (error) {
-    // commander has said it already.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
-    throw error;
-  }
+  return run(program, argv, () => code);
 }
 
 /**
@@ -114,9 +125,15 @@ export async function reporting(options: ClientOptions, writes: boolean, work: (
     const uncertain = writes && (error instanceof LinkError ? error.sent : error.message.startsWith("UNCERTAIN"));
     const note = uncertain ? " (it may have been applied)" : "";
     if (options.json === true) printJson({ ok: false, error: error.message, applied: uncertain ? "maybe" : "no" });
-    else process.stderr.write(`kvorum: ${error.message}${note}\n`);
+    else process.stderr.write(`kvorum: ${error.message}${note}${hintFor(error)}\n`);
     return uncertain ? EXIT_UNCERTAIN : EXIT_ERROR;
   }
+}
+
+function hintFor(error: Error): string {
+  return error.message.startsWith("NOAUTH ")
+    ? " Give the password by REDISCLI_AUTH in the environment, or --password"
+    : "";
 }
 
 export function printJson(value: unknown): void {

@@ -3,19 +3,19 @@
  * Knows the one thing that matters for exit codes: whether the command had left when the connection failed.
  * Invariant: every wait ends, by a reply, an error or the time-out.
  */
-import { connect, isIPv6, type Socket } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import Parser from "redis-parser";
-
-export interface Target {
-  readonly host: string;
-  readonly port: number;
-  /** Path of a unix socket; host and port mean nothing then. */
-  readonly path?: string;
-}
+import type { Target } from "./target.js";
 
 export interface Login {
   readonly password?: string | undefined;
   readonly db: number;
+  /** For TLS, in PEM. Of the authority that signed the server's certificate; without it those that Node knows. */
+  readonly cacert?: Buffer | undefined;
+  /** What this client shows, where servers ask for it. */
+  readonly cert?: Buffer | undefined;
+  readonly key?: Buffer | undefined;
 }
 
 /** An error reply of the server; `message` is its text with the code word in front. */
@@ -33,18 +33,6 @@ export class LinkError extends Error {
 }
 
 export type Reply = string | Buffer | number | null | Reply[];
-
-const DEFAULT_PORT = 6379;
-
-/** `host`, `host:port`, `[::1]:port`, `:port` or a path with a slash; undefined when it is none of these. */
-export function parseTarget(text: string): Target | undefined {
-  if (text.includes("/")) return { host: "", port: 0, path: text };
-  const match = /^(\[[0-9A-Fa-f:.%a-z]+\]|[^\s:[\]]*)(?::([0-9]{1,5}))?$/.exec(text);
-  if (match === null) return isIPv6(text) ? { host: text, port: DEFAULT_PORT } : undefined;
-  const port = match[2] === undefined ? DEFAULT_PORT : Number(match[2]);
-  const host = (match[1] as string).replace(/^\[|\]$/g, "") || "127.0.0.1";
-  return port >= 1 && port <= 65535 && text !== "" ? { host, port } : undefined;
-}
 
 /** The words as a RESP array of bulk strings, in pieces so that a large value is not copied. */
 function encode(words: readonly (string | Buffer)[]): Buffer[] {
@@ -68,16 +56,51 @@ export async function runCommand(
   words: readonly (string | Buffer)[],
   timeoutMs: number,
 ): Promise<Reply> {
-  const link = new Link(target, timeoutMs);
+  const link = new Link(target, login, timeoutMs);
+  // What the address says is meant for this server; the environment is for any.
+  const password = target.password ?? login.password ?? "";
+  const user = target.password === undefined || target.user === undefined ? [] : [target.user];
+  const db = login.db !== 0 ? login.db : (target.db ?? 0);
   try {
     await link.connected;
     // An empty variable counts as not given, here as everywhere; an empty password would be none.
-    if ((login.password ?? "") !== "") await link.ask(["AUTH", login.password as string], false);
-    if (login.db !== 0) await link.ask(["SELECT", String(login.db)], false);
+    if (password !== "") await link.ask(["AUTH", ...user, password], false);
+    if (db !== 0) await link.ask(["SELECT", String(db)], false);
     return await link.ask(words, true);
   } finally {
     link.close();
   }
+}
+
+function open(target: Target, { cacert, cert, key }: Login): Socket {
+  const { host, port, path, tls } = target;
+  if (path !== undefined) return connect(path);
+  if (tls !== true) return connect(port, host);
+  // An address is no name that could be asked for.
+  const name = isIP(host) === 0 ? { servername: host } : {};
+  try {
+    return connectTls({
+      host,
+      port,
+      ...name,
+      ...(cacert && { ca: cacert }),
+      ...(cert && { cert }),
+      ...(key && { key }),
+    });
+  } catch (error) {
+    throw new LinkError(`--cacert, --cert and --key cannot be used: ${(error as Error).message}`, false);
+  }
+}
+
+/** Alerts about a client's certificate. */
+const REFUSED_CLIENT = /^ERR_SSL_.*ALERT_(?:.*CERTIFICATE.*|UNKNOWN_CA|ACCESS_DENIED)$/;
+
+function inWords({ code, message }: NodeJS.ErrnoException): string {
+  if (code === "ECONNREFUSED") return "nobody listens there";
+  if (/wrong version number|packet length too long/.test(message)) return "it does not speak TLS";
+  if (/^ERR_SSL_.*CERTIFICATE_REQUIRED$/.test(code ?? "")) return "it wants a certificate: give --cert and --key";
+  const unknown = /^(SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO)_/.test(code ?? "");
+  return unknown ? `${message}: --cacert names the certificate of the authority to believe` : message.trim();
 }
 
 class Link {
@@ -89,9 +112,9 @@ class Link {
   private failure: LinkError | undefined;
   private sent = false;
 
-  constructor(target: Target, timeoutMs: number) {
+  constructor(target: Target, login: Login, timeoutMs: number) {
     this.where = target.path ?? `${target.host.includes(":") ? `[${target.host}]` : target.host}:${target.port}`;
-    this.socket = target.path === undefined ? connect(target.port, target.host) : connect(target.path);
+    this.socket = open(target, login);
     this.socket.setNoDelay(true);
     const parser = new Parser({
       returnBuffers: true,
@@ -102,12 +125,14 @@ class Link {
     });
     this.connected = new Promise((resolve, reject) => {
       this.settle = { resolve: () => undefined, reject };
-      this.socket.once("connect", resolve);
+      this.socket.once(target.tls === true ? "secureConnect" : "connect", resolve);
     });
     this.socket.on("data", (bytes) => parser.execute(bytes));
-    this.socket.on("error", (error: NodeJS.ErrnoException) =>
-      this.fail(error.code === "ECONNREFUSED" ? "nobody listens there" : error.message),
-    );
+    this.socket.on("error", (error: NodeJS.ErrnoException) => {
+      // The server has refused this client in the handshake, of which TLS 1.3 tells only once a command has left: it was not read.
+      if (REFUSED_CLIENT.test(error.code ?? "")) this.sent = false;
+      this.fail(inWords(error));
+    });
     this.socket.on("close", () => this.fail("the connection was closed"));
     this.timer = setTimeout(() => this.fail(`no answer within ${timeoutMs} ms`), timeoutMs);
   }

@@ -9,6 +9,8 @@ export const EXIT_USAGE = 2;
 export const EXIT_NOT_FOUND = 3;
 /** put, delete: the write was sent and nobody said what became of it. */
 export const EXIT_UNCERTAIN = 4;
+/** What was asked for cannot be: flags, files or variables that contradict each other or what is there. */
+export const EXIT_CONFIG = 64;
 /** inspect, restore: what lies on disk is not what was written. */
 export const EXIT_CORRUPT = 65;
 /** An error that nothing expected: a fault of the program. */

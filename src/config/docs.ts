@@ -146,7 +146,7 @@ function redisNamesMarkdown(): string {
   const lines = [
     `## ${REDIS_NAMES}`,
     "",
-    "A redis.conf loads as it stands. These names do nothing here; each one that is given is told in one warning.",
+    "A redis.conf loads as it stands. These names do nothing here; those that are given are told in one warning for each reason, and one that is given another value than Redis's default in one of its own.",
     "",
     "### Always the same",
     "",

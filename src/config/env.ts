@@ -56,11 +56,17 @@ export function envDirectives({ env, files, cwd }: Sources, problems: string[]):
     if (secret?.secret === true) {
       const value = secretOf(name, resolve(cwd, text), { files, env }, problems);
       if (value !== undefined) directives.push({ name: secret.name, words: [value], kind: "environment", where: name });
-    } else if (!OTHERS.test(name)) {
-      problems.push(`${name}: unknown variable${meant(nearest(name, known.keys()))}`);
-    }
+    } else if (!OTHERS.test(name)) problems.push(`${name}: ${unknown(name, known)}`);
   }
   return directives;
+}
+
+function unknown(name: string, known: ReadonlyMap<string, Option>): string {
+  const plain = name.slice(0, -"_FILE".length);
+  if (name.endsWith("_FILE") && known.has(plain)) {
+    return `unknown variable: only a secret is read from a file; give the value itself by ${plain}`;
+  }
+  return `unknown variable${meant(nearest(name, known.keys()))}`;
 }
 
 /** The option's name or the alias that the variable spells. */

@@ -15,6 +15,7 @@ import type { Option, OptionValue } from "./row.js";
 import { type BrokenRule, brokenRule, brokenServerRule, derivedPort, doubtfulLines } from "./rules.js";
 import { readFile, readFlags, readStdin } from "./sources.js";
 import { formatValue, parseValue, WRONG_NUMBER } from "./value.js";
+import { Warnings } from "./warnings.js";
 
 const PROBLEMS_MAX = 20;
 
@@ -95,7 +96,7 @@ interface Circumstances {
 
 /** Directives in order of precedence, the weakest first, on top of the defaults. */
 function build(directives: readonly Directive[], problems: string[], circumstances: Circumstances): Config {
-  const warnings = new Map<string, string>();
+  const warnings = new Warnings();
   const settings = new Map<string, Setting>();
   for (const option of OPTIONS) {
     settings.set(option.name, { option, value: option.default, origin: { kind: "default", where: "default" } });
@@ -114,7 +115,7 @@ function build(directives: readonly Directive[], problems: string[], circumstanc
       settings.set(option.name, { option, value, origin: { kind: directive.kind, where: directive.where } });
     }
   }
-  return finish(settings, problems, [...warnings.values()], circumstances);
+  return finish(settings, problems, warnings.lines(), circumstances);
 }
 
 /** @returns the value, or undefined when there is none to take over: it is wrong (a problem), refused, or not followed. */
@@ -123,7 +124,7 @@ function accept(
   directive: Directive,
   repeated: Map<string, { kind: OriginKind; words: string[] }>,
   problems: string[],
-  warnings: Map<string, string>,
+  warnings: Warnings,
 ): OptionValue | undefined {
   const { name, kind } = directive;
   let { words } = directive;
@@ -154,8 +155,11 @@ function accept(
     if (!asDefault) warnings.set(option.name, `${at(directive)} is not followed: ${option.fixed}`);
     return undefined;
   }
-  if (option.noEffect !== undefined)
-    warnings.set(option.name, `${at(directive)} has no effect here: ${option.noEffect}`);
+  if (option.noEffect !== undefined) {
+    const line = `${at(directive)} has no effect here: ${option.noEffect}`;
+    if (asDefault) warnings.setIdle(option.name, option.noEffect, name, line);
+    else warnings.set(option.name, line);
+  }
   return parsed.value;
 }
 
@@ -185,16 +189,12 @@ function finish(
     if (option.path === true && value !== "") put(option.name, resolve(cwd, value as string));
   }
   const [peers, bind] = [current("peers") as string[], current("bind") as string[]];
-  const base = (current("port") as number) || (current("tls-port") as number);
-  for (const [name, plus] of [
-    ["http-port", 1000],
-    ["peer-port", 10_000],
-  ] as const) {
+  for (const name of ["http-port", "peer-port"] as const) {
     if ((settings.get(name) as Setting).origin.kind !== "default") continue;
-    const port = derivedPort(base, plus);
+    const { port, where } = derivedPort(name, current("port") as number, current("tls-port") as number);
     // Nobody connects to a node without peers, so no port has to be found for it.
     const wanted = name === "http-port" || peers.length > 0 || port <= 65535;
-    put(name, wanted ? port : 0, { kind: "derived", where: `port + ${plus}` });
+    put(name, wanted ? port : 0, { kind: "derived", where });
   }
   const config = new ConfigStore(settings.values(), {
     warnings: [...warnings, ...doubtfulLines(peers, bind, current("zone") as string)],

@@ -16,13 +16,22 @@ export interface BrokenRule {
 
 const PORT_MAX = 65535;
 
+/** How far above the main port those lie that follow it. */
+const ABOVE = { "http-port": 1000, "peer-port": 10_000 } as const;
+
 /**
- * A port that follows the main one, when none was given.
- * @param base port, or tls-port when there is no plain one; 0 when neither is open.
- * @returns 0 when there is nothing to follow; may be over 65535, which brokenPorts turns into an error.
+ * A port that follows the main one, when none was given. HTTP has no TLS: whoever turned the plain port off is not given a plain one by itself.
+ * @returns 0 when there is nothing to follow; may be over 65535, which brokenPorts turns into an error. And where it is from, for people.
  */
-export function derivedPort(base: number, plus: number): number {
-  return base === 0 ? 0 : base + plus;
+export function derivedPort(
+  name: keyof typeof ABOVE,
+  plainPort: number,
+  tlsPort: number,
+): { readonly port: number; readonly where: string } {
+  const above = ABOVE[name];
+  if (plainPort !== 0) return { port: plainPort + above, where: `port + ${above}` };
+  if (name === "http-port") return { port: 0, where: "port is 0" };
+  return tlsPort === 0 ? { port: 0, where: "no port" } : { port: tlsPort + above, where: `tls-port + ${above}` };
 }
 
 /** Ports over the top or used twice. */

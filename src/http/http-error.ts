@@ -54,8 +54,10 @@ export function errorOf(error: unknown, write: boolean): HttpError {
   if (error instanceof HttpError) return error;
   const { code, message, applied } = error as ClientError;
   if (typeof code !== "string" || typeof applied !== "string") throw error;
-  if (write && applied === "maybe") return new HttpError(504, code, message, { applied: "maybe" });
+  // The code has a place of its own.
+  const text = message.startsWith(`${code} `) ? message.slice(code.length + 1) : message;
+  if (write && applied === "maybe") return new HttpError(504, code, text, { applied: "maybe" });
   const refused = code === "ERR" && /^ERR (max number of clients|the server is going down)/.test(message);
   const status = refused ? 503 : (STATUS[code] ?? 503);
-  return new HttpError(status, code, message, { applied: "no", ...(status === 503 ? { headers: RETRY } : {}) });
+  return new HttpError(status, code, text, { applied: "no", ...(status === 503 ? { headers: RETRY } : {}) });
 }

@@ -6,16 +6,20 @@
 import fs from "node:fs";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { DiskError } from "../lib/errors.js";
+import { ConfigurationError, DiskError } from "../lib/errors.js";
 
-/** Made, and durable. @returns the uppermost directory that had to be made; undefined when all were there. @throws DiskError */
+/** Made, and durable. @returns the uppermost directory that had to be made; undefined when all were there. @throws DiskError, ConfigurationError */
 export function makeDirectorySync(directory: string): string | undefined {
   const missing = missingOf(directory);
   for (const name of missing) {
     try {
       fs.mkdirSync(name);
     } catch (error) {
-      if (!isDirectory(name)) throw new DiskError(`cannot make the directory ${name}`, error);
+      if (isDirectory(name)) continue;
+      // What lies there stays as it is: the disk has no part in it.
+      if ((error as NodeJS.ErrnoException).code === "EEXIST")
+        throw new ConfigurationError(`${name} is not a directory`);
+      throw new DiskError(`cannot make the directory ${name}`, error);
     }
   }
   for (const name of missing.reverse()) syncName(name);

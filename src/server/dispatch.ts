@@ -7,6 +7,7 @@
  * on the usual server (no guard set) pays one comparison for all checks but name and number of arguments.
  */
 import type { Args } from "../codec/resp/args.js";
+import { ABSENT_NAMES } from "../commands/absent.js";
 import type { Context } from "../commands/context.js";
 import { arityOk, execute, writeArityError, writeUnknownCommand, writeUnknownSubcommand } from "../commands/execute.js";
 import { nearest } from "../commands/lookup.js";
@@ -75,7 +76,8 @@ const NEVER_PAUSED_PREFIX = [
 const MINUS = 45;
 /** A command with so much to read or to answer is timed by itself. */
 const LARGE_BYTES = 64 * 1024;
-const SUGGESTED_NAMES: readonly string[] = COMMANDS.map(({ name }) => name);
+/** What an unknown name may be meant to be. */
+const SUGGESTED_NAMES: readonly string[] = [...COMMANDS.map(({ name }) => name), ...ABSENT_NAMES];
 
 export class Dispatcher {
   protected readonly server: Server;
@@ -247,7 +249,8 @@ export class Dispatcher {
       return;
     }
     const near = nearest(name, SUGGESTED_NAMES);
-    writeUnknownCommand(this.context.reply, args, near === undefined ? "" : `(did you mean '${near}'?)`);
+    const hint = near === undefined || ABSENT_NAMES.includes(near) ? "" : `(did you mean '${near}'?)`;
+    writeUnknownCommand(this.context.reply, args, hint);
     this.refused(session, undefined);
   }
 

@@ -34,7 +34,6 @@ export interface ClusterFacts {
 
 export function startScreen(facts: StartFacts): string {
   const { config, addresses, cluster } = facts;
-  const port = config.port > 0 ? ` -p ${config.port}` : "";
   const lines = [
     `kvorum ${facts.version}  pid ${facts.pid}`,
     "",
@@ -48,11 +47,18 @@ export function startScreen(facts: StartFacts): string {
       : []),
     ...config.unsafe().map((line) => `  ${line}`),
     "",
-    `  connect with  redis-cli${port}`,
+    `  connect with  redis-cli${reached(config)}`,
     "  Ctrl-C to stop",
     "",
   ];
   return lines.join("\n");
+}
+
+/** The options that lead redis-cli here. */
+function reached({ port, tlsPort, tlsAuthClients, unixsocket }: Config): string {
+  if (port > 0) return ` -p ${port}`;
+  if (tlsPort > 0) return ` --tls -p ${tlsPort}${tlsAuthClients === "yes" ? " --cert FILE --key FILE" : ""}`;
+  return unixsocket === "" ? "" : ` -s ${unixsocket}`;
 }
 
 function clusterLines({ view, peerAddresses }: ClusterFacts, wantedN: number): string[] {

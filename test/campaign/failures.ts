@@ -1,8 +1,6 @@
 /**
  * test/campaign/failures.ts: how long a key cannot be written when something is done to a node of a cluster of three, as clients see it.
- *
- *   npm run campaign:failures                              10 rounds of each
- *   npm run campaign:failures -- --rounds 50 --only kill,stop,cut
+ * `npm run campaign:failures -- --help` says how.
  *
  * Each round does it to another node: kill -9, SIGSTOP, or its network cable pulled (needs root and iproute2; left out elsewhere). Clients are
  * ioredis with its own options: plain connections to the other nodes, and for kill -9 Redis Cluster clients too. (A cluster client
@@ -10,11 +8,11 @@
  * Printed: the longest time without an acknowledgement of each key, and the slowest reply; on keys that the node was to write, and on all others.
  * Ends with 1 when something acknowledged is lost. Figures mean something on a machine that does nothing else.
  */
-import { parseArgs } from "node:util";
 import { ClusterKeys } from "../lib/cluster-keys.js";
 import { type ClientKind, lost, measure, quantile, type Track } from "../lib/failover.js";
 import { KvorumCluster } from "../lib/kvorum-cluster.js";
 import { CutNetwork } from "../lib/network-cut.js";
+import { toolOptions } from "../lib/tool-options.js";
 
 const KINDS = ["kill", "stop", "cut"] as const;
 type Kind = (typeof KINDS)[number];
@@ -23,11 +21,16 @@ const WRITERS = 4;
 const AFTER_MS: Readonly<Record<Kind, number>> = { kill: 2000, stop: 4500, cut: 4500 };
 const SECRET = ["--cluster-secret", "only for this campaign", "--protected-mode", "no"];
 
-const { values } = parseArgs({
+const USAGE = `Usage: npm run campaign:failures -- [options]
+  --rounds N             rounds of each (10)
+  --only KIND,KIND       of ${KINDS.join(", ")}
+`;
+
+const { values, refuse, whole } = toolOptions(USAGE, {
   options: { rounds: { type: "string", default: "10" }, only: { type: "string", default: KINDS.join() } },
 });
-const rounds = Number(values.rounds);
-const kinds = KINDS.filter((kind) => values.only.split(",").includes(kind));
+const rounds = whole("--rounds", values.rounds) ?? 0;
+const kinds = values.only.split(",").map((name) => KINDS.find((kind) => kind === name) ?? refuse(`no kind "${name}"`));
 
 function line(what: string, tracks: readonly Track[]): string {
   const gaps = tracks.map(({ gapMs }) => gapMs);

@@ -1,15 +1,8 @@
 /**
- * test/explore/explore.ts: the explorer from the command line.
- *
- *   npm run explore                                 the configurations of the test suite
- *   npm run explore -- --list
- *   npm run explore -- --config NAME,NAME|all       depth first (all: but the large ones): exhausts it, or ends at --states N or --seconds N
- *   npm run explore -- --config NAME --plant BUG    the shortest way to a violation, printed step by step
- *   npm run explore -- --plants                     every planted bug: is it found, after how many states, how long is the shortest trace
- *
+ * test/explore/explore.ts: the explorer from the command line: `npm run explore -- --help` says how.
  * Ends with 1 when the code as it is breaks, or a planted bug is not found.
  */
-import { parseArgs } from "node:util";
+import { toolOptions } from "../lib/tool-options.js";
 import type { Config } from "./config.js";
 import { CONFIGS, configNamed } from "./configs.js";
 import { PLANTS, plantNamed, runOf, runOfPlant } from "./plants.js";
@@ -17,7 +10,17 @@ import { type Bounds, breadthFirst, depthFirst, type Found } from "./search.js";
 import { traceText } from "./trace.js";
 import { randomWalks } from "./walks.js";
 
-const { values } = parseArgs({
+const USAGE = `Usage: npm run explore -- [options]
+                              the configurations of the test suite
+  --list                      names of configurations and planted bugs
+  --config NAME,NAME|all      depth first (all: but the large ones): exhausts it, or ends at --states N or --seconds N
+  --config NAME --plant BUG   the shortest way to a violation, printed step by step
+  --shortest                  breadth first also without a bug
+  --plants [--plant BUG,BUG]  planted bugs: is each found, after how many states, how long is the shortest trace
+  --states N, --seconds N     the most of each search (100000000, 600)
+`;
+
+const { values, refuse, whole } = toolOptions(USAGE, {
   options: {
     config: { type: "string" },
     plant: { type: "string" },
@@ -28,7 +31,19 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "600" },
   },
 });
-const bounds: Bounds = { statesMax: Number(values.states), secondsMax: Number(values.seconds) };
+const bounds: Bounds = {
+  statesMax: whole("--states", values.states) ?? 0,
+  secondsMax: whole("--seconds", values.seconds) ?? 0,
+};
+
+/** Names that are given, looked up. */
+function named<T>(find: (name: string) => T, text: string): T[] {
+  try {
+    return text.split(",").map(find);
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+}
 
 function figures({ states, steps, depth, ms, end }: Found): string {
   const megabytes = Math.round(process.memoryUsage().rss / 1e6);
@@ -37,7 +52,7 @@ function figures({ states, steps, depth, ms, end }: Found): string {
 }
 
 function explore(config: Config): boolean {
-  const run = runOf(config, values.plant === undefined ? undefined : plantNamed(values.plant));
+  const run = runOf(config, values.plant === undefined ? undefined : named(plantNamed, values.plant)[0]);
   const found = run.planted || values.shortest ? breadthFirst(run, bounds) : depthFirst(run, bounds);
   console.log(`${config.name}: ${figures(found)}`);
   if (found.trace !== undefined) console.log(`${traceText(run, found.trace)}\n  => ${found.violation}`);
@@ -46,8 +61,7 @@ function explore(config: Config): boolean {
 
 function plants(): boolean {
   let missed = 0;
-  const names = values.plant?.split(",");
-  const wanted = names === undefined ? PLANTS : names.map(plantNamed);
+  const wanted = values.plant === undefined ? PLANTS : named(plantNamed, values.plant);
   for (const plant of wanted) {
     const run = runOfPlant(plant);
     let found = breadthFirst(run, bounds);
@@ -71,8 +85,8 @@ function plants(): boolean {
 
 function configurations(): readonly Config[] {
   if (values.config === "all") return CONFIGS.filter(({ by }) => by !== "hand");
-  if (values.config !== undefined) return values.config.split(",").map(configNamed);
-  if (values.plant !== undefined) return [configNamed(plantNamed(values.plant).config)];
+  if (values.config !== undefined) return named(configNamed, values.config);
+  if (values.plant !== undefined) return named(plantNamed, values.plant).map(({ config }) => configNamed(config));
   return CONFIGS.filter(({ by }) => by === "test");
 }
 

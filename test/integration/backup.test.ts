@@ -186,6 +186,8 @@ test("restore refuses damage with file and offset, what is in use, what is not e
     writeFileSync(join(foreign, "letter.txt"), "mine");
     assert.is((await kvorum("restore", backup, "--dir", foreign)).code, 1);
     assert.equal(readdirSync(foreign), ["letter.txt"]);
+    const nowhere = await kvorum("restore", join(root, "nowhere"), "--dir", join(root, "target"));
+    assert.equal([nowhere.code, nowhere.err], [1, `kvorum: there is no ${join(root, "nowhere")}\n`]);
     const none = await kvorum("restore", foreign, "--dir", join(root, "target"));
     assert.is(none.code, 1);
     assert.match(none.err, "is not a backup");

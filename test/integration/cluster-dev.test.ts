@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { freeRow } from "../lib/free-ports.js";
@@ -106,7 +106,7 @@ function runs(pid: number): boolean {
 }
 
 test("three nodes; one dies and is told; Ctrl-C ends all", async () => {
-  const dev = new Dev(await freeRows());
+  const dev = new Dev(await freeRows(), relative("", mkdtempSync(join(tmpdir(), "kvorum-dev-"))));
   try {
     await dev.serving();
     const status = async (): Promise<{ membersUp: number; ok: boolean }> =>
@@ -119,7 +119,8 @@ test("three nodes; one dies and is told; Ctrl-C ends all", async () => {
     assert.is(again.code, 69);
     process.kill(dev.pid("n3"), "SIGKILL");
     await dev.until(
-      () => /n3 ended \(SIGKILL\); start it again.*\nkvorum: +node \S+ serve --id n3 .*--hz 20\n/.test(dev.said),
+      () =>
+        /n3 ended \(SIGKILL\); start it again.*\nkvorum: +node \S+ serve --id n3 .*--dir \/.*--hz 20\n/.test(dev.said),
       "n3",
     );
     assert.is((await status()).ok, true);
@@ -155,6 +156,11 @@ test("a node that cannot start ends all; nodes do not outlive a command that is 
     assert.is(second.code, 75, second.err);
     assert.match(second.out, /^n[123] \| kvorum: the data directory .* is in use/m);
     // Nodes that are stopped before they have a handler for it end by that signal: the code is of the one that ended by itself.
+    assert.match(second.err, /^kvorum: n[123] could not start \(exit code 75\)\n/m);
+    assert.not.match(second.err, /start it again/);
+    const five = await kvorum("cluster", "dev", "--nodes", "5", "--port", String(port), "--dir", dev.dir);
+    assert.equal([five.code, five.out], [64, ""], "refused before anything starts");
+    assert.is(five.err, `kvorum: ${dev.dir} has a cluster of 3 (n1 n2 n3). Say --nodes 3, or choose another --dir\n`);
     const young = join(dev.dir, "young.mjs");
     writeFileSync(
       young,

@@ -220,8 +220,9 @@ test("what the node says becomes a status: surely not applied is never 504, and 
       calls.pop()?.answer(new StoreError(code, text, applied));
       const answer = await waiting;
       assert.equal([answer.status, errorIn(answer)], [status, code], `${method} ${text}`);
-      const told = (JSON.parse(answer.body.toString()) as { applied?: string }).applied;
-      assert.is(told, status === 504 ? "maybe" : "no", text);
+      const told = JSON.parse(answer.body.toString()) as { applied?: string; message?: string };
+      assert.is(told.applied, status === 504 ? "maybe" : "no", text);
+      assert.is(told.message, text.slice(code.length + 1), "the code is said once");
     }
   });
 });

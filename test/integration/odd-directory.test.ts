@@ -169,6 +169,19 @@ test("names that only resemble kvorum's are nobody's business", () =>
     await opensAgain(dir);
   }));
 
+test("the program says where a unix socket cannot be", () =>
+  inDirectory(async (dir) => {
+    const long = `/tmp/${"x".repeat(120)}`;
+    for (const [path, why] of [
+      ["/nonexistent/u.sock", "there is no directory /nonexistent. Make it, or choose another --unixsocket"],
+      [long, "the name is longer than \\d+ bytes. Choose another --unixsocket"],
+    ] as const) {
+      const { code, err } = await kvorum("serve", "--port", "0", "--unixsocket", path, "--dir", dir);
+      assert.is(code, 69, err);
+      assert.match(err, new RegExp(`^kvorum: cannot listen on ${path}: ${why}\n$`));
+    }
+  }));
+
 test("the program says it in one line, without a stack", () =>
   inDirectory(async (dir) => {
     mkdirSync(join(dir, SEGMENT));
@@ -178,6 +191,8 @@ test("the program says it in one line, without a stack", () =>
     const inspected = await kvorum("inspect", "wal", dir);
     assert.is(inspected.code, 1);
     assert.match(inspected.err, /^kvorum: \S+ is not a file\n$/);
+    const nowhere = await kvorum("inspect", "wal", join(dir, "nowhere"));
+    assert.equal([nowhere.code, nowhere.err], [1, `kvorum: there is no ${join(dir, "nowhere")}\n`]);
   }));
 
 test.run();

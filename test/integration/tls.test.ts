@@ -120,7 +120,8 @@ test.before(() => {
 });
 
 test("ioredis: pipelines and large values; a wrong authority and a plain client are refused", async () => {
-  await served(["--tls-auth-clients", "no"], async ({ port, plainPort }) => {
+  await served(["--tls-auth-clients", "no"], async ({ port, plainPort, server }) => {
+    assert.match(server.said, new RegExp(`listening .*:${plainPort} .*:${port} \\(TLS\\)`));
     assert.is(await ping(port, {}), "PONG");
     assert.match(await ping(port, { ca: pem("other.crt") }), /certificate|signature|issuer/);
     const redis = new Redis({ port, host: "127.0.0.1", tls: { ca: pem("ca.crt") }, retryStrategy: null });
@@ -164,6 +165,37 @@ test("redis-cli --tls", async () => {
     assert.is(await redisCli(port, "--cacert", file("ca.crt"), ...shown, "GET", "k"), "v\n");
     assert.match(await redisCli(port, "--cacert", file("other.crt"), ...shown, "PING"), /certificate verify failed/);
     assert.not.match(await redisCli(port, "--cacert", file("ca.crt"), "PING"), "PONG");
+  });
+});
+
+test("verbs of the command line: rediss://, and what is said when it cannot be", async () => {
+  await served(["--tls-ca-cert-file", file("ca.crt"), "--requirepass", "hunter2"], async ({ port, plainPort }) => {
+    const verb = async (address: string, ...argv: readonly string[]): Promise<[number | null, string]> => {
+      const { code, out, err } = await kvorum("put", "k", "v", "-s", address, ...argv);
+      return [code, out + err];
+    };
+    const [here, ca] = [`127.0.0.1:${port}`, ["--cacert", file("ca.crt")]];
+    const shown = [...ca, "--cert", file("client.crt"), "--key", file("client.key")];
+    assert.equal(await verb(`rediss://:hunter2@${here}/2`, ...shown), [0, ""]);
+    const got = await kvorum("get", "k", "--db", "2", "-s", `redis://default:hunter2@127.0.0.1:${plainPort}`);
+    assert.equal([got.code, got.out], [0, "v"]);
+    // None of these writes was read by the server: exit code 1, not 4.
+    assert.equal(await verb(`rediss://${here}`, ...ca), [
+      1,
+      `kvorum: ${here}: it wants a certificate: give --cert and --key\n`,
+    ]);
+    assert.match(
+      (await verb(`rediss://${here}`, "--cert", file("client.crt"), "--key", file("client.key"))).join(),
+      /^1,.*--cacert names/,
+    );
+    assert.equal(await verb(`rediss://127.0.0.1:${plainPort}`, ...shown), [
+      1,
+      `kvorum: 127.0.0.1:${plainPort}: it does not speak TLS\n`,
+    ]);
+    assert.match(
+      (await verb(`rediss://${here}`, ...ca, "--cert", file("client.crt"), "--key", file("server.key"))).join(),
+      /^1,kvorum: --cacert, --cert and --key cannot be used/,
+    );
   });
 });
 
@@ -243,16 +275,40 @@ test("what cannot work is refused at start with exit code 64, by option", async 
   };
   const cert = ["--tls-cert-file", file("server.crt")];
   const key = ["--tls-key-file", file("server.key")];
+  const locked = ["--tls-key-file", file("locked.key")];
   const anybody = ["--tls-auth-clients", "no"];
   await Promise.all([
     refused(/tls-port.*needs tls-cert-file and tls-key-file/, ...cert),
     refused(/tls-auth-clients yes needs tls-ca-cert-file/, ...cert, ...key),
-    refused(/tls-cert-file: ENOENT/, "--tls-cert-file", file("nosuch"), ...key, ...anybody),
+    refused(/tls-cert-file: there is no file .*nosuch$/m, "--tls-cert-file", file("nosuch"), ...key, ...anybody),
   ]);
   await Promise.all([
-    refused(/cannot be used/, ...cert, "--tls-key-file", file("client.key"), ...anybody),
-    refused(/cannot be used/, ...cert, "--tls-key-file", file("locked.key"), "--tls-key-file-pass", "x", ...anybody),
-    refused(/cannot be used/, "--tls-cert-file", file("server.ext"), ...key, ...anybody),
+    refused(
+      /^kvorum: tls-key-file: \S+client.key is not the key of the certificate in \S+server.crt\n$/,
+      ...cert,
+      "--tls-key-file",
+      file("client.key"),
+      ...anybody,
+    ),
+    refused(/locked.key has a password: give it by tls-key-file-pass/, ...cert, ...locked, ...anybody),
+    refused(/tls-key-file-pass is not the password of/, ...cert, ...locked, "--tls-key-file-pass", "x", ...anybody),
+  ]);
+  await Promise.all([
+    refused(
+      /tls-cert-file: \S+server.key holds no certificate/,
+      "--tls-cert-file",
+      file("server.key"),
+      ...key,
+      ...anybody,
+    ),
+    refused(
+      /tls-key-file: \S+server.crt holds no private key/,
+      ...cert,
+      "--tls-key-file",
+      file("server.crt"),
+      ...anybody,
+    ),
+    refused(/tls-ca-cert-file: \S+ca.key holds no certificate/, ...cert, ...key, "--tls-ca-cert-file", file("ca.key")),
   ]);
 });
 

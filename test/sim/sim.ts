@@ -1,26 +1,30 @@
 /**
- * test/sim/sim.ts: the simulator from the command line.
- *
- *   npm run sim -- --seed N [--ops N]        one seed, told in full; a failing one is made smaller and kept in test/sim/seeds
- *   npm run sim -- --minutes M               fresh seeds for so long
- *   npm run sim -- --operations N            fresh seeds until so many operations were checked
- *   npm run sim -- --from N                  seeds from N on, with either of the two
- *   npm run sim -- --kept                    the seeds that failed once
- *   npm run sim -- --plants [--plant NAME,NAME] each bug put in on purpose: is it found, and how soon (processor seconds)
- *
+ * test/sim/sim.ts: the simulator from the command line: `npm run sim -- --help` says how.
  * Ends with 1 when something failed, or a bug was not found.
  */
-import { parseArgs } from "node:util";
+import { toolOptions } from "../lib/tool-options.js";
 import { planOf } from "./plan.js";
 import { PLANTS } from "./plants.js";
 import { findPlant, keep, keptSeeds, OPS, run, shrink, Totals } from "./runs.js";
 
 const PLANT_SECONDS_MAX = 60;
 
-const { values } = parseArgs({
+const USAGE = `Usage: npm run sim -- [options]
+                              fresh seeds for a minute
+  --seed N                    one seed, told in full; a failing one is made smaller and kept in test/sim/seeds
+  --minutes M                 fresh seeds for so long
+  --operations N              fresh seeds until so many operations were checked; with --minutes, whichever comes first
+  --from N                    seeds from N on; otherwise from a number that the clock gives
+  --ops N                     operations of each seed (${OPS})
+  --kept                      the seeds that failed once
+  --plants                    each bug put in on purpose: is it found, and how soon (processor seconds)
+  --plant NAME,NAME           with --plants: only these
+`;
+
+const { values, refuse, whole } = toolOptions(USAGE, {
   options: {
     seed: { type: "string" },
-    ops: { type: "string", default: String(OPS) },
+    ops: { type: "string" },
     minutes: { type: "string" },
     operations: { type: "string" },
     from: { type: "string" },
@@ -29,7 +33,7 @@ const { values } = parseArgs({
     plant: { type: "string" },
   },
 });
-const ops = Number(values.ops);
+const ops = whole("--ops", values.ops) ?? OPS;
 
 function failed(seed: number, violation: string): void {
   console.log(`npm run sim -- --seed ${seed}${ops === OPS ? "" : ` --ops ${ops}`}\n${violation}`);
@@ -51,7 +55,12 @@ function oneSeed(seed: number): boolean {
 }
 
 function manySeeds(minutes: number, operations: number): boolean {
-  const from = values.from === undefined ? Math.floor(Date.now() / 1000) % 1_000_000_000 : Number(values.from);
+  const from = whole("--from", values.from) ?? Math.floor(Date.now() / 1000) % 1_000_000_000;
+  const bounds = [
+    ...(minutes < Number.POSITIVE_INFINITY ? [`${minutes} min`] : []),
+    ...(operations < Number.POSITIVE_INFINITY ? [`${operations} operations`] : []),
+  ];
+  console.log(`seeds from ${from} on, ${ops} operations each, for ${bounds.join(" or ")}`);
   const until = Date.now() + minutes * 60_000;
   const totals = new Totals();
   let failures = 0;
@@ -80,6 +89,9 @@ function allKept(): boolean {
 function plants(): boolean {
   let missed = 0;
   const wanted = values.plant?.split(",");
+  const unknown = wanted?.filter((name) => !PLANTS.some((plant) => plant.name === name)) ?? [];
+  if (unknown.length > 0)
+    refuse(`no bug ${unknown.join(", ")}; there are ${PLANTS.map(({ name }) => name).join(", ")}`);
   const looked = PLANTS.filter(({ name }) => wanted === undefined || wanted.includes(name));
   for (const plant of looked) {
     const { violation, seeds, seconds } = findPlant(plant, PLANT_SECONDS_MAX);
@@ -96,9 +108,12 @@ function plants(): boolean {
 function main(): boolean {
   if (values.plants) return plants();
   if (values.kept) return allKept();
-  if (values.seed !== undefined) return oneSeed(Number(values.seed));
-  const minutes = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes);
-  const operations = values.operations === undefined ? Number.POSITIVE_INFINITY : Number(values.operations);
+  const seed = whole("--seed", values.seed);
+  if (seed !== undefined) return oneSeed(seed);
+  // A part of a minute will do.
+  const minutes = Number(values.minutes ?? Number.POSITIVE_INFINITY);
+  if (!(minutes > 0)) refuse(`--minutes takes a number, not "${values.minutes}"`);
+  const operations = whole("--operations", values.operations) ?? Number.POSITIVE_INFINITY;
   return manySeeds(values.minutes === undefined && values.operations === undefined ? 1 : minutes, operations);
 }
 

@@ -5,14 +5,16 @@
  * Nodes are in process groups of their own: a Ctrl-C at the terminal would else reach them as well as this process, and be the second
  * signal that stops a node without waiting. So they would outlive this process if it were killed; therefore each has a pipe
  * for its standard input and stops when that ends, however this process does.
- * Invariants: no node is started when a port is taken; when this ends no node runs; one that dies is reported, and the others go on.
+ * Invariants: no node is started when a port is taken, or a directory is of a cluster of other nodes; when this ends no node runs; one that dies is reported, and the others go on.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
-import { basename, join } from "node:path";
+import { basename, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { EXIT_PORT_IN_USE } from "../../lib/errors.js";
-import { EXIT_ERROR, EXIT_OK, EXIT_USAGE } from "../exit.js";
+import { NodeDisk } from "../../platform/node-disk.js";
+import { readMember } from "../../storage/member-file.js";
+import { EXIT_CONFIG, EXIT_ERROR, EXIT_OK, EXIT_USAGE } from "../exit.js";
 
 export interface DevOptions {
   readonly nodes: number;
@@ -48,6 +50,20 @@ export async function dev(options: DevOptions, more: readonly string[]): Promise
     return EXIT_USAGE;
   }
   const plan = planOf(options, more);
+  const others = plan.map(({ dir }) => membersIn(dir)).find((ids) => ids !== undefined);
+  if (
+    others !== undefined &&
+    others.join() !==
+      plan
+        .map(({ id }) => id)
+        .sort()
+        .join()
+  ) {
+    complain(
+      `${resolve(options.dir)} has a cluster of ${others.length} (${others.join(" ")}). Say --nodes ${others.length}, or choose another --dir`,
+    );
+    return EXIT_CONFIG;
+  }
   for (const { id, port: one } of plan) {
     for (const wanted of [one, one + HTTP_PORT_PLUS, one + PEER_PORT_PLUS]) {
       if (await isFree(wanted)) continue;
@@ -63,10 +79,20 @@ function planOf({ nodes, port, dir }: DevOptions, more: readonly string[]): Plan
   const peer = (i: number): string => `${ids[i]}=${HOST}:${port + i + PEER_PORT_PLUS}`;
   return ids.map((id, i) => {
     const peers = ids.flatMap((_, other) => (other === i ? [] : [peer(other)])).join(",");
-    const own = join(dir, id);
+    // Absolute: the command that starts a node again is shown, and may be given anywhere.
+    const own = resolve(dir, id);
     const argv = ["serve", "--id", id, "--port", String(port + i), "--dir", own, "--peers", peers];
     return { id, port: port + i, dir: own, argv: [...argv, ...more] };
   });
+}
+
+/** The ids that a node's directory was last started with; undefined when there are none, or what is there is for the node itself to refuse. */
+function membersIn(dir: string): readonly string[] | undefined {
+  try {
+    return readMember(new NodeDisk(dir))?.members;
+  } catch {
+    return undefined;
+  }
 }
 
 function isFree(port: number): Promise<boolean> {
@@ -93,6 +119,8 @@ class DevNode {
   /** Its exit code, or the signal that ended it. Once its last line was shown. */
   readonly ended: Promise<number | NodeJS.Signals>;
   running = true;
+  /** It has served: until then what ends it is a start that was refused. */
+  served = false;
 
   constructor(plan: Planned) {
     this.plan = plan;
@@ -107,7 +135,10 @@ class DevNode {
       for (const stream of [stdout, stderr]) {
         if (stream === null) continue;
         createInterface({ input: stream }).on("line", (line) => {
-          if (line.includes(SERVING) || line.includes(SERVING_JSON)) resolve();
+          if (line.includes(SERVING) || line.includes(SERVING_JSON)) {
+            this.served = true;
+            resolve();
+          }
           // To stop one alone is not Ctrl-C's business here.
           if (!line.includes(SERVING) && line.trim() !== "") say(`${plan.id} | ${line.trimEnd()}`);
         });
@@ -170,14 +201,15 @@ class DevCluster {
     say("");
   }
 
-  private onEnded({ plan }: DevNode, how: number | NodeJS.Signals): void {
+  private onEnded({ plan, served }: DevNode, how: number | NodeJS.Signals): void {
     // SIGTERM ends a node that is too young to have a handler for it: it was told to stop, and did.
     const well = how === EXIT_OK || (this.stopping && how === "SIGTERM");
     if (!well && this.code === EXIT_OK) this.code = typeof how === "number" ? how : EXIT_ERROR;
     if (this.stopping) return;
-    complain(
-      `${plan.id} ended (${typeof how === "number" ? `exit code ${how}` : how}); start it again, in another terminal, by`,
-    );
+    const end = typeof how === "number" ? `exit code ${how}` : how;
+    // Why is in its own lines, above; the same command would be refused again.
+    if (!served) return complain(`${plan.id} could not start (${end})`);
+    complain(`${plan.id} ended (${end}); start it again, in another terminal, by`);
     complain(`  ${programName()} ${plan.argv.map(quoted).join(" ")}`);
     if (this.nodes.every(({ running }) => !running)) complain("no node is left");
   }

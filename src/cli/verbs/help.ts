@@ -27,11 +27,13 @@ Client:
   kvorum delete KEY...                             remove keys
   kvorum backup DIR                                copy all the server has into a new directory on its machine
 
-  Client verbs take -s/--server HOST:PORT (127.0.0.1:6379), --password, --db, --timeout (5s; backup 1h) and --json.
+  Client verbs take -s/--server HOST:PORT (127.0.0.1:6379), a unix socket's path, or redis://[USER:PASSWORD@]HOST:PORT[/DB],
+  with TLS rediss://... and --cacert, --cert, --key FILE; --password, --db, --timeout (5s; backup 1h) and --json.
 
 Exit codes:
   client   0 done, 1 error, 2 usage, 3 not found, 4 may have been applied
-  files    0 done, 1 error, 2 usage, 65 corrupt data, 74 disk error, 75 directory in use
+  status   1 also when some keys have no quorum, as that node sees it
+  files    0 done, 1 error, 2 usage, 64 configuration, 65 corrupt data, 74 disk error, 75 directory in use
   server   0 stopped, 1 stopped by force, 64 configuration, 65 corrupt data, 69 port in use, 70 fault, 74 disk error, 75 directory in use
 
   kvorum --version

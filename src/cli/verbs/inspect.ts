@@ -4,8 +4,7 @@
  * With --json one JSON document, written as it is found: a log can be larger than memory.
  */
 import { statSync } from "node:fs";
-import { basename, dirname } from "node:path";
-import { Command, CommanderError } from "commander";
+import { basename, dirname, resolve } from "node:path";
 import { NodeDisk } from "../../platform/node-disk.js";
 import type { Disk } from "../../ports/disk.js";
 import {
@@ -20,8 +19,9 @@ import {
   segmentNames,
   snapshotNames,
 } from "../../storage/inspect.js";
-import { EXIT_CORRUPT, EXIT_ERROR, EXIT_OK, EXIT_SOFTWARE, EXIT_USAGE, exitCodeOf } from "../exit.js";
+import { EXIT_CORRUPT, EXIT_ERROR, EXIT_OK, EXIT_SOFTWARE, exitCodeOf } from "../exit.js";
 import { complain, loadHere } from "../load.js";
+import { grammar, run } from "../program.js";
 import { Output, PartsJson } from "./inspect-output.js";
 
 interface Options {
@@ -35,7 +35,7 @@ const LOOK_AGAIN_MS: readonly number[] = [20, 100, 500];
 /** @param argv what stands behind `inspect`. @returns the exit code: 0 whole or torn, 65 corrupt. */
 export async function inspect(argv: readonly string[]): Promise<number> {
   let code = EXIT_OK;
-  const program = new Command("kvorum inspect").description("show what is in the files of a data directory");
+  const program = grammar("kvorum inspect").description("show what is in the files of a data directory");
   program
     .command("wal")
     .description("segments and batches of the log, and how it ends")
@@ -54,16 +54,7 @@ export async function inspect(argv: readonly string[]): Promise<number> {
     .action(async (path: string | undefined, options: Options) => {
       code = await looking(path, (disk) => inspectSnapshots(disk, options));
     });
-  program.exitOverride();
-  for (const verb of program.commands) verb.exitOverride();
-  try {
-    await program.parseAsync(argv, { from: "user" });
-    return code;
-  } catch (error) {
-    // commander has said it already.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
-    throw error;
-  }
+  return run(program, argv, () => code);
 }
 
 async function looking(given: string | undefined, work: (disk: Disk) => Promise<number>): Promise<number> {
@@ -71,7 +62,12 @@ async function looking(given: string | undefined, work: (disk: Disk) => Promise<
   try {
     const path = given ?? loadHere([]).dir;
     // A directory is never made here, and a file stands for a directory with nothing else in it.
-    disk = statSync(path).isDirectory() ? new NodeDisk(path) : onlyFiles(new NodeDisk(dirname(path)), [basename(path)]);
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) {
+      complain(`there is no ${resolve(path)}`);
+      return EXIT_ERROR;
+    }
+    disk = found.isDirectory() ? new NodeDisk(path) : onlyFiles(new NodeDisk(dirname(path)), [basename(path)]);
     return await work(disk);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;

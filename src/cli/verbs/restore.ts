@@ -1,20 +1,20 @@
 /**
  * cli/verbs/restore.ts: `kvorum restore BACKUP [--dir DIR]`: makes a data directory of a backup. Nothing is written before every
  * checksum of the backup was found right; what comes out is a node with an identity of its own.
- * Exit codes: 0 done, 1 not a backup, or DIR is not empty, 65 the backup is damaged, 74 disk error, 75 DIR is in use.
+ * Exit codes: 0 done, 1 not a backup, or DIR is not empty, 64 DIR is no directory, 65 the backup is damaged, 74 disk error, 75 DIR is in use.
  */
 import { randomBytes } from "node:crypto";
 import { readdirSync, rmdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { Command, CommanderError } from "commander";
 import { CorruptionError, DiskError } from "../../lib/errors.js";
 import { lockDirectory } from "../../platform/directory-lock.js";
 import { makeDirectorySync } from "../../platform/make-directory.js";
 import { NodeDisk } from "../../platform/node-disk.js";
 import { type BackupFacts, restoreBackup, verifyBackup } from "../../storage/backup.js";
-import { EXIT_ERROR, EXIT_OK, EXIT_SOFTWARE, EXIT_USAGE, exitCodeOf } from "../exit.js";
+import { EXIT_ERROR, EXIT_OK, EXIT_SOFTWARE, exitCodeOf } from "../exit.js";
 import { syncDirectory } from "../files.js";
 import { complain, loadHere } from "../load.js";
+import { grammar, run } from "../program.js";
 
 interface Options {
   readonly dir?: string;
@@ -31,23 +31,15 @@ const PID_NAME = "kvorum.pid";
 /** @param argv what stands behind `restore`. @returns the exit code. */
 export async function restore(argv: readonly string[]): Promise<number> {
   let code = EXIT_OK;
-  const program = new Command("kvorum restore")
+  const program = grammar("kvorum restore")
     .description("check a backup and make a data directory of it")
     .argument("<backup>", "directory that kvorum backup made")
     .option("--dir <directory>", "data directory to make; must not exist, or be empty; default: what dir says")
     .option("--json", "answer in JSON")
-    .exitOverride()
     .action(async (backup: string, options: Options) => {
       code = await reporting(backup, options);
     });
-  try {
-    await program.parseAsync(argv, { from: "user" });
-    return code;
-  } catch (error) {
-    // commander has said it already.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
-    throw error;
-  }
+  return run(program, argv, () => code);
 }
 
 async function reporting(backup: string, options: Options): Promise<number> {
@@ -67,7 +59,9 @@ async function reporting(backup: string, options: Options): Promise<number> {
 }
 
 async function restoreTo(from: string, to: string): Promise<BackupFacts> {
-  if (!statSync(from).isDirectory()) throw new RefusedError(`${from} is not a directory`);
+  const found = statSync(from, { throwIfNoEntry: false });
+  if (found === undefined) throw new RefusedError(`there is no ${from}`);
+  if (!found.isDirectory()) throw new RefusedError(`${from} is not a directory`);
   const made = await take(to);
   let done = false;
   try {

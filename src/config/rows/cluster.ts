@@ -54,7 +54,7 @@ export const clusterRows: Rows<ClusterValues> = {
     default: 16379,
     min: 0,
     max: 65535,
-    derived: "port + 10000",
+    derived: "port + 10000, or tls-port + 10000 when port is 0",
     doc: "TCP port for the other nodes, on the addresses of bind; opened only when there are any.",
   },
   n: {
@@ -171,7 +171,7 @@ export const tlsRows: Rows<TlsValues> = {
     kind: "enum",
     default: "yes",
     values: ["no", "yes", "optional"],
-    doc: "Must clients show a certificate? yes and optional need tls-ca-cert-file or tls-ca-cert-dir.",
+    doc: "Must clients show a certificate? yes and optional need tls-ca-cert-file.",
   },
   tlsProtocols: {
     kind: "list",

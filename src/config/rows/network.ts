@@ -39,7 +39,7 @@ export const networkRows: Rows<NetworkValues> = {
     min: 0,
     max: 65535,
     derived: "port + 1000",
-    doc: "TCP port of HTTP. 0: no HTTP. The library opens none unless it is given.",
+    doc: "TCP port of HTTP. 0: no HTTP, as when port is 0 and nothing is said here. The library opens none unless it is given.",
   },
   httpBind: {
     kind: "list",

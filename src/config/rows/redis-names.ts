@@ -69,7 +69,7 @@ const NO_EFFECT: readonly (readonly [why: string, names: readonly Name[]])[] = [
     ],
   ],
   [
-    "it belongs to Redis Cluster",
+    "part of Redis Cluster",
     [
       ["cluster-config-file", "nodes.conf", "!text"],
       ["cluster-node-timeout", "15000", LONG],
@@ -149,7 +149,7 @@ const NO_EFFECT: readonly (readonly [why: string, names: readonly Name[]])[] = [
     ],
   ],
   [
-    "the feature it belongs to is not part of this version",
+    "part of a feature that this version does not have",
     [
       ["notify-keyspace-events", "", "events"],
       ["tracking-table-max-keys", "1000000", LONG],

@@ -7,7 +7,7 @@ import { resolve } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { runClientVerb } from "../../../src/cli/client-verbs.js";
-import { parseTarget } from "../../../src/cli/connection.js";
+import { parseTarget } from "../../../src/cli/target.js";
 import { type Captured, captured } from "../../lib/captured.js";
 
 interface Outcome extends Captured {
@@ -108,6 +108,16 @@ test("password and database come first; a refusal of them is a plain error", asy
   assert.equal([wrong.code, wrong.err], [1, "kvorum: WRONGPASS invalid username-password pair\n"]);
 });
 
+test("what was not understood is said as all else is; a password that is wanted, with how to give it", async () => {
+  const slip = await captured(() => runClientVerb(["get"]));
+  assert.is(slip.err, "kvorum: missing required argument 'key'\n");
+  const nested = await captured(() => runClientVerb(["cluster", "status", "--nosuch"]));
+  assert.is(nested.err, "kvorum: unknown option '--nosuch'\n");
+  const locked = await kvorum(["get", "k"], always("-NOAUTH Authentication required.\r\n"));
+  const hint = "Give the password by REDISCLI_AUTH in the environment, or --password";
+  assert.equal([locked.code, locked.err], [1, `kvorum: NOAUTH Authentication required. ${hint}\n`]);
+});
+
 test("a write that was sent and not answered may have been applied: exit 4", async () => {
   const cut: Answer = (_, socket) => void socket.destroy();
   const lost = await kvorum(["put", "k", "v"], cut);
@@ -142,6 +152,8 @@ test("usage: exit 2", async () => {
     ["put", "a", "b", "--ttl", "0"],
     ["get", "a", "--db", "x"],
     ["get", "a", "-s", "a:b"],
+    ["get", "a", "-s", "http://127.0.0.1:7379"],
+    ["get", "a", "-s", "rediss://127.0.0.1", "--cacert", "/no/such/file"],
   ]) {
     assert.is((await captured(() => runClientVerb(argv))).code, 2, argv.join(" "));
   }
@@ -156,13 +168,27 @@ test("server names", () => {
     "[::1]:7": { host: "::1", port: 7 },
     "::1": { host: "::1", port: 6379 },
     "/tmp/s": { host: "", port: 0, path: "/tmp/s" },
-    "": undefined,
-    "h:0": undefined,
-    "h:65536": undefined,
-    "h:x": undefined,
-    "a b": undefined,
+    "redis://h": { host: "h", port: 6379 },
+    "rediss://h:7/": { host: "h", port: 7, tls: true },
+    "redis://u:p%40@[::1]:7/3": { host: "::1", port: 7, user: "u", password: "p@", db: 3 },
+    "redis://:p@h": { host: "h", port: 6379, password: "p" },
   };
   for (const [text, target] of Object.entries(targets)) assert.equal(parseTarget(text), target, text);
+  const wrong = [
+    "",
+    "h:0",
+    "h:65536",
+    "h:x",
+    "a b",
+    "redis://h:0",
+    "redis://h:70000",
+    "redis://h/x",
+    "rediss://h?a=b",
+    "ftp://h",
+    "redis://%zz@h",
+  ];
+  for (const text of wrong) assert.match(parseTarget(text) as string, /^It must be host:port/, text);
+  assert.match(parseTarget("http://localhost:7379") as string, /^It must be the Redis port, not that of HTTP/);
 });
 
 test.run();

@@ -156,12 +156,14 @@ test("configuration: warnings, errors, --check-config", async () => {
 });
 
 test("verbs: version, help, config, a slip", async () => {
-  const [version, help, options, origin, slip] = await Promise.all([
+  const [version, help, options, origin, slip, set, rm] = await Promise.all([
     run(CLI, ["--version"]),
     run(CLI, ["--help"]),
     run(CLI, ["serve", "--help"]),
     run(CLI, ["config", "--show-origin", "--port", "7777", "--requirepass", "hunter2"]),
     run(CLI, ["sevre"]),
+    run(CLI, ["set", "a", "b"]),
+    run(CLI, ["rm", "a"]),
   ]);
   assert.match(version.out, /^kvorum \d+\.\d+\.\d+ /);
   assert.match(help.out, "kvorum put KEY");
@@ -171,6 +173,8 @@ test("verbs: version, help, config, a slip", async () => {
   assert.not.match(origin.out, "hunter2");
   assert.equal([version.code, help.code, options.code, origin.code, slip.code], [0, 0, 0, 0, 2]);
   assert.match(slip.err, 'did you mean "serve"?');
+  assert.match(set.err, 'did you mean "put"?');
+  assert.match(rm.err, 'did you mean "delete"?');
 });
 
 test.run();

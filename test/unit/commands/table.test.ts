@@ -4,6 +4,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Args } from "../../../src/codec/resp/args.js";
+import { ABSENT_NAMES } from "../../../src/commands/absent.js";
 import { keysOf, usageOf } from "../../../src/commands/introspect.js";
 import { nearest } from "../../../src/commands/lookup.js";
 import { parseKeySpecs, parseSyntax } from "../../../src/commands/syntax.js";
@@ -41,6 +42,15 @@ test("a misspelt name has a nearest one, another word has none", () => {
   assert.is(nearest("incrbyflaot", names), "incrbyfloat");
   assert.is(nearest("xyzzyq", names), undefined);
   assert.is(nearest("x", names), undefined);
+});
+
+test("what is called absent is", () => {
+  const names = COMMANDS.map((spec) => spec.name);
+  assert.equal(
+    ABSENT_NAMES.filter((name) => names.includes(name) || !/^[a-z_-]+$/.test(name)),
+    [],
+  );
+  assert.is(new Set(ABSENT_NAMES).size, ABSENT_NAMES.length);
 });
 
 test("arguments: tokens, choices, blocks, repetitions", () => {

@@ -86,6 +86,10 @@ test("an unknown variable is an error, because a slip may leave the store open",
     problems(() => load([], { KVORUM_REQUIREPAS: "x" })),
     ['KVORUM_REQUIREPAS: unknown variable; did you mean "KVORUM_REQUIREPASS"?'],
   );
+  assert.equal(
+    problems(() => load([], { KVORUM_PORT_FILE: "/run/port" })),
+    ["KVORUM_PORT_FILE: unknown variable: only a secret is read from a file; give the value itself by KVORUM_PORT"],
+  );
   // What Kubernetes makes for a service called kvorum, and empty variables, say nothing.
   const config = load([], {
     KVORUM_SERVICE_HOST: "10.0.0.1",
@@ -189,7 +193,10 @@ test("names without effect warn once each and keep what was said; fixed ones kee
     "rdbcompression no\nrdbcompression yes\nsave 900 1\nsave 60 5\nappendonly no\ndaemonize no\nslave-priority 5\n";
   const config = load(["a"], {}, { "/work-dir/a": file });
   assert.is(config.warnings.length, 4);
-  assert.match(config.warnings[0] as string, "/work-dir/a:2: rdbcompression has no effect here: ");
+  const [save, , priority, compression] = config.warnings as [string, string, string, string];
+  assert.match(save, "/work-dir/a:4: save is not followed: ");
+  assert.match(priority, "/work-dir/a:7: slave-priority has no effect here: ");
+  assert.match(compression, "/work-dir/a:2: rdbcompression has no effect here: ");
   assert.is(config.get("rdbcompression"), "yes");
   assert.is(config.get("save"), "");
   assert.is(config.get("appendonly"), "yes");
@@ -229,6 +236,23 @@ test("options of the library", () => {
   );
 });
 
+test("what asks for nothing is one line for each reason; what asks for something has its own", () => {
+  const file = "rdbcompression yes\nrdbchecksum yes\nactivedefrag yes\nactiverehashing yes\ntls-cluster no\n";
+  const { warnings } = load(["a", "--dbfilename", "x.rdb"], {}, { "/work-dir/a": file });
+  assert.equal(warnings, [
+    "/work-dir/a:3: activedefrag has no effect here: memory is laid out differently here",
+    "--dbfilename has no effect here: kvorum keeps a log and snapshots of its own instead of RDB and AOF files",
+    "2 options have no effect here (kvorum keeps a log and snapshots of its own instead of RDB and AOF files): rdbcompression, rdbchecksum",
+    "/work-dir/a:4: activerehashing has no effect here: memory is laid out differently here",
+    "/work-dir/a:5: tls-cluster has no effect here: part of a feature that this version does not have",
+  ]);
+  // The last value counts, in whichever kind of line.
+  assert.match(
+    load(["a", "--rdbchecksum", "no"], {}, { "/work-dir/a": file }).warnings.join("\n"),
+    /^\/work-dir\/a:1: rdbcompression/m,
+  );
+});
+
 test("the redis.conf of Debian's redis-server loads", () => {
   const path = "/etc/redis/redis.conf";
   let text: string;
@@ -241,9 +265,11 @@ test("the redis.conf of Debian's redis-server loads", () => {
   const disk: Files = { ...memoryFiles({}), read: (name) => fs.readFileSync(name) };
   const config = loadConfig({ argv: [path], env: {}, cwd: CWD, files: disk });
   assert.equal([config.port, config.dir, config.appendfsync], [6379, "/var/lib/redis", "everysec"]);
-  for (const name of ["daemonize", "pidfile", "logfile", "appendonly", "rdbcompression"]) {
+  for (const name of ["daemonize", "pidfile", "logfile", "appendonly"]) {
     assert.is(config.warnings.filter((line) => line.includes(`: ${name} `)).length, 1, name);
   }
+  assert.ok(config.warnings.length < 12, "a line for each reason, not for each name");
+  assert.ok(config.warnings.some((line) => /^\d+ options have no effect here \(.*\): .*\brdbcompression, /.test(line)));
   // Each directive that is commented out is known as well, whatever one has to say about its value.
   const directive = /^# ([a-z][a-z0-9_]*-[a-z0-9_-]+|save|port|bind|user|loadmodule|replicaof|unixsocket) \S+$/gm;
   for (const [, name] of text.matchAll(directive)) {

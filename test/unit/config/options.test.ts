@@ -111,6 +111,15 @@ test("text that is not UTF-8, holds a NUL or has no end is refused", () => {
   assert.equal(parseValue(requirepass, ["x".repeat(65536)]), { value: "x".repeat(65536) });
 });
 
+test("no description sends anybody to a name without effect", () => {
+  const idle = OPTIONS.filter(({ noEffect }) => noEffect !== undefined).map(({ name }) => name);
+  for (const { name, doc, noEffect } of OPTIONS) {
+    if (noEffect !== undefined) continue;
+    const named = doc.split(/[^a-z-]+/).filter((word) => idle.includes(word));
+    assert.equal(named, [], name);
+  }
+});
+
 test("peers and join are checked to the letter", () => {
   const peers = findOption("peers") as Option;
   assert.equal(parseValue(peers, ["a=h:1,b=[::1]:65535"]), { value: ["a=h:1", "b=[::1]:65535"] });

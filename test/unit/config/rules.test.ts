@@ -121,6 +121,12 @@ test("rules between options", () => {
   assert.match(problems(() => load(["--port", "0"]))[0] as string, "nothing to listen on");
   const socket = load(["--port", "0", "--unixsocket", "s.sock"]);
   assert.equal([socket.port, socket.httpPort, socket.unixsocket], [0, 0, "/work-dir/s.sock"]);
+  assert.equal([socket.origin("http-port").where, socket.origin("peer-port").where], ["port is 0", "no port"]);
+  const tls = ["--tls-port", "7001", "--tls-cert-file", "c", "--tls-key-file", "k"];
+  const secure = load(["--port", "0", ...tls]);
+  assert.equal([secure.httpPort, secure.peerPort], [0, 17001], "no plain port comes by itself");
+  assert.equal([secure.origin("http-port").where, secure.origin("peer-port").where], ["port is 0", "tls-port + 10000"]);
+  assert.is(load(["--port", "0", "--http-port", "8000", ...tls]).httpPort, 8000);
   assert.match(problems(() => load(["--client-query-buffer-limit", "1mb"]))[0] as string, "less than max-value-bytes");
 });
 

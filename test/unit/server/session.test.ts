@@ -309,4 +309,11 @@ both("a client that goes away while it waits", {}, async (h) => {
   assert.is(await other.ask("PING"), "+PONG");
 });
 
+both("only a slip has a hint behind Redis's text: a command of Redis that is not here is no slip", {}, async (h) => {
+  const c = await h.client();
+  const text = (name: string): string => `-ERR unknown command '${name}', with args beginning with: 'k' 'v' `;
+  for (const name of ["HSET", "sadd", "LPUSH", "hste"]) assert.is(await c.ask(name, "k", "v"), text(name));
+  assert.is(await c.ask("gett", "k", "v"), `${text("gett")}(did you mean 'get'?)`);
+});
+
 test.run();

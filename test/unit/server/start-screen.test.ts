@@ -42,6 +42,14 @@ test("alone", () => {
   assert.not.match(screen({}), /cluster|quorum/);
 });
 
+test("redis-cli is led to where the node listens", () => {
+  const tls = { tlsPort: 7002, tlsCertFile: "c", tlsKeyFile: "k" };
+  assert.match(screen({ ...tls }), /connect with {2}redis-cli -p 7001\n/);
+  assert.match(screen({ ...tls, port: undefined }), /redis-cli --tls -p 7002 --cert FILE --key FILE\n/);
+  assert.match(screen({ ...tls, port: undefined, tlsAuthClients: "no" }), /redis-cli --tls -p 7002\n/);
+  assert.match(screen({ port: undefined, unixsocket: "/run/k.sock" }), /redis-cli -s \/run\/k.sock\n/);
+});
+
 test("in a cluster: who is in it, what a quorum needs, how many disks may be lost", () => {
   const view = new ShownCluster({ ids: ["n1", "n2", "n3"], self: "n2" });
   const config = { id: "n2", peers: ["n1=127.0.0.1:1", "n3=127.0.0.1:3"], peerPort: 2 };

@@ -48,4 +48,12 @@ test("each directory that got a new name in it is synced, the innermost first", 
   }
 });
 
+test("what is no directory is told by its name", () => {
+  assert.throws(
+    () => new NodeDisk("/dev/null/data"),
+    (error: { message: string; exitCode: number }) =>
+      error.message === "/dev/null is not a directory" && error.exitCode === 64,
+  );
+});
+
 test.run();
