@@ -163,19 +163,23 @@ test("a full disk: SIGTERM while a transaction waits for room ends in time, and 
 test("files that may not grow as large as a command wants: it is refused, and all else goes on", () =>
   withDirectory(TEST_MS, async (dir) => {
     const port = await freePort();
-    const limited = ["sh", "-c", 'ulimit -f 3000; exec "$@"', "sh"];
+    // Of 512 bytes each, by POSIX.
+    const limited = ["sh", "-c", 'ulimit -f 6000; exec "$@"', "sh"];
     const server = await KvorumProcess.startBy(limited, "--port", String(port), "--dir", dir);
-    const connection = await Connection.open(port);
-    const set = (key: string, bytes: number): Promise<Reply> =>
-      within(WAIT_MS, connection.send("SET", key, Buffer.alloc(bytes)), "a reply");
-    for (let i = 0; i < 3; i++) {
-      assert.is(await set(`small:${i}`, 1), "OK");
-      assert.match(textOf(await set("large", 4_000_000)), /^MISCONF .*No space left on device/);
+    try {
+      const connection = await Connection.open(port);
+      const set = (key: string, bytes: number): Promise<Reply> =>
+        within(WAIT_MS, connection.send("SET", key, Buffer.alloc(bytes)), "a reply");
+      for (let i = 0; i < 3; i++) {
+        assert.is(await set(`small:${i}`, 1), "OK");
+        assert.match(textOf(await set("large", 4_000_000)), /^MISCONF .*No space left on device/);
+      }
+      assert.is(await set("middle", 500_000), "OK");
+      assert.is(await connection.ask("DBSIZE"), 4);
+      connection.close();
+    } finally {
+      assert.is(await server.end("SIGTERM"), 0);
     }
-    assert.is(await set("middle", 900_000), "OK");
-    assert.is(await connection.ask("DBSIZE"), 4);
-    connection.close();
-    assert.is(await server.end("SIGTERM"), 0);
   }));
 
 /** Take all the room there is, or all but so much; the server may be taking some too. */
