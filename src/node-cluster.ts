@@ -82,7 +82,7 @@ export class Member {
   /** The storage has recovered. */
   async start(engine: Engine, performer: Performer): Promise<void> {
     const { config, scheduler } = this.parts;
-    this.book.foundLog(engine.registers.appendedLsn);
+    this.book.foundLog(engine.foundLsn);
     const node = new ClusterNode({
       members: this.members,
       storage: engine.registers,

@@ -72,6 +72,8 @@ export class Engine {
   readonly meta: DirectoryMeta;
   readonly snapshotter: Snapshotter;
   readonly cleaner: Cleaner;
+  /** Where the log ended that recovery found; 0 before that. */
+  foundLsn = 0;
   /** Undefined until recovery ended. */
   wal: Wal | undefined;
   recovery: Recovery | undefined;
@@ -169,6 +171,7 @@ export class Engine {
     } catch (error) {
       throw new DiskError("cannot mend the log", error);
     }
+    this.foundLsn = end.nextLsn - 1;
     const { mode, segmentBytes, register: member = false, largeRecordBytes } = this.options;
     const large = largeRecordBytes === undefined ? {} : { largeBytes: largeRecordBytes };
     const options = { mode, segmentBytes, segmentBytesWanted: this.segmentBytesWanted, member, ...large };

@@ -31,7 +31,10 @@ export class MemberBook {
     return this.data.starts ?? [];
   }
 
-  /** The log was found, and ended there. Durable with the next save(), before anything is sent. */
+  /**
+   * The log was found, and ended there. Durable with the next save(): where that fails, for want of room, this start is later one that came to no
+   * log, as if it had added nothing.
+   */
   foundLog(lsn: number): void {
     const [present, ...before] = this.starts;
     if (present === undefined) return;

@@ -145,6 +145,7 @@ export class SegmentMaker {
     if (this.made !== undefined) return;
     this.clear(NEXT_SEGMENT_NAME); // it may hold just the room that is missing
     const free = this.disk.freeBytes();
+    if (free < SEGMENT_BYTES_MIN) throw tooLittleRoom();
     const bytes = free >= this.nextBytes ? this.nextBytes : Math.max(SEGMENT_BYTES_MIN, shareOf(free));
     this.layOut(NEXT_SEGMENT_NAME, bytes);
     this.finish(bytes);
@@ -229,6 +230,8 @@ export class SegmentMaker {
     this.outOfSpace = true;
     this.hindrance = isWantOfRoom(error) ? undefined : (error as Error).message;
     this.retry(() => this.prepare());
+    // Who waits for the segment is to see that there is none: others wait for him.
+    this.wake();
   }
 
   private retry(run: () => void): void {

@@ -3,6 +3,7 @@
  * through it, serves reads, is healthy enough to be asked, and stops in good order.
  */
 // timeout: 120s
+import { readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -45,6 +46,45 @@ test("large values of others fill a node's disk: it refuses writes, again and ag
     atFull.close();
     writer.close();
     assert.is(await cluster.finish("n3", "SIGTERM"), 0);
+  } finally {
+    await cluster.end();
+    disk.unmount();
+  }
+});
+
+test("a node that is started on a full disk, and once more when there is room, is the one that its peers know", async () => {
+  const disk = SmallFileSystem.mount(8);
+  if (disk === undefined) return;
+  const cluster = await KvorumCluster.plan(3);
+  const dir = join(disk.path, "data");
+  try {
+    for (const id of ["n1", "n2"]) await cluster.begin(id);
+    await cluster.begin("n3", "--dir", dir);
+    await cluster.connected();
+    const writer = await cluster.connection("n1");
+    for (let i = 0; i < 30; i++) assert.is(await writer.ask("SET", `key:${i}`, "v"), "OK");
+    // Heartbeats tell the others how far its log is.
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    await cluster.finish("n3");
+    for (const name of readdirSync(dir)) if (name.endsWith(".tmp")) rmSync(join(dir, name));
+    // Room for the file of a member, and for no segment of a log.
+    const { bavail, bsize } = statfsSync(disk.path);
+    const ballast = join(disk.path, "ballast");
+    writeFileSync(ballast, Buffer.alloc(bavail * bsize - 48 * 1024));
+    await cluster.begin("n3", "--dir", dir);
+    await cluster.connected();
+    const atFull = await cluster.connection("n3");
+    assert.match(((await atFull.send("SET", "key:1", "w")) as Error).message, /^MISCONF /);
+    assert.is(await atFull.ask("GET", "key:1"), "v");
+    atFull.close();
+    rmSync(ballast);
+    await cluster.finish("n3");
+    await cluster.begin("n3", "--dir", dir);
+    await cluster.connected();
+    await cluster.finish("n3");
+    await cluster.begin("n3", "--dir", dir);
+    await cluster.connected();
+    writer.close();
   } finally {
     await cluster.end();
     disk.unmount();

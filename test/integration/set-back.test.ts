@@ -55,9 +55,14 @@ test("a copy made while it ran", async () => {
   const cluster = await KvorumCluster.start(3);
   try {
     const { dir } = cluster.node("n3");
-    await put(cluster, "n1", "old");
-    cpSync(dir, `${dir}-copy`, { recursive: true });
     await put(cluster, "n1", "new");
+    const connection = await cluster.connection("n1");
+    const last = `key:${KEYS - 1}`;
+    assert.is(await connection.ask("SET", last, "old"), "OK");
+    // One record is what it lacks.
+    cpSync(dir, `${dir}-copy`, { recursive: true });
+    assert.is(await connection.ask("SET", last, "new"), "OK");
+    connection.close();
     // The others hear how far its log is with its heartbeats.
     await new Promise((resolve) => setTimeout(resolve, 1000));
     await cluster.finish("n3");

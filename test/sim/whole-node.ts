@@ -149,19 +149,16 @@ class WholeNode implements Machine {
       wal.onFailed = () => parts.exit("disk");
       // Every second node of every second seed syncs its log within the step that wrote it; in half of these it rests afterwards (FlushGap).
       wal.audience = { waiters: plan.seed % 4 === 3 ? 5 : 2, onlyWriters: plan.seed % 2 === 1 && index % 2 === 1 };
-      const serve = (): void => {
-        this.serve();
-        ready();
-      };
-      if (engine.store.readOnly) engine.onWritable = serve;
-      else serve();
+      // Also where there is no room to begin the log: as a node does.
+      this.serve();
+      ready();
     });
   }
 
   private serve(): void {
     const { engine, members, parts, member } = this;
     const [start, ...before] = member.starts ?? [];
-    this.member = { ...member, starts: [{ run: start?.run ?? "", lsn: engine.registers.appendedLsn }, ...before] };
+    this.member = { ...member, starts: [{ run: start?.run ?? "", lsn: engine.foundLsn }, ...before] };
     const { host, index, net, unit, plant, evidence, plan } = parts;
     const { registers } = engine;
     const bug = plant?.bug;

@@ -8,6 +8,7 @@
  * Invariants: no node is started when a port is taken, or a directory is of a cluster of other nodes; when this ends no node runs; one that dies is reported, and the others go on.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { basename, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -89,7 +90,8 @@ function planOf({ nodes, port, dir }: DevOptions, more: readonly string[]): Plan
 /** The ids that a node's directory was last started with; undefined when there are none, or what is there is for the node itself to refuse. */
 function membersIn(dir: string): readonly string[] | undefined {
   try {
-    return readMember(new NodeDisk(dir))?.members;
+    // A disk makes the directory that it is in.
+    return existsSync(dir) ? readMember(new NodeDisk(dir))?.members : undefined;
   } catch {
     return undefined;
   }
@@ -208,9 +210,11 @@ class DevCluster {
     if (this.stopping) return;
     const end = typeof how === "number" ? `exit code ${how}` : how;
     // Why is in its own lines, above; the same command would be refused again.
-    if (!served) return complain(`${plan.id} could not start (${end})`);
-    complain(`${plan.id} ended (${end}); start it again, in another terminal, by`);
-    complain(`  ${programName()} ${plan.argv.map(quoted).join(" ")}`);
+    if (!served) complain(`${plan.id} could not start (${end})`);
+    else {
+      complain(`${plan.id} ended (${end}); start it again, in another terminal, by`);
+      complain(`  ${programName()} ${plan.argv.map(quoted).join(" ")}`);
+    }
     if (this.nodes.every(({ running }) => !running)) complain("no node is left");
   }
 

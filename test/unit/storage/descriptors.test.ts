@@ -96,6 +96,35 @@ test("who is refused a write since no segment can be laid out hears of descripto
   assert.is(storage.refusal, undefined);
 });
 
+test("who is held back until the log has come further is called when the segment that it waits for cannot be laid out", () => {
+  const scheduler = new FakeScheduler();
+  const disk = new SimDisk(scheduler);
+  const engine = openEngine(disk, scheduler);
+  const wal = engine.wal as Wal;
+  scheduler.advance(2000);
+  const segments = new Set<number>();
+  const open = disk.open.bind(disk);
+  disk.open = (name, options) => {
+    const file = open(name, options);
+    if (name === "wal-next.tmp") segments.add(file);
+    return file;
+  };
+  // A quota of which statfs tells nothing.
+  const write = disk.writeAsync.bind(disk);
+  disk.writeAsync = (file, from, at, length, position, done) => {
+    if (!segments.has(file)) return write(file, from, at, length, position, done);
+    scheduler.after(0, () => done(Object.assign(new Error("quota"), { code: "EDQUOT" })));
+  };
+  const large = viewed(Buffer.alloc(3_000_000));
+  engine.store.put(0, KEY, 0, KEY.length, large, 0, large.length, 0, false);
+  let called = 0;
+  wal.onDurable = () => {
+    if (wal.waitsForRoom) called++;
+  };
+  scheduler.advance(1000);
+  assert.ok(called > 0 && called < 20, String(called));
+});
+
 /** The header of a segment finds no room. */
 class NoRoomForLogs extends FewHandles {
   full = false;
