@@ -41,13 +41,14 @@ interface Middle {
 }
 
 /**
- * At least so far ahead, below 0: behind. A message may have spent the whole round trip on one way, so an offset is wrong by half of it at
- * most: between nodes that are busy that is what there is to see, and no clock is off.
+ * A message may have spent the whole round trip on one way, so an offset is wrong by half of it at most: between nodes that are busy that is what
+ * there is to see, and no clock is off. So of what a clock may be that counts which is nearest to time as it was taken to be.
+ * @param ahead of our clock: time as it went on so far. A trip of many seconds, of a node that stood still, tells nothing against it.
  */
-function middleOf(clocks: readonly SeenClock[]): Middle {
+function middleOf(clocks: readonly SeenClock[], ahead: number): Middle {
   const offsets = [0];
   for (const { clockOffsetMs, roundTripMs } of clocks)
-    offsets.push(Math.sign(clockOffsetMs) * Math.max(0, Math.abs(clockOffsetMs) - roundTripMs / 2));
+    offsets.push(Math.min(clockOffsetMs + roundTripMs / 2, Math.max(clockOffsetMs - roundTripMs / 2, ahead)));
   offsets.sort((a, b) => a - b);
   return { low: offsets[(offsets.length - 1) >> 1], high: offsets[offsets.length >> 1] };
 }
@@ -103,7 +104,8 @@ export class PeerClocks {
 
   /** How far this node's own clock is from the median, at least, ms. */
   get offMs(): number {
-    return Math.abs(nearest(middleOf(this.seen()), this.aheadMs()));
+    const aheadMs = this.aheadMs();
+    return Math.abs(nearest(middleOf(this.seen(), this.taken(aheadMs)), aheadMs));
   }
 
   /** Time as it goes on by the steady clock, less this node's wall clock: the correction, unless the wall clock jumped. */
@@ -112,13 +114,18 @@ export class PeerClocks {
     return wallLessSteadyMs + scheduler.monotonicMs() + correctionMs - scheduler.nowMs();
   }
 
+  /** As nowMs() goes: by this node's own clock, as long as nothing speaks against it. */
+  private taken(aheadMs: number): number {
+    return this.correctionMs === 0 && Math.abs(aheadMs) <= NEAR_MS ? 0 : aheadMs;
+  }
+
   /** A clock was measured. */
   look(): void {
     const clocks = this.seen();
     if (2 * (clocks.length + 1) <= this.members) return this.lead(clocks);
-    const middle = middleOf(clocks);
-    const { low, high } = middle;
     const beforeMs = this.aheadMs();
+    const middle = middleOf(clocks, this.taken(beforeMs));
+    const { low, high } = middle;
     this.compared = true;
     this.leadMs = 0;
     this.wallLessSteadyMs = this.scheduler.nowMs() - this.scheduler.monotonicMs();
@@ -130,7 +137,7 @@ export class PeerClocks {
   /** No majority is seen. */
   private lead(clocks: readonly SeenClock[]): void {
     if (this.compared) return;
-    const ahead = Math.floor(middleOf(clocks).high - (this.nowMs() - this.scheduler.nowMs()));
+    const ahead = Math.floor(middleOf(clocks, 0).high - (this.nowMs() - this.scheduler.nowMs()));
     if (ahead > this.leadMs + LEAD_MS_MIN) this.leadMs = ahead;
   }
 

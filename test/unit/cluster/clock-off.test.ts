@@ -36,6 +36,26 @@ test("a round trip that took long tells little: what it may explain is no offset
   assert.is(off([1500, 1000], [1400, 200]), 1000);
 });
 
+test("nor does such a trip tell anything against what was found before it", () => {
+  let clocks: readonly Clock[] = [
+    [-2200, 2],
+    [-2210, 2],
+  ];
+  const own = new PeerClocks(3, new FakeScheduler(), () => seen(clocks));
+  own.look();
+  assert.is(own.correctionMs, -2199);
+  // It stood still for a while with this heartbeat under way, and sees one peer: between -2232 and 9432 that clock may be.
+  clocks = [[3600, 11_664]];
+  own.look();
+  assert.is(own.correctionMs, -2199);
+  clocks = [
+    [-2230, 2],
+    [3600, 11_664],
+  ];
+  own.look();
+  assert.is(own.correctionMs, -2199);
+});
+
 test("nothing counts before a majority was seen; then time is the median's, with some play on either side", () => {
   let clocks: readonly Clock[] = [];
   const own = new PeerClocks(3, new FakeScheduler(), () => seen(clocks));
