@@ -14,6 +14,8 @@ import type { Routing } from "./routing.js";
 
 /** The storage, as far as it is shipped. */
 export interface ShippedStorage {
+  /** The log could not be begun yet: positions say nothing. Absent: it is there. */
+  readonly unbegun?: boolean;
   readonly appendedLsn: number;
   readonly durableLsn: number;
   held(name: string): Held<Value> | undefined;
@@ -101,6 +103,11 @@ export class ShipSource {
 
   get durableLsn(): number {
     return this.parts.storage.durableLsn;
+  }
+
+  /** There is no log yet to be read, for want of room. */
+  get unbegun(): boolean {
+    return this.parts.storage.unbegun === true;
   }
 
   /** What was logged until now, and what was asked. */

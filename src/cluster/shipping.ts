@@ -184,7 +184,8 @@ export class Shipping {
   }
 
   private next(link: PeerLink, nowMs: number): void {
-    if (link.state === "down") return;
+    // A tick asks again.
+    if (link.state === "down" || this.source.unbegun) return;
     const batch = this.unsent ?? this.read();
     this.unsent = undefined;
     // Nothing in it concerns the peer: there is nothing to wait for.

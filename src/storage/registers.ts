@@ -80,6 +80,10 @@ export class Registers {
     return this.store.log.durableLsn;
   }
 
+  get unbegun(): boolean {
+    return this.store.readOnly;
+  }
+
   get appendedLsn(): number {
     return this.store.log.appendedLsn;
   }
